@@ -1,0 +1,52 @@
+"""What the engine wants from a driver, before and after it is on disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from oned.ids import Kind
+
+
+class Mad(Enum):
+    """The kinds of drivers; the value is the section of oned.conf that declares them."""
+
+    IM = "IM_MAD"
+    VMM = "VM_MAD"
+    TM = "TM_MAD"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A wish of a life-cycle row: pure data. The mad package turns it into files and one line.
+
+    driver     name of the driver in oned.conf ("kvm", "dummy")
+    verb       DEPLOY, SAVE, TRANSFER, MONITOR, …
+    oid        the object it works on: a VM, or a host for MONITOR
+    host       name of the host it loads: limits are per host
+    arguments  what the verb needs; see share/doc/design/001-engine.md
+    deadline   seconds it may take before it counts as failed
+    """
+
+    mad: Mad
+    driver: str
+    verb: str
+    kind: Kind
+    oid: int
+    host: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    deadline: float = 300.0
+
+    @property
+    def key(self) -> tuple[Mad, str, str, int]:
+        """What an answer line tells apart: the wire has no operation ids."""
+        return (self.mad, self.driver, self.verb, self.oid)
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A command that is on disk; it stays there until its answer, its deadline or a recovery closed it."""
+
+    id: int
+    command: Command
+    attempt: int
+    opened: float

@@ -1,0 +1,63 @@
+"""Every error a client can meet, in the order of its code. The dispatcher adds the method's name in front.
+
+A text is a template filled with facts; the second sentence says what to do next. The codes and the greppable
+wording are those of OpenNebula 6.10.
+"""
+
+from typing import ClassVar
+
+
+class OneError(Exception):
+    """An answer `[false, text, code]`."""
+
+    code: ClassVar[int] = 0x2000
+    text: ClassVar[str] = "{detail}"
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        super().__init__(self.text.format(**facts))
+
+
+class NotAuthenticated(OneError):
+    code = 0x0100
+    text = "User couldn't be authenticated, aborting call."
+
+
+class NotAuthorized(OneError):
+    code = 0x0200
+    text = "User [{uid}] : {reason}."
+
+
+class NoExists(OneError):
+    code = 0x0400
+    text = "Error getting {kind} [{id}]."
+
+
+class ActionError(OneError):
+    """The action is not possible now: wrong state, no room, in use."""
+
+    code = 0x0800
+
+
+class WrongState(ActionError):
+    text = 'Error performing action "{action}": This action is not available for state {state}{hint}'
+
+
+class NoRoom(ActionError):
+    text = "virtual machine [{id}] does not fit in host [{host}]. Not enough {what}: {wanted}/{free}"
+
+
+class BadArgument(OneError):
+    code = 0x1000
+
+
+class InternalError(OneError):
+    code = 0x2000
+
+
+class NameTaken(InternalError):
+    text = "NAME is already taken by {kind} {id}. Choose another name."
+
+
+class StoreFailed(InternalError):
+    text = "The change could not be stored and was undone: {detail}. Free space or repair the data base; reads go on."
