@@ -1,0 +1,1 @@
+"""Durability: the tables, the unit of work, and the thread that commits."""

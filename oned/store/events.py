@@ -1,0 +1,75 @@
+"""What has changed, told after the commit to whoever waits: the scheduler, `--wait`, watchers, later hooks."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from oned import clock
+from oned.document.element import tag, wrap
+from oned.ids import Kind
+
+KEPT = 10_000
+"""Events kept for those who ask late; who asks for older ones is told from the oldest on."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing about one object: WHAT went from OLD to NEW."""
+
+    kind: Kind
+    oid: int
+    what: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change with its number (rising by one, never used twice) and time."""
+
+    number: int
+    at: int
+    change: Change
+
+    def xml(self) -> str:
+        change = self.change
+        rows = (
+            ("ID", self.number), ("TIME", self.at), ("KIND", change.kind.name), ("OID", change.oid),
+            ("WHAT", change.what), ("OLD", change.old), ("NEW", change.new),
+        )  # fmt: skip
+        return wrap("EVENT", "".join(tag(name, value) for name, value in rows))
+
+
+class Events:
+    """The last events, and those who wait for the next one."""
+
+    def __init__(self, first: int) -> None:
+        self.last = first
+        self._kept: deque[Event] = deque(maxlen=KEPT)
+        self._news = asyncio.Event()
+
+    def publish(self, change: Change) -> Event:
+        """Number the change and wake who waits."""
+        self.last += 1
+        event = Event(self.last, clock.stamp(), change)
+        self._kept.append(event)
+        self._news.set()
+        self._news = asyncio.Event()
+        return event
+
+    def after(self, number: int) -> list[Event]:
+        """The events with a higher number, oldest first."""
+        newer = self.last - number
+        if newer <= 0:
+            return []
+        kept = list(self._kept)
+        return kept[-newer:] if newer < len(kept) else kept
+
+    async def wait(self, number: int, seconds: float) -> list[Event]:
+        """The events after a number: at once if there are any, else when one comes or the time is over."""
+        if not self.after(number):
+            try:
+                await asyncio.wait_for(self._news.wait(), seconds)
+            except TimeoutError:
+                return []
+        return self.after(number)

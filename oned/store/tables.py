@@ -1,0 +1,96 @@
+"""The tables of the data base. Pools keep an object's own state as JSON in `body`; the other columns are for queries.
+
+A change here needs an alembic revision in `migrate/versions`; a test compares the two.
+"""
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.dialects.mysql import LONGTEXT
+
+metadata = MetaData()
+Body = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+
+
+def _pool(name: str, *columns: "Column[int]") -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("oid", Integer, primary_key=True, autoincrement=False),
+        Column("name", String(128), nullable=False),
+        *columns,
+        Column("body", Body, nullable=False),
+    )
+
+
+def _owner() -> tuple["Column[int]", "Column[int]"]:
+    return Column("uid", Integer, nullable=False), Column("gid", Integer, nullable=False)
+
+
+vm_pool = _pool(
+    "vm_pool", *_owner(), Column("state", Integer, nullable=False), Column("lcm_state", Integer, nullable=False)
+)
+Index("vm_state", vm_pool.c.state)
+host_pool = _pool("host_pool")
+user_pool = _pool("user_pool")
+group_pool = _pool("group_pool")
+cluster_pool = _pool("cluster_pool")
+datastore_pool = _pool("datastore_pool", *_owner())
+acl = _pool("acl")
+
+history = Table(
+    "history",
+    metadata,
+    Column("vm", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("body", Body, nullable=False),
+)
+vm_monitoring = Table(
+    "vm_monitoring",
+    metadata,
+    Column("oid", Integer, primary_key=True, autoincrement=False),
+    Column("at", Integer, primary_key=True, autoincrement=False),
+    Column("body", Body, nullable=False),
+)
+host_monitoring = Table(
+    "host_monitoring",
+    metadata,
+    Column("oid", Integer, primary_key=True, autoincrement=False),
+    Column("at", Integer, primary_key=True, autoincrement=False),
+    Column("body", Body, nullable=False),
+)
+intent = Table(
+    "intent",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("mad", String(8), nullable=False),
+    Column("driver", String(128), nullable=False),
+    Column("verb", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("oid", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("opened", Float, nullable=False),
+    Column("body", Body, nullable=False),
+)
+reason = Table(
+    "reason",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("oid", Integer, primary_key=True, autoincrement=False),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("body", Body, nullable=False),
+)
+event = Table(
+    "event",
+    metadata,
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("body", Body, nullable=False),
+)
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", String(255), nullable=False),
+)
+"""Names: last_<pool> (the last id given, so that none is used twice), last_event, probe."""
+
+POOLS: tuple[Table, ...] = (vm_pool, host_pool, user_pool, group_pool, cluster_pool, datastore_pool, acl)

@@ -1,0 +1,163 @@
+"""The unit of work: objects, rows and commands that reach the disk together or not at all."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from sqlalchemy import Table
+
+from oned.command import Command, Intent
+from oned.document.object import PoolObject
+from oned.errors import StoreFailed
+from oned.ids import Kind
+from oned.store import tables
+from oned.store.changes import Changes, put, remove
+from oned.store.database import Database
+from oned.store.events import Change
+
+TABLES: dict[str, Table] = {
+    "VM": tables.vm_pool,
+    "HOST": tables.host_pool,
+    "USER": tables.user_pool,
+    "GROUP": tables.group_pool,
+    "CLUSTER": tables.cluster_pool,
+    "DATASTORE": tables.datastore_pool,
+    "ACL": tables.acl,
+}
+"""The table of each kind of object, by Kind.name."""
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Desk(Protocol):
+    """Who keeps the open intents in memory and sends them (oned.mad.operations)."""
+
+    def opened(self, command: Command) -> Intent: ...
+    def closed(self, intent: Intent) -> None: ...
+    def send(self, intent: Intent) -> None: ...
+    def abandon(self, intent: Intent) -> None: ...
+    def open_for(self, kind: Kind, oid: int) -> list[Intent]: ...
+    def publish(self, change: Change) -> None: ...
+
+
+class Saved(Protocol):
+    """A history record, as far as its row needs it."""
+
+    seq: int
+
+    def saved(self) -> dict[str, Any]: ...
+
+
+class Unit:
+    """One atomic step. Made for one call or one driver answer, committed once.
+
+    `touch` and the others note what changes; `commit` takes the rows as they are then and hands them to the writer.
+    Driver lines, events and `after` callbacks leave when the rows are on disk, in the order of the commits.
+    """
+
+    def __init__(self, database: Database, desk: Desk) -> None:
+        self._database, self.desk = database, desk
+        self._objects: dict[tuple[str, int], PoolObject] = {}
+        self._changes: Changes = {}
+        self._after: list[Callable[[], None]] = []
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self._objects or self._changes or self._after)
+
+    @property
+    def objects(self) -> list[PoolObject]:
+        """The objects touched so far."""
+        return list(self._objects.values())
+
+    def touch(self, item: PoolObject) -> None:
+        """The object has changed: its document goes stale and its row will be written."""
+        item.stale()
+        self._objects[item.kind.name, item.id] = item
+
+    def drop(self, item: PoolObject) -> None:
+        """The object's row will be deleted."""
+        self._objects.pop((item.kind.name, item.id), None)
+        remove(self._changes, TABLES[item.kind.name], item.id)
+
+    def put(self, table: Table, row: Mapping[str, Any]) -> None:
+        """Write a row of a table that is no pool."""
+        put(self._changes, table, row)
+
+    def remove(self, table: Table, *key: object) -> None:
+        """Delete a row of a table that is no pool."""
+        remove(self._changes, table, *key)
+
+    def open(self, command: Command) -> Intent:
+        """An intent: its line leaves after the commit."""
+        intent = self.desk.opened(command)
+        put(self._changes, tables.intent, intent_row(intent))
+        self.after(lambda: self.desk.send(intent))
+        return intent
+
+    def close(self, intent: Intent) -> None:
+        """The intent has its answer."""
+        self.desk.closed(intent)
+        remove(self._changes, tables.intent, intent.id)
+
+    def abandon(self, intent: Intent) -> None:
+        """The intent's answer no longer matters: the driver is told to give it up."""
+        self.close(intent)
+        self.after(lambda: self.desk.abandon(intent))
+
+    def tell(self, change: Change) -> None:
+        """An event, published once the unit is on disk."""
+        self.after(lambda: self.desk.publish(change))
+
+    def after(self, callback: Callable[[], None]) -> None:
+        """Call back in the loop once the unit is on disk."""
+        self._after.append(callback)
+
+    def commit(self) -> "asyncio.Future[None]":
+        """Hand the rows to the writer. The future ends when they are on disk, or with StoreFailed."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for (kind, oid), item in self._objects.items():
+            self._changes[TABLES[kind], (oid,)] = object_row(item)
+        callbacks = self._after
+
+        def done(error: Exception | None) -> None:
+            if error is not None:
+                if not future.done():
+                    future.set_exception(error if isinstance(error, StoreFailed) else StoreFailed(detail=str(error)))
+                    future.exception()
+                return
+            for callback in callbacks:
+                callback()
+            if not future.done():
+                future.set_result(None)
+
+        self._database.commit(self._changes, done)
+        return future
+
+
+def object_row(item: PoolObject) -> dict[str, Any]:
+    """The row of an object as it is now."""
+    return {"oid": item.id, "body": _json(item.saved()), **item.columns()}
+
+
+def history_row(vm: int, record: "Saved") -> dict[str, Any]:
+    """The row of a history record."""
+    return {"vm": vm, "seq": record.seq, "body": _json(record.saved())}
+
+
+def intent_row(intent: Intent) -> dict[str, Any]:
+    """The row of an intent."""
+    command = intent.command
+    return {
+        "id": intent.id,
+        "mad": command.mad.name,
+        "driver": command.driver,
+        "verb": command.verb,
+        "kind": command.kind.name,
+        "oid": command.oid,
+        "attempt": intent.attempt,
+        "opened": intent.opened,
+        "body": _json({"host": command.host, "deadline": command.deadline, "arguments": dict(command.arguments)}),
+    }

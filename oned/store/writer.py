@@ -1,0 +1,95 @@
+"""The one thread that writes: it commits all units that wait in one transaction, with one fsync.
+
+If a batch fails it is tried again unit by unit. The units behind the first that fails are not written: they were made
+from a memory that never reached the disk. Nothing is written after that until a probe works. What the loop is told
+comes in one call per batch, in the order of the commits.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from oned.store.changes import Changes, merged, write
+
+log = logging.getLogger(__name__)
+LARGEST_BATCH = 256
+
+
+@dataclass(eq=False)
+class Batch:
+    """One unit's changes on their way to the disk. `done` is called in the loop, with None or the error."""
+
+    changes: Changes
+    probe: bool = False
+    done: Callable[[Exception | None], None] = field(repr=False, kw_only=True)
+
+
+class Writer:
+    """Commits batches in order. `submit` may be called from the loop only."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self._engine, self._loop = engine, loop
+        self._broken: Exception | None = None
+        self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, batch: Batch) -> None:
+        self._waiting.put(batch)
+
+    def close(self) -> None:
+        """Commit what waits, then end the thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._engine.connect() as connection:
+            while (first := self._waiting.get()) is not None:
+                batches, last = self._drain(first)
+                self._commit(connection, batches)
+                if last:
+                    return
+
+    def _drain(self, first: Batch) -> tuple[list[Batch], bool]:
+        batches = [first]
+        while len(batches) < LARGEST_BATCH:
+            try:
+                batch = self._waiting.get_nowait()
+            except queue.Empty:
+                return batches, False
+            if batch is None:
+                return batches, True
+            batches.append(batch)
+        return batches, False
+
+    def _commit(self, connection: Connection, batches: Sequence[Batch]) -> None:
+        if self._broken is None and self._transaction(connection, merged(batch.changes for batch in batches)) is None:
+            outcomes: list[tuple[Batch, Exception | None]] = [(batch, None) for batch in batches]
+        else:
+            outcomes = [(batch, self._commit_alone(connection, batch)) for batch in batches]
+        self._loop.call_soon_threadsafe(_settle, outcomes)
+
+    def _commit_alone(self, connection: Connection, batch: Batch) -> Exception | None:
+        if self._broken is None or batch.probe:
+            self._broken = self._transaction(connection, batch.changes)
+        return self._broken
+
+    def _transaction(self, connection: Connection, changes: Changes) -> Exception | None:
+        try:
+            with connection.begin():
+                write(connection, changes)
+        except SQLAlchemyError as error:
+            log.error("A commit failed: %s", error)
+            return error
+        return None
+
+
+def _settle(outcomes: Sequence[tuple[Batch, Exception | None]]) -> None:
+    for batch, error in outcomes:
+        batch.done(error)

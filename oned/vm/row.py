@@ -1,0 +1,103 @@
+"""The shape of a life-cycle row, the guards, and what happens to history records."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from oned.vm.history import ACTIONS
+from oned.vm.machine import Then
+from oned.vm.states import State
+from oned.vm.vm import VM
+
+Guard = Callable[[VM], bool]
+
+
+class Opens(Enum):
+    """Which history record a transition opens."""
+
+    NEW = "a record on the chosen host"
+    COPY = "a record on the same host"
+    BACK = "a record on the previous host, after a failed move"
+
+
+NEW, COPY, BACK = Opens.NEW, Opens.COPY, Opens.BACK
+SAME = None
+"""As a target: the state stays."""
+
+
+class Row:
+    """One transition.
+
+    start     the states it starts from
+    event     what happens
+    to        the new state; SAME leaves it
+    then      the command it sends once it is on disk
+    when      a guard; the row applies only if it holds
+    opens     the history record it opens
+    stamps    times set on the current record (the new one, if one is opened)
+    previous  times set on the record before it
+    """
+
+    def __init__(
+        self,
+        start: State | Iterable[State],
+        event: str,
+        to: State | None,
+        then: Then | None = None,
+        *,
+        when: Guard | None = None,
+        opens: Opens | None = None,
+        stamps: str = "",
+        previous: str = "",
+    ) -> None:  # noqa: PLR0913 - a row of a table has its columns
+        self.start = frozenset(start)
+        self.event, self.to, self.then, self.when, self.opens = event, to, then, when, opens
+        self.stamps, self.previous = tuple(stamps.split()), tuple(previous.split())
+
+    @property
+    def by_user(self) -> bool:
+        """Whether a user causes it (else a driver or the monitor)."""
+        return not self.event.startswith("seen ") and self.outcome == ""
+
+    @property
+    def outcome(self) -> str:
+        """"done" or "failed" for an answer of a driver, else ""."""
+        last = self.event.rpartition(" ")[2]
+        return last if last in ("done", "failed") else ""
+
+    def applies(self, vm: VM) -> bool:
+        return self.when is None or self.when(vm)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a VM is to go. Names are kept in the record as they are now."""
+
+    hid: int
+    hostname: str
+    cid: int
+    vm_mad: str
+    tm_mad: str
+    ds_id: int
+    sysds_path: str
+
+
+def was_stopped(vm: VM) -> bool:
+    """It was stopped: memory and disks are on the front-end."""
+    return bool(vm.history) and vm.record.action == ACTIONS["stop"]
+
+
+def was_undeployed(vm: VM) -> bool:
+    """It was undeployed: its disks are on the front-end."""
+    return bool(vm.history) and vm.record.action in (ACTIONS["undeploy"], ACTIONS["undeploy-hard"])
+
+
+def another_stay(vm: VM) -> bool:
+    """Another host may still run it."""
+    return sum(1 for record in vm.history if not record.etime) > 1
+
+
+def power_move(vm: VM) -> bool:
+    """It moves switched off, not saved."""
+    actions = (ACTIONS["migrate poweroff"], ACTIONS["migrate poweroff-hard"])
+    return len(vm.history) > 1 and vm.previous_record.action in actions

@@ -1,0 +1,149 @@
+"""What the transitions want from a transfer driver, and the scripts it is given (one command per line).
+
+Both forms of the scripts are here: the classic one of 1.2 to 3.2 and the per-datastore one of 3.4 and later. With
+one host and its stay written `H`, its directory `H:D`, and the front-end's directory of the VM `F:V`, the phases are
+prolog (disks are made in H:D), migrate (old H:D → new H:D), resume (F:V → H:D), stop (H:D → F:V), epilog (disks to
+keep → F:V, then H:D is removed) and delete (H:D is removed, on both hosts of an unfinished move).
+"""
+
+from collections.abc import Callable, Iterator
+
+from oned.command import Command, Mad
+from oned.ids import Kind
+from oned.vm.history import ACTIONS, MOVES, Record
+from oned.vm.machine import Site, Then, directory
+from oned.vm.vm import VM
+
+VOLATILE = ("SWAP", "FS")
+_MOVE_ACTIONS = frozenset(ACTIONS[name] for name in MOVES)
+
+
+def moving(vm: VM) -> bool:
+    """Whether a move has begun that has not ended: files may be on two hosts."""
+    if len(vm.history) < 2:
+        return False
+    return vm.previous_record.action in _MOVE_ACTIONS and not vm.record.rstime
+
+
+def phase(name: str) -> Then:
+    """The command that runs the script of a phase."""
+
+    def transfer(vm: VM, site: Site) -> Command:
+        record = vm.record
+        return Command(
+            mad=Mad.TM,
+            driver=record.tm_mad,
+            verb="TRANSFER",
+            kind=Kind.VM,
+            oid=vm.id,
+            host=record.hostname,
+            arguments={
+                "phase": name,
+                "seq": str(record.seq),
+                "local_file": f"{site.vms}/{vm.id}/transfer.{record.seq}.{name}",
+            },
+            deadline=site.deadline(Mad.TM, record.tm_mad, "TRANSFER"),
+        )
+
+    transfer.__name__ = name
+    transfer.__doc__ = f"The {name} phase of the transfer driver."
+    return transfer
+
+
+prolog, migrate, resume = phase("prolog"), phase("migrate"), phase("resume")
+epilog, stop, delete = phase("epilog"), phase("stop"), phase("delete")
+epilog_local, delete_local = phase("epilog_local"), phase("delete_stop")
+attach, detach = phase("attach"), phase("detach")
+snapshot, snapshot_revert, snapshot_delete = phase("snap_create"), phase("snap_revert"), phase("snap_delete")
+resize, saveas = phase("resize"), phase("saveas")
+
+
+class Script:
+    """The lines of one phase for one VM, in the form that the driver speaks."""
+
+    def __init__(self, vm: VM, site: Site, *, classic: bool) -> None:
+        self._vm, self._site, self._classic = vm, site, classic
+        self._record = vm.record
+
+    def text(self, name: str) -> str:
+        """The script of a phase: lines, or nothing to do."""
+        lines = list(PHASES[name](self))
+        return "".join(line + "\n" for line in lines)
+
+    def prolog(self) -> Iterator[str]:
+        number = 0
+        for number, disk in enumerate(self._vm.template.vectors("DISK"), start=1):
+            yield from self._make(disk, number - 1)
+        context = self._vm.template.vector("CONTEXT")
+        if context:
+            number = int(context.get("DISK_ID", number))
+            files = context.get("FILES", "").split()
+            context_sh = f"{self._site.vms}/{self._vm.id}/context.sh"
+            yield self._line("CONTEXT", context_sh, *files, self._there(f"disk.{number}"))
+
+    def migrate(self) -> Iterator[str]:
+        source = self._vm.previous_record
+        if (source.hostname, source.sysds_path) != (self._record.hostname, self._record.sysds_path):
+            yield self._line("MV", self._place(source), self._place(self._record))
+
+    def resume(self) -> Iterator[str]:
+        yield self._line("MV", self._front(str(self._vm.id)), self._place(self._record))
+
+    def stop(self) -> Iterator[str]:
+        yield self._line("MV", self._place(self._record), self._front(str(self._vm.id)))
+
+    def epilog(self) -> Iterator[str]:
+        for number, disk in enumerate(self._vm.template.vectors("DISK")):
+            if disk.get("SAVE", "").upper() == "YES":
+                yield self._line("MV", self._there(f"disk.{number}"), self._front(f"disk.{number}"))
+        yield self._line("DELETE", self._place(self._record))
+
+    def epilog_local(self) -> Iterator[str]:
+        yield self._line("DELETE", self._front(str(self._vm.id)))
+
+    def delete(self) -> Iterator[str]:
+        yield self._line("DELETE", self._place(self._record))
+        if moving(self._vm):
+            yield self._line("DELETE", self._place(self._vm.previous_record))
+
+    def _make(self, disk: dict[str, str], number: int) -> Iterator[str]:
+        target = self._there(f"disk.{number}")
+        kind, size, form = (disk.get(name, "") for name in ("TYPE", "SIZE", "FORMAT"))
+        if kind.upper() == "SWAP" and size:
+            yield self._line("MKSWAP", size, target)
+        elif kind.upper() == "FS" and size and form:
+            yield self._line("MKIMAGE", size, form, target)
+        elif kind.upper() not in VOLATILE:
+            verb = "LN" if disk.get("CLONE", "").upper() == "NO" else "CLONE"
+            source = disk["SOURCE"]
+            where = source if ":" in source else f"{self._site.frontend}:{source}"
+            size_word = [size] if self._classic and size else []
+            yield self._line(verb, where, target, *size_word, mad=disk.get("TM_MAD"))
+
+    def _line(self, verb: str, *words: str, mad: str | None = None) -> str:
+        if self._classic:
+            return " ".join((verb, *words))
+        ending = str(self._vm.id), str(self._record.ds_id)
+        return " ".join((verb, mad or self._record.tm_mad, *words, *ending))
+
+    def _there(self, name: str) -> str:
+        return f"{self._place(self._record)}/{name}"
+
+    def _place(self, record: Record) -> str:
+        return f"{record.hostname}:{directory(self._vm, record)}"
+
+    def _front(self, name: str) -> str:
+        return f"{self._site.frontend}:{self._site.vms}/{self._vm.id}/{name}"
+
+
+PHASES: dict[str, Callable[[Script], Iterator[str]]] = {
+    "prolog": Script.prolog,
+    "migrate": Script.migrate,
+    "resume": Script.resume,
+    "stop": Script.stop,
+    "epilog": Script.epilog,
+    "epilog_local": Script.epilog_local,
+    "delete": Script.delete,
+    "delete_stop": Script.epilog_local,
+}
+"""Phases that have a script. Hot-plug phases get theirs with the drivers that need them."""

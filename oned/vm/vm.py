@@ -1,0 +1,110 @@
+"""The virtual machine."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from oned.document.object import Owned
+from oned.document.permissions import Permissions
+from oned.ids import Kind
+from oned.template.parse import Template
+from oned.vm.document import ELEMENTS
+from oned.vm.history import Record
+from oned.vm.states import BY_NUMBERS, HOLDS_ROOM, INIT, State
+
+PERCENT = 100
+KIB_PER_MIB = 1024
+
+
+class Capacity(NamedTuple):
+    """What a VM takes of a host: CPU in hundredths of a core, memory in KiB."""
+
+    cpu: int
+    memory: int
+
+
+class VM(Owned):
+    """A virtual machine. `state` is written by the life cycle only (vm.lifecycle).
+
+    history     its stays on hosts, in order; rows of their own
+    monitoring  the last sample; kept in a table of its own, not in the row
+    room        which hosts count it, kept by the ledger (pool.ledger)
+    """
+
+    kind = Kind.VM
+    ROOT = "VM"
+    STORED = (
+        "name", "uid", "gid", "octal", "numbers", "previous_numbers", "stime", "etime", "deploy_id", "resched", "lock",
+        "last_poll",
+    )  # fmt: skip
+    TEMPLATES = ("template", "user_template")
+    ELEMENTS = ELEMENTS
+
+    user_template: Template
+    stime: int = 0
+    etime: int = 0
+    deploy_id: str = ""
+    resched: int = 0
+    lock: dict[str, int] | None = None
+    last_poll: int = 0
+    state: State = INIT
+    previous: State = INIT
+
+    def __init__(self, oid: int, name: str, owner: tuple[int, int], octal: int) -> None:
+        self.id, self.name = oid, name
+        self.uid, self.gid = owner
+        self.permissions = Permissions(octal)
+        self.template, self.user_template = Template(), Template()
+        self.settle()
+
+    def settle(self) -> None:
+        self.history: list[Record] = []
+        self.monitoring: Mapping[str, str] = {}
+        self.room: tuple[int, ...] = ()
+        self.capacity = capacity_of(self.template)
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        return self.state.number, self.state.lcm
+
+    @numbers.setter
+    def numbers(self, pair: tuple[int, int]) -> None:
+        self.state = BY_NUMBERS[pair[0], pair[1]]
+
+    @property
+    def previous_numbers(self) -> tuple[int, int]:
+        return self.previous.number, self.previous.lcm
+
+    @previous_numbers.setter
+    def previous_numbers(self, pair: tuple[int, int]) -> None:
+        self.previous = BY_NUMBERS[pair[0], pair[1]]
+
+    def columns(self) -> dict[str, object]:
+        return super().columns() | {"state": self.state.number, "lcm_state": self.state.lcm}
+
+    @property
+    def record(self) -> Record:
+        """The current stay; the VM must have one."""
+        return self.history[-1]
+
+    @property
+    def previous_record(self) -> Record:
+        """The stay before the current one; the VM must have one."""
+        return self.history[-2]
+
+    def holds(self) -> tuple[int, ...]:
+        """Ids of the hosts where it takes room: the last one, and earlier ones whose stay still goes on."""
+        if self.state not in HOLDS_ROOM or not self.history:
+            return ()
+        hosts = {record.hid for record in self.history[:-1] if not record.etime}
+        return tuple(sorted(hosts | {self.record.hid}))
+
+
+def capacity_of(template: Template) -> Capacity:
+    """What the template asks for; nothing when CPU or MEMORY is missing, as in 1.4 to 3.8."""
+    try:
+        cpu, memory = float(template.get("CPU", "0")), int(template.get("MEMORY", "0"))
+    except ValueError:
+        return Capacity(0, 0)
+    if cpu <= 0 or memory <= 0:
+        return Capacity(0, 0)
+    return Capacity(int(round(cpu * PERCENT)), memory * KIB_PER_MIB)
