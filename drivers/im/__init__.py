@@ -1,0 +1,1 @@
+"""Information drivers: what a host has and how much of it is used."""

@@ -1,0 +1,108 @@
+"""Commands that an action runs: argument arrays only, both outputs read at once, a deadline, a bounded memory."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Self
+
+KEPT = 1 << 20
+"""Bytes kept of each output of a command; what comes after is read and dropped, so the command never blocks."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended; `problem` is empty if it worked, else one sentence."""
+
+    output: str
+    errors: str
+    problem: str
+
+
+class Child:
+    """A command with its own process group, which is killed with all that it started when the block is left."""
+
+    def __init__(self, argv: Sequence[str], environment: dict[str, str] | None = None) -> None:
+        self.argv = list(argv)
+        self._missing = ""
+        try:
+            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env=environment,
+            )
+        except OSError as error:
+            self._process, self._missing = None, f"{self.argv[0]} cannot be run: {error.strerror}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        if self._process is not None:
+            self._process.wait()
+            for stream in (self._process.stdout, self._process.stderr):
+                if stream is not None:
+                    stream.close()
+
+    def kill(self) -> None:
+        """End the process group. The group's number stays taken until the child is waited for, so no other is hit."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def finish(self, deadline: float) -> Finished:
+        """Read both outputs until they close; the command must end within `deadline` seconds."""
+        if self._process is None:
+            return Finished("", "", self._missing)
+        end = time.monotonic() + deadline
+        in_time, output, errors = self._read(self._process, end)
+        problem = f"{self.argv[0]} did not end within {deadline:g} seconds"
+        if in_time:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(0.0, end - time.monotonic()))
+                problem = self._verdict(self._process.returncode, errors)
+        return Finished(output, errors, problem)
+
+    def _read(self, process: subprocess.Popen[bytes], end: float) -> tuple[bool, str, str]:
+        """Whether both outputs closed in time, and what they held, as text."""
+        assert process.stdout is not None and process.stderr is not None
+        kept: dict[IO[bytes], bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
+        with selectors.DefaultSelector() as selector:
+            for stream in kept:
+                selector.register(stream, selectors.EVENT_READ)
+            in_time = self._drain(selector, kept, end)
+        output, errors = (bytes(text).decode("utf-8", "replace") for text in kept.values())
+        return in_time, output, errors
+
+    @staticmethod
+    def _drain(selector: selectors.BaseSelector, kept: dict[IO[bytes], bytearray], end: float) -> bool:
+        while selector.get_map():
+            ready = selector.select(max(0.0, end - time.monotonic()))
+            if not ready and time.monotonic() >= end:
+                return False
+            for key, _ in ready:
+                stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
+                chunk = os.read(key.fd, 1 << 16)
+                kept[stream] += chunk[: KEPT - len(kept[stream])]
+                if not chunk:
+                    selector.unregister(stream)
+        return True
+
+    def _verdict(self, status: int, errors: str) -> str:
+        """Empty for status 0, else the last line of the standard error and what ended."""
+        if status == 0:
+            return ""
+        said = [line.strip() for line in errors.splitlines() if line.strip()]
+        how = f"ended with status {status}" if status > 0 else f"was killed by signal {-status}"
+        return f"{self.argv[0]} {how}" + (f": {said[-1]}" if said else "")

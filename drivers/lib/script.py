@@ -1,0 +1,98 @@
+"""Transfer scripts, of the classic form and of the form with datastores, as commands with named arguments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oned.drivers.lib.task import ActionFailed
+
+TYPES = ("shared", "qcow2", "ssh", "dummy", "lvm", "ceph", "fs_lvm", "vmfs", "iscsi")
+"""Types of datastores: the second word of a line that has datastores."""
+
+ARGUMENTS = {
+    "CLONE": ("source", "destination"),
+    "LN": ("source", "destination"),
+    "MKSWAP": ("size", "destination"),
+    "MKIMAGE": ("size", "format", "destination"),
+    "CONTEXT": ("files", "destination"),
+    "MV": ("source", "destination"),
+    "MVDS": ("source", "destination"),
+    "DELETE": ("destination",),
+}
+"""What stands between command (or type) and VM id. Only CONTEXT's files are any number of words."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One command of a script.
+
+    type   type of the datastore; empty in the classic form
+    size   MB, empty if there is none
+    files  of CONTEXT: context.sh first
+    """
+
+    command: str
+    destination: str
+    source: str = ""
+    type: str = ""
+    size: str = ""
+    format: str = ""
+    files: tuple[str, ...] = ()
+    text: str = ""
+
+    @property
+    def host(self) -> str:
+        """The host of the destination; of the source where that has none."""
+        return next((host_of(place) for place in (self.destination, self.source) if host_of(place)), "")
+
+
+def host_of(place: str) -> str:
+    """`h1` of `h1:/path`; nothing for a path."""
+    return place.partition(":")[0] if ":" in place.partition("/")[0] else ""
+
+
+def path_of(place: str) -> Path:
+    """`/path` of `h1:/path` or `/path`."""
+    return Path(place.partition(":")[2] if host_of(place) else place)
+
+
+def read(path: Path) -> list[Line]:
+    """The commands of a script file. Errors: ActionFailed, if there is no such file or a line is not understood."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise ActionFailed(f"Transfer file not found: {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ActionFailed(f"Transfer file {path} cannot be read: {error}") from None
+    lines = [line.strip() for line in text.splitlines()]
+    return [parse(line) for line in lines if line and not line.startswith("#")]
+
+
+def parse(text: str) -> Line:
+    """One line of either form. Errors: ActionFailed."""
+    command, *words = text.split()
+    command = command.upper()
+    if command not in ARGUMENTS:
+        raise ActionFailed(f"{command} not found: {text}")
+    kind = ""
+    if _has_datastores(command, words):
+        kind, words = words[0], words[1:-2]
+    return Line(command=command, type=kind, text=text, **_named(command, words, text))  # type: ignore[arg-type]
+
+
+def _has_datastores(command: str, words: Sequence[str]) -> bool:
+    """Whether the line has the type in front and VM and datastore id behind."""
+    ids_behind = len(words) >= 4 and all(word.isdigit() for word in words[-2:])
+    return ids_behind and words[0] in TYPES
+
+
+def _named(command: str, words: list[str], text: str) -> dict[str, object]:
+    """The words by name. CLONE and LN of the classic form may have the size behind them."""
+    names = ARGUMENTS[command]
+    if command == "CONTEXT" and len(words) >= 2:
+        return {"files": tuple(words[:-1]), "destination": words[-1]}
+    if command in ("CLONE", "LN") and len(words) == len(names) + 1:
+        names = (*names, "size")
+    if len(words) != len(names) or command == "CONTEXT":
+        raise ActionFailed(f"{command} wants {', '.join(names)}: {text}")
+    return dict(zip(names, words, strict=True))

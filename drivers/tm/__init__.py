@@ -1,0 +1,1 @@
+"""Transfer drivers: the files of VMs."""

@@ -1,0 +1,1 @@
+"""Virtual machine drivers: one program per hypervisor."""
