@@ -1,0 +1,27 @@
+"""Which writer of request lines a driver gets."""
+
+from pathlib import PurePath
+
+from oned.command import Mad
+from oned.mad import im, tm, vmm
+from oned.mad.contract import Writer
+from oned.mad.line import Greeting
+from oned.mad.section import DriverSection, SectionError
+
+DIALECTS: dict[Mad, dict[str, Writer]] = {Mad.VMM: vmm.DIALECTS, Mad.TM: tm.DIALECTS, Mad.IM: im.DIALECTS}
+_DEFAULT = {Mad.VMM: vmm.DEFAULT, Mad.TM: tm.DEFAULT, Mad.IM: im.DEFAULT}
+
+
+def check(section: DriverSection) -> None:
+    """Nothing, for a section whose PROTOCOL is known or absent. Raises SectionError."""
+    known = DIALECTS[section.mad]
+    if section.protocol and section.protocol not in known:
+        raise SectionError(f'{section.label}: PROTOCOL = "{section.protocol}" is none of {", ".join(known)}')
+
+
+def writer(section: DriverSection, greeting: Greeting) -> Writer:
+    """By the section, else by the driver's handshake, else by the name of its program."""
+    known = DIALECTS[section.mad]
+    by_program = vmm.BY_PROGRAM.get(PurePath(section.executable).name, "") if section.mad is Mad.VMM else ""
+    wishes = (section.protocol, greeting.protocol, by_program, _DEFAULT[section.mad])
+    return next(known[wish] for wish in wishes if wish in known)

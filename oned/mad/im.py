@@ -1,0 +1,65 @@
+"""The dialects of information drivers (IM): how many words follow MONITOR, and the forms of the answer."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+
+from oned.command import Command
+from oned.mad.contract import Source, Unspeakable, Writer
+from oned.mad.line import NOTHING
+from oned.mad.values import pairs
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "2": (),  # up to 1.4
+    "3": ("update",),  # 2.0 to 4.2
+    "4": ("datastore_location", "update"),  # 4.4 to 5.10
+}
+"""Dialect → the arguments that follow `MONITOR <id> <host>`. A driver drops a request of another length silently."""
+
+DEFAULT = "3"
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_MISSING = {"update": "0"}
+
+
+class NoInformation(ValueError):
+    """An answer without one readable value: as good as a failure."""
+
+
+def dialect(words: tuple[str, ...]) -> Writer:
+    """The writer of request lines with these arguments after the host."""
+
+    def request(command: Command, _: Source) -> str:
+        if command.verb != "MONITOR":
+            raise Unspeakable(f"an information driver has no request {command.verb}")
+        tail = [command.arguments.get(word) or _MISSING.get(word, NOTHING) for word in words]
+        return " ".join([command.verb, str(command.oid), command.host, *tail])
+
+    return request
+
+
+DIALECTS: dict[str, Writer] = {name: dialect(words) for name, words in WORDS.items()}
+
+
+def values(info: str) -> dict[str, str]:
+    """The values of a MONITOR answer by upper-case name; the last of one name counts, vectors are left out.
+
+    Raises NoInformation.
+    """
+    found = {name: value for name, value in pairs(_plain(info)) if not value.startswith("[")}
+    if not found:
+        raise NoInformation(f'no NAME=VALUE in the monitor information "{info[:80]}"')
+    return found
+
+
+def _plain(info: str) -> str:
+    """The text behind the base64 form of 4.4 and later; any other text as it is."""
+    packed = info.strip()
+    if len(packed) % 4 or not _BASE64.fullmatch(packed):
+        return info
+    try:
+        text = base64.b64decode(packed, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return info
+    return text if "=" in text else info

@@ -1,0 +1,15 @@
+"""The request of transfer drivers (TM): one form in every era; eras differ in the script it names."""
+
+from oned.command import Command
+from oned.mad.contract import Source, Unspeakable, Writer
+
+
+def request(command: Command, _: Source) -> str:
+    """`TRANSFER <id> <script>`. Raises Unspeakable."""
+    if command.verb != "TRANSFER":
+        raise Unspeakable(f"a transfer driver has no request {command.verb}")
+    return f"TRANSFER {command.oid} {command.arguments['local_file']}"
+
+
+DIALECTS: dict[str, Writer] = {"classic": request, "datastore": request}
+DEFAULT = "classic"

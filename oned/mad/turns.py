@@ -1,0 +1,141 @@
+"""Whose turn it is in one driver: limits per host and in all, first come first served on a host, hosts in rotation."""
+
+from collections import Counter, deque
+
+from oned.command import Intent
+
+Key = tuple[str, int]
+"""Verb and object: what an answer line tells apart within one driver."""
+
+
+def key(intent: Intent) -> Key:
+    return (intent.command.verb, intent.command.oid)
+
+
+class Turns:
+    """Commands that wait, are open, or are late (given up, while the driver may still be at it).
+
+    At most one command of a key is open or late: a late one keeps its key busy. Late ones use up places of their
+    host, but leave it one, and do not count in all: a host that hangs slows down nobody else.
+    """
+
+    def __init__(self, per_host: int, threads: int) -> None:
+        self._per_host, self._threads = per_host, threads
+        self._waiting: dict[str, deque[Intent]] = {}
+        self._ready: dict[str, None] = {}
+        self._open: dict[Key, Intent] = {}
+        self._late: dict[Key, Intent] = {}
+        self._open_on: Counter[str] = Counter()
+        self._late_on: Counter[str] = Counter()
+        self._wanted: dict[Key, dict[str, None]] = {}
+
+    def add(self, intent: Intent) -> None:
+        """Lets the command wait for its turn."""
+        self._waiting.setdefault(intent.command.host, deque()).append(intent)
+        self._ready[intent.command.host] = None
+
+    def next(self) -> Intent | None:
+        """The command that is to be sent now, open from here on; None when all must wait."""
+        while self._ready and (not self._threads or len(self._open) < self._threads):
+            host = next(iter(self._ready))
+            del self._ready[host]
+            intent = self._first_free(host)
+            if intent is None:
+                continue
+            self._open[key(intent)] = intent
+            self._open_on[host] += 1
+            if host in self._waiting:
+                self._ready[host] = None
+            return intent
+        return None
+
+    def withdraw(self, intent: Intent) -> bool:
+        """True when the command was still waiting; it is gone then."""
+        host = intent.command.host
+        waiting = self._waiting.get(host, deque())
+        if intent not in waiting:
+            return False
+        waiting.remove(intent)
+        if not waiting:
+            del self._waiting[host]
+        return True
+
+    def is_open(self, intent: Intent) -> bool:
+        return self._open.get(key(intent)) is intent
+
+    def is_late(self, verb: str, oid: int) -> bool:
+        return (verb, oid) in self._late
+
+    def opened(self, verb: str, oid: int) -> Intent | None:
+        return self._open.get((verb, oid))
+
+    def has_open(self, oid: int) -> bool:
+        """True when any command of the object is open."""
+        return any(number == oid for _, number in self._open)
+
+    def close(self, verb: str, oid: int) -> Intent | None:
+        """The open command that ends here; None when there is none, be it that a late one ended."""
+        intent = self._open.pop((verb, oid), None)
+        if intent is not None:
+            self._leave(intent, self._open_on)
+            return intent
+        self._forgive((verb, oid))
+        return None
+
+    def drop(self, intent: Intent) -> None:
+        """Frees the key of an open or late command that the driver was never told of."""
+        for state, count in ((self._open, self._open_on), (self._late, self._late_on)):
+            if state.get(key(intent)) is intent:
+                del state[key(intent)]
+                self._leave(intent, count)
+
+    def give_up(self, intent: Intent) -> None:
+        """Makes an open command late."""
+        self._late[key(intent)] = self._open.pop(key(intent))
+        self._late_on[intent.command.host] += 1
+        self._leave(intent, self._open_on)
+
+    def forgive(self, oid: int) -> None:
+        """Frees the keys of all late commands of the object."""
+        for late in [late for late in self._late if late[1] == oid]:
+            self._forgive(late)
+
+    def clear(self) -> list[Intent]:
+        """The commands that were open, oldest first. Nothing is open or late any more; what waits goes on waiting."""
+        lost = list(self._open.values())
+        self._open.clear()
+        self._late.clear()
+        self._open_on.clear()
+        self._late_on.clear()
+        self._wanted.clear()
+        self._ready = dict.fromkeys(self._waiting)
+        return lost
+
+    def _first_free(self, host: str) -> Intent | None:
+        """The first waiting command of the host that may go; it waits no longer."""
+        if not self._has_room(host):
+            return None
+        for intent in self._waiting.get(host, ()):
+            if key(intent) not in self._open and key(intent) not in self._late:
+                self.withdraw(intent)
+                return intent
+            self._wanted.setdefault(key(intent), {})[host] = None
+        return None
+
+    def _has_room(self, host: str) -> bool:
+        places = max(1, self._per_host - self._late_on[host])
+        return not self._per_host or self._open_on[host] < places
+
+    def _forgive(self, late: Key) -> None:
+        intent = self._late.pop(late, None)
+        if intent is not None:
+            self._leave(intent, self._late_on)
+
+    def _leave(self, intent: Intent, count: Counter[str]) -> None:
+        host = intent.command.host
+        count[host] -= 1
+        if count[host] <= 0:
+            del count[host]
+        for awake in (host, *self._wanted.pop(key(intent), ())):
+            if awake in self._waiting:
+                self._ready[awake] = None
