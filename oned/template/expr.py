@@ -268,6 +268,7 @@ def _leading_float(text: str) -> float:
 
 _WILD = re.compile(r"[*?\[\\]")
 _PIECE = re.compile(r"\*+|\?|\\(?P<literal>.)|\[(?P<negated>[!^]?)(?P<members>\]?[^\]]*)\]|.", re.DOTALL)
+_MEMBER = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 
 
 @lru_cache(maxsize=1024)
@@ -292,17 +293,23 @@ def _wildcard(pattern: str) -> Callable[[str], re.Match[str] | None]:
 def _one_character(piece: re.Match[str]) -> str:
     """The regular expression for a piece of a pattern that stands for one character."""
     if piece["members"] is not None:
-        members = piece["members"].replace("\\", r"\\").replace("]", r"\]").replace("[", r"\[")
-        return f"[{'^' if piece['negated'] else ''}{_safe_ranges(members)}]"
+        return _set(piece["members"], negated=bool(piece["negated"]))
     if piece["literal"] is not None:
         return re.escape(piece["literal"])
     return "." if piece[0] == "?" else re.escape(piece[0])
 
 
-def _safe_ranges(members: str) -> str:
-    """The members of a set without set operators (`&&`, `--`) and without ranges that run backwards."""
-    kept = re.sub(r"([&~|])", r"\\\1", members).replace("^", r"\^")
-    return re.sub(r"(\\?.)-(\\?.)", lambda found: found[0] if found[1][-1] <= found[2][-1] else "", kept)
+def _set(members: str, *, negated: bool) -> str:
+    """The regular expression for a set of characters; a range that runs backwards holds none."""
+    parts = []
+    for low, high, single in _MEMBER.findall(members):
+        if single:
+            parts.append(re.escape(single))
+        elif low <= high:
+            parts.append(f"{re.escape(low)}-{re.escape(high)}")
+    if not parts:
+        return "." if negated else "(?!)"
+    return f"[{'^' if negated else ''}{''.join(parts)}]"
 
 
 class _Rank(_Parser):
