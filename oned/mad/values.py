@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 _PAIR = re.compile(
-    r"""(?P<name>[A-Za-z_][\w.]*)[ \t]*=
-        (?: "(?P<quoted>(?:\\.|[^"\\])*)" | (?P<vector>\[[^\]]*\]) | (?P<bare>[^\s,]*) )""",
+    r"""(?<![\w.])(?P<name>[A-Za-z_][\w.]*)[ \t]*=
+        (?: "(?P<quoted>(?:\\.|[^"\\])*)" | (?P<vector>\[[^\[\]]*\]) | (?P<bare>[^\s,]*) )""",
     re.VERBOSE,
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
