@@ -1,0 +1,79 @@
+"""The disks of a libvirt domain, the context CD among them."""
+
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from oned.template.template import Template
+from oned.vm.deployment.element import element
+from oned.vm.deployment.facts import Facts
+
+BUSES = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xvd": "xen", "sr": "sata"}
+"""Bus of a disk whose BUS is not given, by the prefix of its target."""
+DEVICES = {"CDROM": "cdrom", "FLOPPY": "floppy"}
+"""Kinds of devices by TYPE; every other type is a hard disk."""
+PREFIX = "hd"
+"""Prefix of a target when neither template nor DEFAULT file names one."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A DISK of the template, or the context CD, with its place in the VM's directory and in the guest."""
+
+    number: str
+    target: str
+    values: dict[str, str]
+
+    @property
+    def bus(self) -> str:
+        """The bus it hangs on; libvirt chooses one for a target that tells nothing."""
+        prefix = self.target.rstrip(string.digits)[:-1]
+        return (self.values.get("BUS") or BUSES.get(prefix, "")).lower()
+
+
+def disks(template: Template, facts: Facts) -> list[Disk]:
+    """All disks in the order of the template, then the context CD.
+
+    A disk without TARGET gets the first free letter behind its prefix, as the engine gives it on allocation.
+    """
+    wanted = [(values.get("DISK_ID", str(place)), values) for place, values in enumerate(template.vectors("DISK"))]
+    if context := template.vector("CONTEXT"):
+        cd = {"TYPE": "CDROM", "READONLY": "YES", "DRIVER": "raw", "TARGET": context.get("TARGET", "")}
+        wanted.append((context.get("DISK_ID") or str(len(wanted)), cd))
+    taken = {values["TARGET"] for _, values in wanted if values.get("TARGET")}
+    made = []
+    for number, values in wanted:
+        target = values.get("TARGET") or _free_target(values, facts, taken)
+        taken.add(target)
+        made.append(Disk(number, target, values))
+    return made
+
+
+def _free_target(values: dict[str, str], facts: Facts, taken: Iterable[str]) -> str:
+    prefix = values.get("DEV_PREFIX") or facts.defaults.vector("DISK").get("DEV_PREFIX") or PREFIX
+    return next(prefix + letter for letter in string.ascii_lowercase if prefix + letter not in taken)
+
+
+def disk_element(disk: Disk, facts: Facts, boot_order: int | None) -> Element:
+    """`<disk>` with its file or block device in the VM's directory."""
+    values, defaults = disk.values, facts.defaults.vector("DISK")
+    kind = values.get("TYPE", "").upper()
+    is_block = kind == "BLOCK"
+    source = f"{facts.directory}/disk.{disk.number}"
+    return element(
+        "disk",
+        element(
+            "driver",
+            name="qemu",
+            type=values.get("DRIVER") or defaults.get("DRIVER") or "raw",
+            cache=values.get("CACHE") or defaults.get("CACHE"),
+            io=values.get("IO") or defaults.get("IO"),
+        ),
+        element("source", dev=source if is_block else "", file="" if is_block else source),
+        element("target", dev=disk.target, bus=disk.bus),
+        element("readonly") if values.get("READONLY", "").upper() == "YES" or kind == "CDROM" else None,
+        element("boot", order=boot_order) if boot_order else None,
+        type="block" if is_block else "file",
+        device=DEVICES.get(kind, "disk"),
+    )

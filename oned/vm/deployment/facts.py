@@ -1,0 +1,29 @@
+"""What a deployment file needs to know beside the template."""
+
+from dataclasses import dataclass
+
+from oned.template.template import Template
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A VM and its place.
+
+    hypervisor     "kvm", or "qemu" for emulation
+    directory      the VM's directory on the host: its disks are `<directory>/disk.<n>`
+    defaults       the DEFAULT file of the driver: attributes for templates that lack them
+    vnc_base_port  graphics without a port get this plus the VM's id
+    console_log    file on the host that keeps what the guest says on its serial console; empty: none
+    """
+
+    vid: int
+    hypervisor: str
+    directory: str
+    defaults: Template
+    vnc_base_port: int = 5900
+    console_log: str = ""
+
+    @property
+    def name(self) -> str:
+        """The domain's name."""
+        return f"one-{self.vid}"

@@ -1,0 +1,227 @@
+"""The libvirt domain of a VM, for KVM and for plain QEMU.
+
+Every value comes from the template or, where that has none, from the DEFAULT file of the driver, which may hold:
+
+| attribute                                | what it sets                                                           |
+|------------------------------------------|------------------------------------------------------------------------|
+| EMULATOR                                 | path of the emulator; libvirt's choice if absent                       |
+| VCPU                                     | virtual CPUs of a VM that does not say                                 |
+| OS = [ARCH, MACHINE, KERNEL, INITRD, …]  | how VMs boot                                                           |
+| FEATURES = [ACPI, PAE, APIC, …]          | ACPI is on unless it says no: without it no guest shuts down           |
+| DISK = [DRIVER, CACHE, IO, DEV_PREFIX]   | disks                                                                  |
+| NIC = [MODEL, FILTER]                    | network interfaces                                                     |
+| GRAPHICS = [TYPE, LISTEN, …], INPUT, RAW | as in a template                                                       |
+| CPU_SHARES = yes                         | share of the processors by the VM's CPU. Off unless asked for, since a |
+|                                          | libvirt without control groups refuses a domain that has a share       |
+"""
+
+from xml.etree.ElementTree import Element
+
+from oned.template.template import Template
+from oned.vm.deployment.disks import Disk, disk_element, disks
+from oned.vm.deployment.element import element, text
+from oned.vm.deployment.facts import Facts
+
+SHARES_PER_CORE = 1024
+TRANSLATION_CACHE = 64
+"""MiB of translated code of an emulated guest; without a limit each one may grow by hundreds of MB."""
+BALLOON_PERIOD = 10
+"""Seconds between two memory reports of the guest."""
+PORTS = 65535
+BOOT_DEVICES = frozenset(("hd", "fd", "cdrom", "network"))
+SWITCHES = ("PAE", "APIC", "ACPI")
+
+
+def domain(template: Template, facts: Facts) -> str:
+    """The domain's XML. RAW data of TYPE kvm stands as it is before the end tag."""
+    return text(
+        element(
+            "domain",
+            element("name", text=facts.name),
+            element("vcpu", text=_single("VCPU", template, facts) or "1"),
+            _cputune(template, facts),
+            element("memory", text=_kibibytes(template.get("MEMORY")), unit="KiB"),
+            _os(template, facts),
+            _cpu(template, facts),
+            _features(template, facts),
+            _clock(template, facts),
+            element("on_poweroff", text="destroy"),
+            element("on_reboot", text="restart"),
+            element("on_crash", text="destroy"),
+            _devices(template, facts),
+            type="kvm" if facts.hypervisor == "kvm" else "qemu",
+        ),
+        "".join(_raw(template, facts)),
+    )
+
+
+def _single(name: str, template: Template, facts: Facts) -> str:
+    return template.get(name) or facts.defaults.get(name)
+
+
+def _vector(name: str, template: Template, facts: Facts) -> dict[str, str]:
+    """The template's vector over that of the DEFAULT file, key by key."""
+    given = {key: value for key, value in template.vector(name).items() if value}
+    return {**facts.defaults.vector(name), **given}
+
+
+def _says_yes(value: str) -> bool:
+    return value.upper() in ("YES", "TRUE", "1")
+
+
+def _kibibytes(mebibytes: str) -> int:
+    return int(float(mebibytes or 0) * 1024)
+
+
+def _cputune(template: Template, facts: Facts) -> Element | None:
+    if not _says_yes(facts.defaults.get("CPU_SHARES")):
+        return None
+    shares = max(2, round(float(template.get("CPU") or 1) * SHARES_PER_CORE))
+    return element("cputune", element("shares", text=shares))
+
+
+def _os(template: Template, facts: Facts) -> Element:
+    """How the VM boots: kernel or boot devices. BOOT of the form disk0,nic0 is on the devices instead."""
+    os = _vector("OS", template, facts)
+    root = f"root=/dev/{os['ROOT']} " if os.get("ROOT") else ""
+    cmdline = (root + os.get("KERNEL_CMD", "")).strip()
+    made = element("os", element("type", text="hvm", arch=os.get("ARCH") or "x86_64", machine=os.get("MACHINE")))
+    if os.get("KERNEL"):
+        parts = (("kernel", os["KERNEL"]), ("initrd", os.get("INITRD", "")), ("cmdline", cmdline))
+        made.extend(element(name, text=value) for name, value in parts if value)
+    if os.get("BOOTLOADER"):
+        made.append(element("bootloader", text=os["BOOTLOADER"]))
+    if not _boot_orders(template, facts):
+        made.extend(element("boot", dev=device) for device in _boot_list(os) if device in BOOT_DEVICES)
+    return made
+
+
+def _boot_list(os: dict[str, str]) -> list[str]:
+    return (os.get("BOOT") or "hd").lower().replace(" ", "").split(",")
+
+
+def _boot_orders(template: Template, facts: Facts) -> dict[str, int]:
+    """Place in the boot order by device (`disk0`, `nic1`), if BOOT names devices of the template."""
+    named = [device for device in _boot_list(_vector("OS", template, facts)) if device not in BOOT_DEVICES]
+    return {device: place for place, device in enumerate(named, 1)}
+
+
+def _cpu(template: Template, facts: Facts) -> Element | None:
+    model = _vector("CPU_MODEL", template, facts).get("MODEL", "")
+    if not model:
+        return None
+    if model.startswith("host-"):
+        return element("cpu", mode=model)
+    return element("cpu", element("model", text=model, fallback="allow"), mode="custom", match="exact")
+
+
+def _features(template: Template, facts: Facts) -> Element:
+    wanted = {"ACPI": "yes", **_vector("FEATURES", template, facts)}
+    made = element("features", *(element(name.lower()) for name in SWITCHES if _says_yes(wanted.get(name, ""))))
+    if _says_yes(wanted.get("HYPERV", "")):
+        made.append(element("hyperv", element("relaxed", state="on"), element("vapic", state="on")))
+    if facts.hypervisor != "kvm":
+        made.append(element("tcg", element("tb-cache", text=TRANSLATION_CACHE, unit="MiB")))
+    return made
+
+
+def _clock(template: Template, facts: Facts) -> Element:
+    local = _says_yes(_vector("FEATURES", template, facts).get("LOCALTIME", ""))
+    return element("clock", offset="localtime" if local else "utc")
+
+
+def _devices(template: Template, facts: Facts) -> Element:
+    orders = _boot_orders(template, facts)
+    all_disks = disks(template, facts)
+    nics = enumerate(template.vectors("NIC"))
+    return element(
+        "devices",
+        _emulator(template, facts),
+        *(disk_element(disk, facts, orders.get(f"disk{disk.number}")) for disk in all_disks),
+        _scsi_controller(all_disks),
+        *(_interface(nic, facts, orders.get(f"nic{nic.get('NIC_ID', place)}")) for place, nic in nics),
+        *_console(facts),
+        _graphics(template, facts),
+        *_inputs(template, facts),
+        _guest_agent(template, facts),
+        element("memballoon", element("stats", period=BALLOON_PERIOD), model="virtio"),
+        element("rng", element("backend", text="/dev/urandom", model="random"), model="virtio"),
+    )
+
+
+def _emulator(template: Template, facts: Facts) -> Element | None:
+    path = _single("EMULATOR", template, facts)
+    return element("emulator", text=path) if path else None
+
+
+def _scsi_controller(all_disks: list[Disk]) -> Element | None:
+    """The controller that guests have a driver for, instead of QEMU's own choice."""
+    has_scsi = any(disk.bus == "scsi" for disk in all_disks)
+    return element("controller", type="scsi", index="0", model="virtio-scsi") if has_scsi else None
+
+
+def _interface(nic: dict[str, str], facts: Facts, boot_order: int | None) -> Element:
+    """`<interface>` at the NIC's bridge, or a device that a script sets up."""
+    defaults = facts.defaults.vector("NIC")
+    bridge = nic.get("BRIDGE", "")
+    model = nic.get("MODEL") or defaults.get("MODEL")
+    made = element(
+        "interface",
+        element("source", bridge=bridge) if bridge else None,
+        element("mac", address=nic["MAC"]) if nic.get("MAC") else None,
+        element("target", dev=nic["TARGET"]) if nic.get("TARGET") else None,
+        element("script", path=nic["SCRIPT"]) if nic.get("SCRIPT") else None,
+        element("model", type=model) if model else None,
+        element("virtualport", type="openvswitch") if nic.get("VN_MAD") == "ovswitch" else None,
+        element("boot", order=boot_order) if boot_order else None,
+        type="bridge" if bridge else "ethernet",
+    )
+    if packet_filter := nic.get("FILTER") or defaults.get("FILTER"):
+        address = element("parameter", name="IP", value=nic["IP"]) if nic.get("IP") else None
+        made.append(element("filterref", address, filter=packet_filter))
+    return made
+
+
+def _console(facts: Facts) -> list[Element]:
+    """A serial console; what the guest says is kept in a file as well, and goes on there after a migration."""
+    log = element("log", file=facts.console_log, append="on") if facts.console_log else None
+    return [
+        element("serial", log, element("target", port="0"), type="pty"),
+        element("console", element("target", type="serial", port="0"), type="pty"),
+    ]
+
+
+def _graphics(template: Template, facts: Facts) -> Element | None:
+    wanted = _vector("GRAPHICS", template, facts)
+    kind = wanted.get("TYPE", "").lower()
+    if not kind:
+        return None
+    if kind == "sdl":
+        return element("graphics", type="sdl")
+    port = wanted.get("PORT") or facts.vnc_base_port + facts.vid % (PORTS - facts.vnc_base_port)
+    return element(
+        "graphics",
+        type=kind,
+        listen=wanted.get("LISTEN") or "127.0.0.1",
+        port=port,
+        autoport="no",
+        passwd=wanted.get("PASSWD"),
+        keymap=wanted.get("KEYMAP"),
+    )
+
+
+def _inputs(template: Template, facts: Facts) -> list[Element]:
+    wanted = template.vectors("INPUT") or facts.defaults.vectors("INPUT")
+    return [element("input", type=given["TYPE"].lower(), bus=given.get("BUS")) for given in wanted if given.get("TYPE")]
+
+
+def _guest_agent(template: Template, facts: Facts) -> Element | None:
+    if not _says_yes(_vector("FEATURES", template, facts).get("GUEST_AGENT", "")):
+        return None
+    return element("channel", element("target", type="virtio", name="org.qemu.guest_agent.0"), type="unix")
+
+
+def _raw(template: Template, facts: Facts) -> list[str]:
+    """What the user adds in libvirt's own words."""
+    given = [*facts.defaults.vectors("RAW"), *template.vectors("RAW")]
+    return [raw.get("DATA", "") for raw in given if raw.get("TYPE", "").lower() in ("kvm", "qemu")]
