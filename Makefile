@@ -1,0 +1,31 @@
+# The words of a newcomer. Each sets up first, which is quick when nothing is to do.
+PYTHON := .venv/bin/python
+
+.PHONY: setup demo demo-stop test lint docs bench soak
+
+setup:
+	@share/setup.sh
+
+demo: setup
+	@share/demo/demo
+
+demo-stop: setup
+	@share/demo/demo-stop
+
+test: setup
+	$(PYTHON) -m pytest tests -n 2 -m "not soak"
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy oned
+	.venv/bin/lint-imports
+
+docs: setup
+	$(PYTHON) -m oned.docs
+
+bench: setup
+	$(PYTHON) -m oned.bench
+
+soak: setup
+	$(PYTHON) -m pytest tests -m soak
