@@ -45,10 +45,13 @@ refresh_lists() {
 with_nothing_started() {
     policy=/usr/sbin/policy-rc.d
     if [ -e $policy ]; then as_root "$@"; return; fi
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    trap 'exit 1' INT TERM
     printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod 755 $policy
     as_root "$@"
     status=$?
     as_root rm -f $policy
+    trap - EXIT INT TERM
     return $status
 }
 
