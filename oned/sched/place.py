@@ -1,0 +1,168 @@
+"""Which VM goes where: a pure function of VMs, hosts, rights and settings."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from oned.sched.capacity import EVERYWHERE, Books, Index
+from oned.sched.feasible import Feasible, Limits, Removed
+from oned.sched.pools import Candidate, Host, Wish
+from oned.sched.rank import Ranks
+from oned.sched.rights import Rights
+
+_NEVER, _NOWHERE = -np.inf, -1
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings that decide. Zero is no limit.
+
+    policy, rank  DEFAULT_SCHED: which policy, and the RANK of the custom one
+    max_dispatch  VMs placed in a cycle
+    max_host      VMs placed on one host in a cycle
+    stale         seconds after which a host that was not heard of is left out
+    """
+
+    policy: int = 1
+    rank: str = ""
+    max_dispatch: int = 0
+    max_host: int = 0
+    stale: float = 0.0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A VM and its host: the best rank of so many candidates."""
+
+    vm: Candidate
+    host: Host
+    rank: float
+    candidates: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Left:
+    """A VM that found no host: what took the hosts away; none when a limit of the cycle was in the way (see why)."""
+
+    vm: Candidate
+    removed: tuple[Removed, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Placements:
+    """The outcome for every VM, in the order in which they were served."""
+
+    placed: list[Placement] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+
+def order(vms: Iterable[Candidate]) -> list[Candidate]:
+    """Who is served first: the higher USER_PRIORITY, then the lower id."""
+    return sorted(vms, key=lambda vm: (-vm.priority, vm.id))
+
+
+def place(vms: Iterable[Candidate], hosts: Sequence[Host], rules: Rules, rights: Rights, now: float = 0) -> Placements:
+    """A host for each VM that fits somewhere, one after the other, each seeing what those before it took.
+
+    The best rank wins, the lowest id among equals.
+    """
+    return Match(hosts, rules, rights, now).place(vms)
+
+
+class Match:
+    """The match-making of one cycle; goes on after refusals."""
+
+    def __init__(self, hosts: Sequence[Host], rules: Rules, rights: Rights, now: float) -> None:
+        self._books = Books(sorted(hosts, key=lambda host: host.id))
+        self._feasible = Feasible(self._books, rights, Limits(rules.max_host, rules.stale), now)
+        self._ranks = Ranks(self._books, rules.policy, rules.rank)
+        self._most = rules.max_dispatch
+        self._placed = 0
+        self._refused: dict[int, dict[int, str]] = {}
+
+    def place(self, vms: Iterable[Candidate]) -> Placements:
+        """As `place`, on the books as they are after what was placed before."""
+        queue, found = order(vms), Placements()
+        still = Counter(self._key(vm) for vm in queue)
+        groups: dict[tuple[Wish, tuple[int, ...]], _Group] = {}
+        for vm in queue:
+            key = self._key(vm)
+            group = groups.get(key) or groups.setdefault(key, self._group(vm))
+            self._serve(vm, group, found)
+            still[key] -= 1
+            if not still[key]:
+                del groups[key]
+        return found
+
+    def refuse(self, placement: Placement, reason: str) -> None:
+        """The daemon did not take the placement: the host gets its room back and is not tried for this VM again."""
+        self._books.give_back(self._place_of(placement.host), placement.vm.id, placement.vm.wish)
+        self._placed -= 1
+        self._refused.setdefault(placement.vm.id, {})[placement.host.id] = reason
+
+    def _key(self, vm: Candidate) -> tuple[Wish, tuple[int, ...]]:
+        return (vm.wish, tuple(self._refused.get(vm.id, ())))
+
+    def _group(self, vm: Candidate) -> "_Group":
+        return _Group(vm.wish, self._refused.get(vm.id, {}), self._feasible, self._ranks)
+
+    def _serve(self, vm: Candidate, group: "_Group", found: Placements) -> None:
+        if self._most and self._placed >= self._most:
+            found.left.append(Left(vm, (), f"MAX_DISPATCH = {self._most} VMs of this cycle are placed"))
+            return
+        at, rank, candidates = group.best()
+        if at == _NOWHERE:
+            found.left.append(Left(vm, group.explain()))
+            return
+        self._books.take(at, vm.id, vm.wish)
+        self._placed += 1
+        found.placed.append(Placement(vm, self._books.hosts[at], rank, candidates, self._ranks.why(vm.wish.rank)))
+
+    def _place_of(self, host: Host) -> int:
+        ids = [known.id for known in self._books.hosts]
+        return ids.index(host.id)
+
+
+class _Group:
+    """VMs that ask for the same: the score of every host for them, kept up to date as hosts fill up."""
+
+    def __init__(self, wish: Wish, refused: Mapping[int, str], feasible: Feasible, ranks: Ranks) -> None:
+        self._wish, self._refused, self._feasible = wish, refused, feasible
+        self._rank = ranks.column(wish.rank)
+        self._lasting, self._moving = feasible.lasting(wish, refused), feasible.moving(wish)
+        self._scores = self._score(EVERYWHERE)
+        self._seen = len(feasible.books.changes)
+        self._reason: tuple[Removed, ...] | None = None
+
+    def best(self) -> tuple[int, float, int]:
+        """The place of the best host, its rank, and how many hosts there are to choose from."""
+        self._refresh()
+        candidates = int(np.count_nonzero(self._scores > _NEVER))
+        if not candidates:
+            return _NOWHERE, 0.0, 0
+        at = int(self._scores.argmax())
+        return at, float(self._scores[at]), candidates
+
+    def explain(self) -> tuple[Removed, ...]:
+        """Why no host is left."""
+        if self._reason is None:
+            self._reason = self._feasible.explain(self._wish, self._refused)
+        return self._reason
+
+    def _refresh(self) -> None:
+        changed = self._feasible.books.changes[self._seen :]
+        if changed:
+            at = np.array(changed, dtype=np.intp)
+            self._scores[at] = self._score(at)
+            self._seen += len(changed)
+            self._reason = None
+
+    def _score(self, at: Index) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        open_ = self._lasting[at]
+        for row in self._moving:
+            open_ = open_ & row.mask(self._feasible, self._wish, self._refused, at)
+        return np.where(open_, self._rank(at), _NEVER)

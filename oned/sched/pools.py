@@ -1,0 +1,171 @@
+"""What the scheduler reads: VMs that wait and hosts, out of the daemon's documents."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lxml import etree
+
+RUNNING = 3
+"""LCM_STATE of a VM that can move without a stop."""
+
+_CLASSIC_MEASURES = {
+    "FREECPU": "FREE_CPU",
+    "FREEMEMORY": "FREE_MEM",
+    "USEDCPU": "USED_CPU",
+    "USEDMEMORY": "USED_MEM",
+    "TOTALCPU": "TOTAL_CPU",
+    "TOTALMEMORY": "TOTAL_MEM",
+}
+"""Names of monitored numbers in templates of all eras → their element in HOST_SHARE."""
+
+
+class Wish(NamedTuple):
+    """What a VM asks of a host. VMs with equal wishes are matched together.
+
+    cpu, memory  hundredths of a core, KiB; both 0 when the VM names only one of them
+    source       the host it must leave; -1 for a VM that waits for its first
+    """
+
+    requirements: str
+    rank: str
+    uid: int
+    gid: int
+    cpu: int
+    memory: int
+    source: int = -1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A VM that is to be placed, or moved (its wish has a source then)."""
+
+    id: int
+    wish: Wish
+    priority: float = 0.0
+    running: bool = False
+
+    @property
+    def moves(self) -> bool:
+        return self.wish.source >= 0
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host as the scheduler sees it.
+
+    free_cpu, free_memory  what VMs do not take yet, hundredths of a core and KiB; by the books, not measured
+    monitored              when it was last heard of, epoch s
+    attributes             what expressions can ask for, upper-case name → text
+    """
+
+    id: int
+    name: str
+    up: bool
+    cluster: int
+    free_cpu: int
+    free_memory: int
+    running: int
+    monitored: int
+    attributes: Mapping[str, str]
+
+
+def document(text: str) -> etree._Element:
+    """The root of a document. Raises lxml.etree.XMLSyntaxError."""
+    parser = etree.XMLParser(huge_tree=True, resolve_entities=False, no_network=True, remove_comments=True)
+    return etree.fromstring(text.encode(), parser)
+
+
+def candidates(pool: str) -> Iterator[Candidate]:
+    """The VMs of a VM_POOL that are pending, or flagged to be moved."""
+    for vm in document(pool).iterfind("VM"):
+        pending, moves = vm.findtext("STATE") == "1", vm.findtext("RESCHED") == "1"
+        if pending or moves:
+            yield _candidate(vm, -1 if pending else _source(vm))
+
+
+def hosts(pool: str, clusters: Mapping[int, Mapping[str, str]]) -> list[Host]:
+    """The hosts of a HOST_POOL by rising id. Attributes of the cluster count where a host has none of that name."""
+    found = [_host(host, clusters) for host in document(pool).iterfind("HOST")]
+    return sorted(found, key=lambda host: host.id)
+
+
+def clusters(pool: str) -> dict[int, dict[str, str]]:
+    """Cluster id → the attributes of its template."""
+    return {_int(cluster, "ID"): _texts(cluster.find("TEMPLATE")) for cluster in document(pool).iterfind("CLUSTER")}
+
+
+def _candidate(vm: etree._Element, source: int) -> Candidate:
+    cpu, memory = round(_float(vm, "TEMPLATE/CPU") * 100), round(_float(vm, "TEMPLATE/MEMORY") * 1024)
+    wish = Wish(
+        requirements=_requirements(vm),
+        rank=_attribute(vm, "SCHED_RANK", "RANK"),
+        uid=_int(vm, "UID"),
+        gid=_int(vm, "GID"),
+        cpu=cpu if memory else 0,
+        memory=memory if cpu else 0,
+        source=source,
+    )
+    priority = _float(vm, "USER_TEMPLATE/USER_PRIORITY")
+    return Candidate(_int(vm, "ID"), wish, priority, vm.findtext("LCM_STATE") == str(RUNNING))
+
+
+def _requirements(vm: etree._Element) -> str:
+    """The user's and the engine's, both of which must hold."""
+    asked = (vm.findtext("TEMPLATE/AUTOMATIC_REQUIREMENTS"), _attribute(vm, "SCHED_REQUIREMENTS", "REQUIREMENTS"))
+    given = [text.strip() for text in asked if text and text.strip()]
+    return " & ".join(f"( {text} )" for text in given) if len(given) > 1 else "".join(given)
+
+
+def _attribute(vm: etree._Element, *names: str) -> str:
+    """The first of these names that has a value: they moved between the templates and got a prefix over the years."""
+    paths = (f"{place}/{name}" for name in names for place in ("USER_TEMPLATE", "TEMPLATE"))
+    return next((text for path in paths if (text := (vm.findtext(path) or "").strip())), "")
+
+
+def _source(vm: etree._Element) -> int:
+    return int(vm.findtext("HISTORY_RECORDS/HISTORY[last()]/HID") or vm.findtext("HISTORY/HID") or -1)
+
+
+def _host(host: etree._Element, clusters: Mapping[int, Mapping[str, str]]) -> Host:
+    cluster = _int(host, "CLUSTER_ID")
+    return Host(
+        id=_int(host, "ID"),
+        name=host.findtext("NAME") or "",
+        up=host.findtext("STATE") in ("1", "2"),
+        cluster=cluster,
+        free_cpu=_int(host, "HOST_SHARE/MAX_CPU") - _int(host, "HOST_SHARE/CPU_USAGE"),
+        free_memory=_int(host, "HOST_SHARE/MAX_MEM") - _int(host, "HOST_SHARE/MEM_USAGE"),
+        running=_int(host, "HOST_SHARE/RUNNING_VMS"),
+        monitored=_int(host, "LAST_MON_TIME") or _int(host, "MONITORING/TIMESTAMP"),
+        attributes=_attributes(host, clusters.get(cluster, {})),
+    )
+
+
+def _attributes(host: etree._Element, of_cluster: Mapping[str, str]) -> dict[str, str]:
+    """Later ones win: a host's template before its share, that before its own elements, those before the rest."""
+    share = _texts(host.find("HOST_SHARE"))
+    found = {name: share[element] for name, element in _CLASSIC_MEASURES.items() if element in share}
+    found |= of_cluster
+    found |= _texts(host.find("MONITORING/SYSTEM")) | _texts(host.find("MONITORING/CAPACITY"))
+    found["HOSTNAME"] = host.findtext("NAME") or ""
+    found |= _texts(host) | share | _texts(host.find("TEMPLATE"))
+    found["CURRENT_VMS"] = " ".join(vm.text or "" for vm in host.iterfind("VMS/ID"))
+    return found
+
+
+def _texts(element: etree._Element | None) -> dict[str, str]:
+    """Name → text of the children that have no children; the first of a name counts."""
+    children = [] if element is None else [child for child in element if not len(child)]
+    return {str(child.tag): child.text or "" for child in reversed(children)}
+
+
+def _int(element: etree._Element, path: str) -> int:
+    return int(_float(element, path))
+
+
+def _float(element: etree._Element, path: str) -> float:
+    try:
+        return float(element.findtext(path) or 0)
+    except ValueError:
+        return 0.0
