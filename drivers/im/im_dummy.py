@@ -1,18 +1,18 @@
 """The information driver of simulated hosts: their size, and what the domains of vmm_dummy use of it.
 
-A host has 8 cores and 16 GiB unless the file `hosts` of the simulation's directory says otherwise; each of its lines is a
-host name (`*` and `?` as in file names) and attributes, and the first that fits counts:
+A host has 8 cores and 16 GiB unless the file `hosts` of the simulation's directory says otherwise; each of its lines
+is a host name (`*` and `?` as in file names) and attributes, and the first that fits counts:
 
     big* TOTALCPU=6400 TOTALMEMORY=268435456 RACK=7
 
 Options: -t THREADS, --truth DIR. `oned.drivers.lib.orders` makes it slow, fail or hang.
 """
 
-import base64
 import fnmatch
 import shlex
 
 from oned.drivers.lib.driver import Driver
+from oned.drivers.lib.report import report
 from oned.drivers.lib.request import IM, HostRequest
 from oned.drivers.lib.simulation import Simulation
 from oned.drivers.lib.task import ActionFailed, Task
@@ -40,8 +40,7 @@ def measure(request: HostRequest) -> str:
         "USEDMEMORY": str(used_memory),
         "FREEMEMORY": str(max(0, int(attributes["TOTALMEMORY"]) - used_memory)),
     }
-    words = [f"{name}={value}" for name, value in attributes.items()]
-    return base64.b64encode("\n".join(words).encode()).decode() if request.encoded else ",".join(words)
+    return report(attributes, request.encoded)
 
 
 def _own_attributes(host: str) -> dict[str, str]:

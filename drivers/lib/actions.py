@@ -76,7 +76,8 @@ class Child:
 
     def _read(self, process: subprocess.Popen[bytes], end: float) -> tuple[bool, str, str]:
         """Whether both outputs closed in time, and what they held, as text."""
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         kept: dict[IO[bytes], bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
         with selectors.DefaultSelector() as selector:
             for stream in kept:

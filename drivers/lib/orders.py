@@ -1,7 +1,7 @@
 """Delays and failures ordered for the simulated drivers, in the file `orders` of the simulation's directory.
 
-One order a line: a driver (vmm, im, tm or *), a verb or *, then words. Blank lines and `#` comments are skipped; the file
-is read again when it changes, and its counts begin anew. The first order that fits an action is carried out:
+One order a line: a driver (vmm, im, tm or *), a verb or *, then words. Blank lines and `#` comments are skipped; the
+file is read again when it changes, and its counts begin anew. The first order that fits an action is carried out:
 
     vmm DEPLOY host=sim03 vm=* delay=2.5 fail="no such bridge" times=1
     im MONITOR host=sim02 hang

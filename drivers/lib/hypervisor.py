@@ -1,0 +1,150 @@
+"""libvirt as the drivers use it: a connection for each action, domains by name, errors as sentences."""
+
+import contextlib
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Protocol
+
+from oned.drivers.lib.driver import CannotStart
+from oned.drivers.lib.line import one_line
+from oned.drivers.lib.settings import Settings
+from oned.drivers.lib.task import ActionFailed, Task
+
+DEFAULT_URI = "qemu:///system"
+SETTLING = 60.0
+"""Seconds a domain may take to start, restore or stop once the hypervisor has begun with it."""
+STEP = 0.1
+"""Seconds between two looks at a domain that is waited for."""
+
+NOSTATE, ACTIVE, BLOCKED, PAUSED, SHUTDOWN, SHUTOFF, CRASHED, SUSPENDED = range(8)
+"""States of a domain (virDomainState)."""
+PAUSED_BY_USER, PAUSED_BY_ERROR, PAUSED_BY_CRASH = 1, 5, 10
+"""Reasons of PAUSED (virDomainPausedReason) that stay; all others are passing."""
+NO_DOMAIN, INVALID, TIMEOUT = 42, 55, 68
+"""Error numbers (virErrorNumber): no such domain; not in this state; another job holds the domain."""
+
+
+class Domain(Protocol):
+    """The part of virDomain that is used."""
+
+    def name(self) -> str: ...
+    def state(self) -> Sequence[int]: ...
+    def shutdown(self) -> int: ...
+    def destroy(self) -> int: ...
+    def reboot(self, flags: int) -> int: ...
+    def reset(self, flags: int) -> int: ...
+    def save(self, to: str) -> int: ...
+    def abortJob(self) -> int: ...
+    def jobInfo(self) -> Sequence[int]: ...
+    def migrateToURI3(self, dconnuri: str, params: Mapping[str, object], flags: int) -> int: ...
+
+
+class Connection(Protocol):
+    """The part of virConnect that is used."""
+
+    def lookupByName(self, name: str) -> Domain: ...
+    def createXML(self, xml: str, flags: int) -> Domain: ...
+    def restore(self, path: str) -> int: ...
+    def saveImageGetXMLDesc(self, path: str, flags: int) -> str: ...
+    def domainListGetStats(
+        self, domains: Sequence[Domain], stats: int, flags: int
+    ) -> Sequence[tuple[Domain, Mapping[str, object]]]: ...
+    def getVersion(self) -> int: ...
+    def close(self) -> int: ...
+
+
+def library() -> ModuleType:
+    """The libvirt module. Errors: CannotStart, where it is not installed."""
+    try:
+        libvirt = importlib.import_module("libvirt")
+    except ImportError:
+        raise CannotStart("libvirt-python is not installed (pip install 'oned[libvirt]')") from None
+    libvirt.registerErrorHandler(lambda context, error: None, None)
+    return libvirt
+
+
+def error_number(error: Exception) -> int:
+    """The libvirt number of an error; 0 if it has none."""
+    number = getattr(error, "get_error_code", lambda: 0)()
+    return number if isinstance(number, int) else 0
+
+
+@contextlib.contextmanager
+def failures() -> Iterator[None]:
+    """What libvirt complains of within the block becomes ActionFailed with its sentence."""
+    try:
+        yield
+    except library().libvirtError as error:
+        raise ActionFailed(one_line(str(error))) from error
+
+
+class Hypervisor:
+    """An open connection to the libvirt of a host."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def find(self, name: str) -> Domain | None:
+        """The domain, running or paused; None if the hypervisor has none of that name."""
+        try:
+            return self.connection.lookupByName(name)
+        except library().libvirtError as error:
+            if error_number(error) == NO_DOMAIN:
+                return None
+            raise
+
+    def state(self, name: str) -> tuple[int, int] | None:
+        """State and its reason; None if there is no such domain, or it has just gone."""
+        domain = self.find(name)
+        try:
+            return None if domain is None else (domain.state()[0], domain.state()[1])
+        except library().libvirtError as error:
+            if error_number(error) == NO_DOMAIN:
+                return None
+            raise
+
+    def settled(self, name: str, task: Task) -> Domain | None:
+        """The domain when it neither starts nor stops any more; None if it is not there, or ended so.
+
+        Errors: ActionFailed after SETTLING seconds; Cancelled.
+        """
+        for _ in range(round(SETTLING / STEP)):
+            state = self.state(name)
+            if state is None:
+                return None
+            if not is_passing(*state):
+                return self.find(name)
+            task.sleep(STEP)
+        raise ActionFailed(f"domain {name} neither starts nor ends within {SETTLING:g} seconds")
+
+    def wait_for_job(self, domain: Domain, task: Task) -> None:
+        """Wait until no save or migration of an earlier connection works on the domain. Errors: Cancelled."""
+        try:
+            while domain.jobInfo()[0]:
+                task.sleep(STEP)
+        except library().libvirtError as error:
+            if error_number(error) not in (NO_DOMAIN, INVALID):
+                raise
+
+
+def is_passing(state: int, reason: int) -> bool:
+    """Whether a domain is on its way into another state by itself."""
+    return state == SHUTOFF or (state == PAUSED and reason not in (PAUSED_BY_USER, PAUSED_BY_ERROR, PAUSED_BY_CRASH))
+
+
+def uri_of(host: str, settings: Settings) -> str:
+    """The libvirt URI of a host: LIBVIRT_URI of the host, the environment or the rc file."""
+    return settings.get("LIBVIRT_URI", DEFAULT_URI, host)
+
+
+@contextlib.contextmanager
+def hypervisor(host: str, settings: Settings) -> Iterator[Hypervisor]:
+    """The host's libvirt within the block. Errors: ActionFailed for whatever libvirt complains of."""
+    with failures():
+        connection: Connection = library().open(uri_of(host, settings))
+        try:
+            yield Hypervisor(connection)
+        finally:
+            with contextlib.suppress(library().libvirtError):
+                connection.close()

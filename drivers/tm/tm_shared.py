@@ -1,0 +1,208 @@
+"""Transfers in a directory that front-end and hosts share (program one_tm): types shared, qcow2, and the classic form.
+
+A script's commands are carried out in order; the first that fails ends it. Each may be repeated: files are made under
+a temporary name, a finished copy is checked and kept. The host in front of a path is not looked at: every path is in
+the shared directory. Options: -t THREADS, --overlay (qcow2 images of type shared are not copied but laid over).
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from oned.drivers.lib import files, script
+from oned.drivers.lib.driver import Driver
+from oned.drivers.lib.request import TM, TransferRequest
+from oned.drivers.lib.script import Line, path_of
+from oned.drivers.lib.task import ActionFailed, Task
+
+TYPES = ("", "shared", "qcow2")
+QUICK, SLOW = 60.0, 3600.0
+"""Seconds that a command may take: one that only writes a little, one that writes whole images."""
+
+MKFS_OPTIONS = {
+    "ext2": ["-q", "-F"],
+    "ext3": ["-q", "-F"],
+    "ext4": ["-q", "-F"],
+    "xfs": ["-q", "-f"],
+    "btrfs": ["-q", "-f"],
+    "ntfs": ["-Q", "-F"],
+    "vfat": [],
+}
+"""File systems that are made, and what makes their mkfs take a plain file without a question."""
+
+ISO_PROGRAMS = (["genisoimage"], ["mkisofs"], ["xorriso", "-as", "mkisofs"])
+
+driver = Driver("tm_shared", TM, threads=15)
+driver.options.add_argument("--overlay", action="store_true")
+options = argparse.Namespace(overlay=False)
+
+
+@driver.prepare
+def prepare(arguments: argparse.Namespace) -> None:
+    """Keep the options."""
+    options.overlay = arguments.overlay
+
+
+@driver.action("TRANSFER", repeatable=True)
+def transfer(request: TransferRequest, task: Task) -> str:
+    """Carry out the script of the VM."""
+    for line in script.read(request.script):
+        task.check()
+        if line.type not in TYPES:
+            raise ActionFailed(f"Transfer Driver '{line.type}' not available")
+        try:
+            COMMANDS[line.command](line, request.vm, task)
+        except OSError as error:
+            raise ActionFailed(
+                f"{line.command} failed: {error.strerror or error}: {error.filename or line.text}"
+            ) from error
+    return ""
+
+
+def clone(line: Line, vm: int, task: Task) -> None:
+    """A copy of the image, or a qcow2 layer over it; one that is there and looks right is kept."""
+    source, destination = _existing(line), path_of(line.destination)
+    overlaid = line.type == "qcow2" or (options.overlay and _image(source, task).get("format") == "qcow2")
+    if overlaid:
+        _lay_over(source, destination, task)
+    elif destination.is_file() and not destination.is_symlink() and destination.stat().st_size == source.stat().st_size:
+        task.info(f"{destination} is there already and has the size of {source}: kept")
+    else:
+        files.copy(source, destination, task)
+
+
+def _existing(line: Line) -> Path:
+    if "://" in line.source:
+        raise ActionFailed(f"{line.source} cannot be fetched: put the image into the shared directory first")
+    source = path_of(line.source)
+    if not source.exists():
+        raise ActionFailed(f"{line.command}: there is no image {source}")
+    return source
+
+
+def _image(path: Path, task: Task) -> dict[str, object]:
+    """What qemu-img knows of an image; a running VM may have it open."""
+    said = task.run(["qemu-img", "info", "--force-share", "--output=json", "--", str(path)], QUICK)
+    known = json.loads(said)
+    return known if isinstance(known, dict) else {}
+
+
+def _lay_over(source: Path, destination: Path, task: Task) -> None:
+    if destination.is_file() and _image(destination, task).get("backing-filename") == str(source):
+        task.info(f"{destination} lies over {source} already: kept")
+        return
+    kind = str(_image(source, task).get("format", "raw"))
+    with files.made_whole(destination) as part:
+        task.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, "-b", str(source), str(part)], QUICK)
+
+
+def ln(line: Line, vm: int, task: Task) -> None:
+    """The VM works on the image itself."""
+    files.link(_existing(line), path_of(line.destination))
+
+
+def make_swap(line: Line, vm: int, task: Task) -> None:
+    """An empty swap area of so many MB."""
+    with files.made_whole(path_of(line.destination)) as part:
+        _empty_file(part, line)
+        task.run(["mkswap", str(part)], QUICK)
+
+
+def make_image(line: Line, vm: int, task: Task) -> None:
+    """An empty image of so many MB: raw, qcow2, or with a file system."""
+    if line.format not in ("raw", "qcow2", *MKFS_OPTIONS):
+        raise ActionFailed(f"MKIMAGE: {line.format} is none of raw, qcow2, {', '.join(MKFS_OPTIONS)}")
+    with files.made_whole(path_of(line.destination)) as part:
+        _empty_file(part, line)
+        if line.format == "qcow2":
+            task.run(["qemu-img", "create", "-q", "-f", "qcow2", str(part), f"{line.size}M"], QUICK)
+        elif line.format != "raw":
+            task.run([f"mkfs.{line.format}", *MKFS_OPTIONS[line.format], str(part)], SLOW)
+
+
+def _empty_file(path: Path, line: Line) -> None:
+    if not line.size.isdigit() or int(line.size) == 0:
+        raise ActionFailed(f"{line.command}: the size is not a number of MB: {line.size}")
+    with path.open("wb") as file:
+        os.ftruncate(file.fileno(), int(line.size) << 20)
+
+
+def context(line: Line, vm: int, task: Task) -> None:
+    """A CD with context.sh and the other files."""
+    destination = path_of(line.destination)
+    with (
+        files.made_whole(destination) as part,
+        tempfile.TemporaryDirectory(dir=part.parent, prefix=".context.") as tree,
+    ):
+        for file in map(path_of, line.files):
+            if not file.exists():
+                raise ActionFailed(f"CONTEXT: there is no file {file}")
+            files.copy(file, Path(tree) / file.name, task)
+        task.run([*_iso_program(), "-quiet", "-V", "CONTEXT", "-J", "-R", "-o", str(part), tree], SLOW)
+
+
+def _iso_program() -> list[str]:
+    """Errors: ActionFailed, if none is installed."""
+    for program in ISO_PROGRAMS:
+        if shutil.which(program[0]):
+            return program
+    raise ActionFailed("CONTEXT: none of genisoimage, mkisofs, xorriso is installed")
+
+
+def mv(line: Line, vm: int, task: Task) -> None:
+    """Another name; the classic form moves a directory into one that exists, as `mv` does."""
+    source, destination = path_of(line.source), path_of(line.destination)
+    if source == destination:
+        return
+    if not line.type and destination.is_dir() and (source.is_dir() or not source.exists()):
+        destination /= source.name
+    if not os.path.lexists(source) and not os.path.lexists(destination):
+        raise ActionFailed(f"MV: there is no {source}")
+    files.move(source, destination, task)
+
+
+def mvds(line: Line, vm: int, task: Task) -> None:
+    """The VM's disk becomes the image: without the layers below it, and not if it is a link to the image."""
+    source, destination = path_of(line.source), path_of(line.destination)
+    if source.is_symlink() and source.resolve() == destination.resolve():
+        return
+    if source.is_file() and _image(source, task).get("backing-filename"):
+        with files.made_whole(destination) as part:
+            task.run(["qemu-img", "convert", "-q", "-O", "qcow2", str(source), str(part)], SLOW)
+        files.remove(source)
+        return
+    mv(line, vm, task)
+
+
+def delete(line: Line, vm: int, task: Task) -> None:
+    """Remove the VM's directory, or a file in it; never anything else."""
+    path = Path(os.path.normpath(path_of(line.destination)))
+    if not re.fullmatch(rf"/.+/{vm}(/images)?(/disk\.\d+)?", str(path)):
+        raise ActionFailed(f"DELETE: {path} is not the directory of VM {vm}, nor a disk in it; nothing was removed")
+    files.remove(path)
+
+
+COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
+    "CLONE": clone,
+    "LN": ln,
+    "MKSWAP": make_swap,
+    "MKIMAGE": make_image,
+    "CONTEXT": context,
+    "MV": mv,
+    "MVDS": mvds,
+    "DELETE": delete,
+}
+
+
+def main() -> None:
+    """The program."""
+    driver.run()
+
+
+if __name__ == "__main__":
+    main()
