@@ -89,7 +89,7 @@ class Feasible:
         return self._fresh[at]
 
     def is_elsewhere(self, wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
-        return self._ids[at] != wish.source
+        return np.not_equal(self._ids[at], wish.source)
 
     def is_allowed(self, wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
         owner = (wish.uid, wish.gid)
@@ -100,7 +100,8 @@ class Feasible:
     def meets(self, wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
         column = self._requirement(wish.requirements)
         if isinstance(column, str):
-            return np.zeros(len(self._ids), dtype=np.bool_)[at]
+            nowhere: Mask = np.zeros(len(self._ids), dtype=np.bool_)
+            return nowhere[at]
         return np.asarray(column(at) > 0, dtype=np.bool_)
 
     def has_cpu(self, wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:

@@ -95,6 +95,12 @@ def clusters(pool: str) -> dict[int, dict[str, str]]:
     return {_int(cluster, "ID"): _texts(cluster.find("TEMPLATE")) for cluster in document(pool).iterfind("CLUSTER")}
 
 
+def monitoring_interval(config: str) -> float:
+    """Seconds between two looks at a host, of the document of one.system.config; 0 when it does not say."""
+    root = document(config)
+    return _float(root, ".//HOST_MONITORING_INTERVAL") or _float(root, ".//MONITORING_INTERVAL_HOST")
+
+
 def _candidate(vm: etree._Element, source: int) -> Candidate:
     cpu, memory = round(_float(vm, "TEMPLATE/CPU") * 100), round(_float(vm, "TEMPLATE/MEMORY") * 1024)
     wish = Wish(

@@ -1,0 +1,85 @@
+"""mm_sched: the scheduler in the foreground. `mm_sched [-c FILE] [-v]`."""
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from oned import __version__
+from oned.client.client import Client
+from oned.client.failures import ClientError
+from oned.sched import log
+from oned.sched.cycle import Cycles
+from oned.sched.dispatch import Dispatcher
+from oned.sched.loop import Loop
+from oned.sched.settings import Places, Settings, SettingsError, load
+from oned.sched.watch import LONGEST_WAIT, Watch
+
+_EVENTS_TIMEOUT = LONGEST_WAIT + 15
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status; returns after SIGTERM or SIGINT."""
+    places = Places.of(os.environ)
+    given = _parser(places).parse_args(arguments)
+    try:
+        settings = load(given.config)
+        with _only_one(places.pid):
+            log.set_up(None if given.stderr else places.log, settings.debug_level)
+            serve(settings)
+    except (SettingsError, ClientError, OSError) as error:
+        sys.stderr.write(f"mm_sched: {error}\n")
+        return 1
+    return 0
+
+
+def serve(settings: Settings) -> None:
+    """Places VMs until SIGTERM or SIGINT. Raises NotConfigured when there are no credentials."""
+    connect = partial(Client, settings.endpoint, None, settings.timeout)
+    client = connect()
+    client.session  # noqa: B018  it is missing now or never
+    dispatcher = Dispatcher(connect, settings.moves)
+    cycles = Cycles(client, dispatcher, settings.rules, settings.max_vms, settings.patience)
+    loop = Loop(cycles, settings.interval)
+    watch = Watch(Client(settings.endpoint, None, _EVENTS_TIMEOUT), loop.poke, lambda: cycles.waiting > 0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    watch.start()
+    loop.run()
+    watch.stop()
+    dispatcher.close()
+
+
+def _parser(places: Places) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mm_sched", description="Places pending virtual machines on hosts.")
+    parser.add_argument("-c", "--config", type=Path, default=places.settings, help="settings (%(default)s)")
+    parser.add_argument("-s", "--stderr", action="store_true", help=f"log to stderr instead of {places.log}")
+    parser.add_argument("-v", "--version", action="version", version=f"oned {__version__}")
+    return parser
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Holds the pid file; a lock of the kernel, so never a stale one. Raises OSError when another one runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(f"another mm_sched runs ({path})") from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Tells the daemon what was decided, over several connections at once."""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from oned.client.client import Client
+from oned.client.failures import ServerRefused
+from oned.sched.place import Placement
+
+CONNECTIONS = 8
+_ANY_DATASTORE = -1
+
+
+@dataclass(frozen=True)
+class Moves:
+    """How VMs are moved: LIVE_RESCHEDS, and COLD_MIGRATE_MODE (0 save, 1 poweroff, 2 poweroff-hard)."""
+
+    live: bool = False
+    cold_mode: int = 0
+
+
+class Dispatcher:
+    """Deploys and migrates. Each thread keeps a connection of its own."""
+
+    def __init__(self, connect: Callable[[], Client], moves: Moves, connections: int = CONNECTIONS) -> None:
+        self._connect, self._moves = connect, moves
+        self._own = threading.local()
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="dispatch")
+
+    def send(self, placements: Iterable[Placement]) -> list[tuple[Placement, str]]:
+        """Each placement with the daemon's reason to refuse it; "" when it was accepted.
+
+        The daemon checks the room again in the step that takes it. Raises Unreachable and the like.
+        """
+        return list(self._threads.map(self._one, placements))
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _one(self, placement: Placement) -> tuple[Placement, str]:
+        try:
+            self._call(placement)
+        except ServerRefused as refusal:
+            return placement, refusal.text or "no reason given"
+        return placement, ""
+
+    def _call(self, placement: Placement) -> None:
+        client = self._client()
+        vm, host = placement.vm, placement.host.id
+        if vm.moves:
+            live = self._moves.live and vm.running
+            client.call("one.vm.migrate", vm.id, host, live, True, _ANY_DATASTORE, self._moves.cold_mode)
+        else:
+            client.call("one.vm.deploy", vm.id, host, True, _ANY_DATASTORE, "")
+
+    def _client(self) -> Client:
+        if not hasattr(self._own, "client"):
+            self._own.client = self._connect()
+        client: Client = self._own.client
+        return client
