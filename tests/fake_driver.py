@@ -3,9 +3,9 @@
 
     EXECUTABLE = "/…/tests/fake_driver.py", ARGUMENTS = "/path/of/the/control.socket"
 
-Each line from the daemon goes to the control socket as it is. What comes back is one order a line: `say TEXT` (a line to
-the daemon), `raw BASE64` (bytes to the daemon, as they are), `err TEXT` (a line on stderr), `exit STATUS`, `hang` (reads
-the daemon no more and ignores TERM and the end of its input). FINALIZE and the end of either input end the program.
+Each line from the daemon goes to the control socket as it is. What comes back is one order a line: `say TEXT` (a line
+to the daemon), `raw BASE64` (bytes to the daemon, as they are), `err TEXT` (a line on stderr), `exit STATUS`, `hang`
+(reads the daemon no more and ignores TERM and the end of its input). FINALIZE and the end of either input end it.
 """
 
 import base64

@@ -16,7 +16,7 @@ NOTHING = "-"
 _WORDS = re.compile(r"[ \t]+")
 _NUMBER = re.compile(r"([0-9]{1,18})(?![0-9])[ \t]*(.*)", re.DOTALL)
 _CANCELLED = re.compile(r"Driver command for ([0-9]{1,18}) cancelled")
-_NOT_TEXT = {code: "\ufffd" for code in (*range(0x09), *range(0x0A, 0x20), 0x7F, 0xFFFE, 0xFFFF)}
+_NOT_TEXT = dict.fromkeys((*range(0x09), *range(0x0A, 0x20), 0x7F, 0xFFFE, 0xFFFF), "\ufffd")
 
 
 @dataclass(frozen=True)

@@ -103,4 +103,4 @@ def poll(info: str) -> Poll:
 
 def result(verb: str, info: str) -> str:
     """The information of a success as the core wants it: a deploy id is one word."""
-    return info.split()[0] if verb == "DEPLOY" and info else info
+    return info.split(maxsplit=1)[0] if verb == "DEPLOY" and info else info

@@ -146,7 +146,7 @@ def test_poll_information_gives_state_and_values(info: str, state: str, values: 
     [
         "HYPERVISOR=dummy,TOTALCPU=800,MODELNAME=\"Intel(R), 2 GHz\"",
         "HYPERVISOR=dummy TOTALCPU=800 MODELNAME=\"Intel(R), 2 GHz\"",
-        base64.b64encode(b'HYPERVISOR=dummy\nTOTALCPU=800\nMODELNAME="Intel(R), 2 GHz"\nVM=[ID=1,POLL="STATE=a"]\n').decode(),
+        base64.b64encode(b'HYPERVISOR=dummy\nTOTALCPU=800\nMODELNAME="Intel(R), 2 GHz"\nVM=[ID=1,POLL="a"]').decode(),
     ],
 )  # fmt: skip
 def test_monitor_information_is_read_in_every_form(info: str) -> None:
