@@ -2,10 +2,20 @@
 
 from oned.client import settings, xmlrpc
 from oned.client.connection import Connection
-from oned.client.failures import ClientError, Faulted, NotConfigured, ServerRefused, Unreachable
+from oned.client.failures import ClientError, Faulted, NotConfigured, ServerRefused, Unreachable, Unsendable
 from oned.client.xmlrpc import Value
 
-__all__ = ["Client", "ClientError", "Faulted", "Method", "NotConfigured", "ServerRefused", "Unreachable", "Value"]
+__all__ = [
+    "Client",
+    "ClientError",
+    "Faulted",
+    "Method",
+    "NotConfigured",
+    "ServerRefused",
+    "Unreachable",
+    "Unsendable",
+    "Value",
+]
 
 _WITH_SESSION = ("one.", "oned.")
 
@@ -57,7 +67,7 @@ class Client:
         """The payload of the answer; of a `system.*` method the whole value.
 
         `one.*` and `oned.*` get the session as their first argument. Raises ServerRefused, Faulted, Unreachable,
-        NotConfigured.
+        Unsendable, NotConfigured.
         """
         owned = method.startswith(_WITH_SESSION)
         sent = (self.session, *arguments) if owned else arguments

@@ -29,3 +29,7 @@ class Unreachable(ClientError):
 
 class NotConfigured(ClientError):
     """There is no usable endpoint or no credentials."""
+
+
+class Unsendable(ClientError, ValueError):
+    """An argument holds a character that XML cannot carry."""

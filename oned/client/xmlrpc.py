@@ -5,7 +5,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from xml.parsers import expat
 
-from oned.client.failures import Faulted, Unreachable
+from oned.client.failures import Faulted, Unreachable, Unsendable
 
 Value = int | bool | float | str | bytes | list["Value"] | dict[str, "Value"]
 
@@ -16,7 +16,7 @@ _BUFFER = 1 << 20
 
 
 def encode(method: str, arguments: Sequence[Value]) -> bytes:
-    """The body of a call. Raises ValueError for text that XML cannot carry."""
+    """The body of a call. Raises Unsendable for text that XML cannot carry."""
     parameters = "".join(f"<param>{_element(argument)}</param>" for argument in arguments)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
@@ -46,7 +46,7 @@ def _element(value: Value) -> str:
 def _escape(text: str) -> str:
     bad = _UNWRITABLE.search(text)
     if bad:
-        raise ValueError(f"character {ord(bad[0]):#06x} cannot be sent")
+        raise Unsendable(f"character {ord(bad[0]):#06x} cannot be sent")
     return _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], text)
 
 

@@ -1,0 +1,40 @@
+"""Texts that users give: a file, stdin, or an editor."""
+
+import os
+import sys
+
+from oned.cli.command import CommandError
+
+
+def read(path: str) -> str:
+    """The text of a file, of stdin for "-". Raises CommandError."""
+    try:
+        if path == "-":
+            return sys.stdin.read()
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"Can not read template: {path} ({error})") from None
+
+
+def edit(text: str, name: str) -> str:
+    """The text after the user changed it in $VISUAL, $EDITOR or vi. Raises CommandError when nothing was changed."""
+    import shlex
+    import subprocess
+    import tempfile
+
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, f"{name}.one")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        try:
+            code = subprocess.run([*shlex.split(editor), path], check=False).returncode
+        except OSError as error:
+            raise CommandError(f"cannot start the editor {editor!r}: {error}. Set EDITOR") from None
+        if code:
+            raise CommandError(f"the editor {editor!r} left with {code}; nothing was changed")
+        changed = read(path)
+    if changed == text:
+        raise CommandError("the text is as before; nothing was changed")
+    return changed

@@ -1,0 +1,123 @@
+"""onehost: the hosts that run the VMs."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from oned.cli import host_views
+from oned.cli.actions import DRY_RUN, Step, apply, preview
+from oned.cli.command import Command, CommandError, Option, Program
+from oned.cli.lists import Listing, add_list, show_each
+from oned.cli.names import CLUSTERS, HOSTS, VMS, HostId, HostList
+from oned.cli.output import FORMATS, complain, say
+from oned.cli.owned import add_rename, add_update
+from oned.client.client import Client
+from oned.client.documents import Document, parse
+from oned.client.states import vm_state
+
+program = Program("onehost", "enters and controls the hosts that run VMs")
+
+IM = Option("im", ("-i", "--im"), "information driver", "DRIVER")
+VM = Option("vm", ("--vm",), "virtual machine driver", "DRIVER")
+NET = Option("net", ("--net",), "taken for old scripts: networks name their own driver", "DRIVER")
+CLUSTER = Option("cluster", ("-c", "--cluster"), "cluster that it joins, id or name", "CLUSTER")
+
+_DEFAULT_CLUSTER = -1
+_CAN_MOVE = ("RUNNING", "UNKNOWN", "POWEROFF")
+
+
+class Status(NamedTuple):
+    """A command that is one code of one.host.status."""
+
+    verb: str
+    code: int
+    doing: str
+    sentence: str
+
+
+STATUSES = (
+    Status("enable", 0, "enabling", "Lets the scheduler use hosts."),
+    Status("disable", 1, "disabling", "Keeps new VMs from hosts; they are still watched."),
+    Status("offline", 2, "taking offline", "Keeps new VMs from hosts, and does not watch them."),
+)
+
+
+def _status_command(status: Status) -> Command:
+    """The verb of a row of STATUSES."""
+
+    def do(one: Client, hosts: HostList, *, verbose: bool) -> int:
+        step = Step(status.verb, status.doing, lambda host: one.call("one.host.status", host, status.code))
+        return apply(HOSTS, hosts, step, verbose=verbose)
+
+    do.__doc__ = status.sentence
+    return Command(status.verb, "<host-list>...", (), do, status.sentence)
+
+
+@program.command("create", "<hostname> [<im> <vm> [<tm> [<vnm>]]]", IM, VM, NET, CLUSTER)
+def create(one: Client, name: str, im: str = "", vm: str = "", _tm: str = "", _vnm: str = "", **options: Any) -> None:
+    """Enters a host: with --im and --vm, or the drivers as further words.
+
+    The words <tm> and <vnm> of old scripts are taken and not used.
+    """
+    information, machines = options["im"] or im, options["vm"] or vm
+    if not (information and machines):
+        raise CommandError(f"name both drivers: onehost create {name} --im DRIVER --vm DRIVER")
+    cluster = _DEFAULT_CLUSTER if options["cluster"] is None else CLUSTERS.id(one, options["cluster"])
+    say(f"ID: {one.number('one.host.allocate', name, information, machines, cluster)}")
+
+
+@program.command("delete", "<host-list>...", DRY_RUN)
+def delete(one: Client, hosts: HostList, *, dry_run: bool, verbose: bool) -> int:
+    """Forgets hosts that have no VMs."""
+    if dry_run:
+        return preview(one, HOSTS, hosts, "delete")
+    return apply(
+        HOSTS, hosts, Step("delete", "deleting", lambda host: one.call("one.host.delete", host)), verbose=verbose
+    )
+
+
+@program.command("flush", "<host-list>...", DRY_RUN)
+def flush(one: Client, hosts: HostList, *, dry_run: bool, verbose: bool) -> int:
+    """Disables hosts and asks the scheduler to move their VMs elsewhere."""
+    code = 0
+    for host in hosts:
+        vms = _movable(one, host)
+        if dry_run:
+            code = max(code, preview(one, HOSTS, [host], "disable"), preview(one, VMS, vms, "resched"))
+            continue
+        one.call("one.host.status", host, 1)
+        step = Step("resched", "rescheduling", lambda vm: one.call("one.vm.action", "resched", vm))
+        code = max(code, apply(VMS, vms, step, verbose=verbose))
+    return code
+
+
+def _movable(one: Client, host: int) -> list[int]:
+    """The VMs of the host that can be moved; about the others it complains."""
+    there = {item.content for item in parse(one.text("one.host.info", host)).all("VMS/ID")}
+    vms = [vm for vm in VMS.objects(one) if vm.text("ID") in there] if there else []
+    for vm in vms:
+        if vm_state(vm) not in _CAN_MOVE:
+            complain(f"VM {vm.text('ID')} stays on host {host}: it is {vm_state(vm)}.")
+    return [vm.int("ID") for vm in vms if vm_state(vm) in _CAN_MOVE]
+
+
+@program.command("show", "<host-list>...", *FORMATS)
+def show(one: Client, hosts: HostList, **formats: Any) -> None:
+    """Shows all about hosts, with the VMs on them."""
+    show_each(one, HOSTS, hosts, lambda host: host_views.show_host(one, host), formats)
+
+
+def _pool(one: Client, _word: str) -> Document:
+    return parse(one.text("one.hostpool.info"))
+
+
+for row in STATUSES:
+    program.add(_status_command(row))
+add_list(program, Listing("hosts", _pool, lambda pool: pool.all("HOST"), host_views.HOST_TABLE))
+add_rename(program, HOSTS, HostId)
+add_update(program, HOSTS, HostId, "TEMPLATE")
+program.alias("add", "create")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program; the exit code."""
+    return program.main(argv)

@@ -1,0 +1,257 @@
+"""onevm: virtual machines."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from oned.cli import vm_template, vm_views
+from oned.cli.actions import Step, apply, switched
+from oned.cli.command import Command, CommandError, Option, Program
+from oned.cli.lists import Listing, add_list, show_each
+from oned.cli.names import USERS, VMS, DatastoreId, HostId, VMId, VMList
+from oned.cli.output import FORMATS, dump, say
+from oned.cli.owned import add_owners, add_rename, add_update
+from oned.cli.wait import OPTIONS as MANNER
+from oned.cli.wait import SETTLED, Events, Goal, act, changes
+from oned.client.client import Client
+from oned.client.documents import Document, parse
+
+program = Program("onevm", "makes and controls virtual machines")
+
+HOLD = Option("hold", ("--hold",), "keep it from the scheduler until it is released")
+MULTIPLE = Option("multiple", ("-m", "--multiple"), "make that many; %i in the name is the number of each", "N", int)
+ENFORCE = Option("enforce", ("-e", "--enforce"), "refuse a host that has too little room")
+LIVE = Option("live", ("--live",), "move it while it runs")
+POFF = Option("poff", ("--poff",), "switch it off, move it, switch it on")
+POFF_HARD = Option("poff_hard", ("--poff-hard",), "the same, without asking the guest to shut down")
+HARD = Option("hard", ("--hard",), "do not ask the guest: pull the plug")
+RECREATE = Option("recreate", ("--recreate",), "remove it from its host and let it begin anew")
+
+RECOVERIES = (
+    # option, operation of one.vm.recover, where it leads, sentence
+    ("failure", 0, SETTLED, "take the open operation as failed"),
+    ("success", 1, SETTLED, "take the open operation as done"),
+    ("retry", 2, SETTLED, "do the failed operation again"),
+    ("delete", 3, ("DONE",), "remove it from its host and end it"),
+    ("recreate", 4, ("PENDING", "RUNNING"), RECREATE.sentence),
+    ("delete_db", 5, (), "forget it, and do nothing on its host"),
+)
+
+LOCK_LEVELS = (
+    ("use", 1, "refuse everything but reading"),
+    ("manage", 2, "refuse what needs MANAGE or ADMIN"),
+    ("admin", 3, "refuse what needs ADMIN"),
+    ("all", 4, "refuse everything"),
+)
+
+
+def _switches(rows: Sequence[tuple[Any, ...]]) -> list[Option]:
+    """A switch for each row of a table that begins with a keyword and ends with a sentence."""
+    return [Option(row[0], (f"--{row[0].replace('_', '-')}",), row[-1]) for row in rows]
+
+
+class Action(NamedTuple):
+    """A command that is one name of one.vm.action: verb, name, the word for --verbose, where it leads, sentence.
+
+    hard     the name that --hard sends instead
+    classic  what a classic verb is written like today
+    """
+
+    verb: str
+    name: str
+    doing: str
+    leads: tuple[str, ...]
+    sentence: str
+    hard: str = ""
+    classic: str = ""
+
+
+ACTIONS = (
+    Action("hold", "hold", "holding", ("HOLD",), "Keeps pending VMs from the scheduler."),
+    Action("release", "release", "releasing", ("PENDING", "RUNNING"), "Gives held VMs back to the scheduler."),
+    Action("stop", "stop", "stopping", ("STOPPED",), "Saves VMs and takes them off their hosts."),
+    Action("suspend", "suspend", "suspending", ("SUSPENDED",), "Saves the memory of VMs on their hosts."),
+    Action("resume", "resume", "resuming", ("RUNNING",), "Lets VMs go on that are stopped, suspended or off."),
+    Action("poweroff", "poweroff", "powering off", ("POWEROFF",), "Switches VMs off.", "poweroff-hard"),
+    Action("undeploy", "undeploy", "undeploying", ("UNDEPLOYED",), "Switches VMs off and takes them off their hosts.",
+           "undeploy-hard"),
+    Action("reboot", "reboot", "rebooting", ("RUNNING",), "Restarts the guests.", "reboot-hard"),
+    Action("terminate", "terminate", "terminating", ("DONE",), "Shuts VMs down for good.", "terminate-hard"),
+    Action("resched", "resched", "rescheduling", (), "Asks the scheduler for better hosts."),
+    Action("unresched", "unresched", "unmarking", (), "Takes that back."),
+    Action("shutdown", "terminate", "shutting down", ("DONE",), "Shuts VMs down for good.", "", "terminate"),
+    Action("cancel", "terminate-hard", "cancelling", ("DONE",), "Ends VMs at once.", "", "terminate --hard"),
+    Action("restart", "resume", "restarting", ("RUNNING",), "Starts VMs that were lost or are off.", "", "resume"),
+    Action("boot", "resume", "booting", ("RUNNING",), "Starts VMs that were lost or are off.", "", "resume"),
+    Action("reset", "reboot-hard", "resetting", ("RUNNING",), "Resets the guests.", "", "reboot --hard"),
+)  # fmt: skip
+
+
+def _action_command(action: Action) -> Command:
+    """The verb of a row of ACTIONS."""
+
+    def do(one: Client, vms: VMList, **options: Any) -> int:
+        name = action.hard if options.get("hard") else action.name
+        step = Step(name, action.doing, lambda vm: one.call("one.vm.action", name, vm))
+        return act(one, vms, step, Goal(action.leads), options)
+
+    do.__doc__ = action.sentence
+    options = (*MANNER, HARD) if action.hard else MANNER
+    return Command(action.verb, "<vm-list>...", options, do, action.sentence, action.classic)
+
+
+@program.command("create", "[<file>]", HOLD, MULTIPLE, *vm_template.OPTIONS, *MANNER)
+def create(one: Client, file: str = "", *, hold: bool, multiple: int | None, **options: Any) -> int:
+    """Makes VMs from a template file (- is stdin), from options, or from both.
+
+    With --dry-run the template is checked and shown, and nothing is made.
+    """
+    templates = vm_template.templates(file, options, 1 if multiple is None else multiple)
+    if options["dry_run"]:
+        say("\n".join(templates))
+        say(f"{len(templates)} to make. Nothing was changed.")
+        return 0
+    made = []
+    for template in templates:
+        arguments = (template, True) if hold else (template,)
+        made.append(one.number("one.vm.allocate", *arguments))
+        say(f"ID: {made[-1]}")
+    goal = Goal(("HOLD",) if hold else ("RUNNING",))
+    return act(one, made, Step("create", "made", lambda vm: vm), goal, {**options, "verbose": False})
+
+
+@program.command("deploy", "<vm-list> <host> [<datastore>]", ENFORCE, *MANNER)
+def deploy(
+    one: Client, vms: VMList, host: HostId, datastore: DatastoreId = -1, *, enforce: bool, **options: Any
+) -> int:
+    """Starts VMs on a host."""
+    step = Step("deploy", "deploying", lambda vm: one.call("one.vm.deploy", vm, host, enforce, datastore))
+    return act(one, vms, step, Goal(("RUNNING",), host), options)
+
+
+@program.command("migrate", "<vm-list> <host> [<datastore>]", ENFORCE, LIVE, POFF, POFF_HARD, *MANNER)
+def migrate(one: Client, vms: VMList, host: HostId, datastore: DatastoreId = -1, **options: Any) -> int:
+    """Moves VMs to another host: saved and restored, unless an option says how."""
+    way = _one_of(options, "live", "poff", "poff_hard")
+    kind = {"poff": 1, "poff_hard": 2}.get(way, 0)
+
+    def move(vm: int) -> object:
+        return one.call("one.vm.migrate", vm, host, way == "live", options["enforce"], datastore, kind)
+
+    goal = Goal(("RUNNING", "POWEROFF", "SUSPENDED"), host)
+    return act(one, vms, Step(f"migrate {way}".rstrip(), "migrating", move), goal, options)
+
+
+@program.command("recover", "<vm-list>...", *_switches(RECOVERIES), *MANNER)
+def recover(one: Client, vms: VMList, **options: Any) -> int:
+    """Helps VMs on whose last operation failed or hangs; say how with one of the options."""
+    chosen = _one_of(options, *(row[0] for row in RECOVERIES))
+    if not chosen:
+        raise CommandError("say how: " + ", ".join(option.flags[0] for option in _switches(RECOVERIES)))
+    return _recover(one, vms, chosen, options)
+
+
+@program.command("delete", "<vm-list>...", RECREATE, *MANNER)
+def delete(one: Client, vms: VMList, *, recreate: bool, **options: Any) -> int:
+    """Removes VMs from their hosts at once, whatever they do."""
+    return _recover(one, vms, "recreate" if recreate else "delete", options)
+
+
+@program.command("resubmit", "<vm-list>...", *MANNER, classic="delete --recreate")
+def resubmit(one: Client, vms: VMList, **options: Any) -> int:
+    """Removes VMs from their hosts and lets them begin anew."""
+    return _recover(one, vms, "recreate", options)
+
+
+def _recover(one: Client, vms: list[int], chosen: str, options: dict[str, Any]) -> int:
+    operation, leads = next((row[1], row[2]) for row in RECOVERIES if row[0] == chosen)
+    step = Step(f"recover {chosen}", "recovering", lambda vm: one.call("one.vm.recover", vm, operation))
+    return act(one, vms, step, Goal(leads), options)
+
+
+def _one_of(options: dict[str, Any], *names: str) -> str:
+    try:
+        return switched(options, *names)
+    except ValueError as error:
+        raise CommandError(f"{error} exclude each other") from None
+
+
+@program.command("livemigrate", "<vm-list> <host> [<datastore>]", ENFORCE, *MANNER, classic="migrate --live")
+def livemigrate(one: Client, vms: VMList, host: HostId, datastore: DatastoreId = -1, **options: Any) -> int:
+    """Moves VMs to another host while they run."""
+    return migrate(one, vms, host, datastore, live=True, **options) or 0
+
+
+@program.command("resize", "<vm>", vm_template.CPU, vm_template.VCPU, vm_template.MEMORY, ENFORCE)
+def resize(one: Client, vm: VMId, *, enforce: bool, **capacity: Any) -> None:
+    """Changes the CPU, virtual CPUs or memory of a VM."""
+    text = vm_template.capacity(capacity)
+    if not text:
+        raise CommandError("say what to change: --cpu, --vcpu, --memory")
+    one.call("one.vm.resize", vm, text, enforce)
+
+
+@program.command("lock", "<vm-list>...", *_switches(LOCK_LEVELS))
+def lock(one: Client, vms: VMList, *, verbose: bool, **options: Any) -> int:
+    """Refuses operations on VMs until they are unlocked; --use unless an option says less."""
+    chosen = _one_of(options, *(row[0] for row in LOCK_LEVELS)) or "use"
+    level = next(row[1] for row in LOCK_LEVELS if row[0] == chosen)
+    return apply(VMS, vms, Step("lock", "locking", lambda vm: one.call("one.vm.lock", vm, level)), verbose=verbose)
+
+
+@program.command("unlock", "<vm-list>...")
+def unlock(one: Client, vms: VMList, *, verbose: bool) -> int:
+    """Takes the locks of VMs away."""
+    return apply(VMS, vms, Step("unlock", "unlocking", lambda vm: one.call("one.vm.unlock", vm)), verbose=verbose)
+
+
+@program.command("show", "<vm-list>...", *FORMATS)
+def show(one: Client, vms: VMList, **formats: Any) -> None:
+    """Shows all about VMs."""
+    show_each(one, VMS, vms, vm_views.show_vm, formats)
+
+
+@program.command("history", "[<vm-list>]...")
+def history(one: Client, vms: VMList | None = None) -> None:
+    """Shows the hosts that VMs were on; of all VMs when none is named."""
+    for vm in vms or [item.int("ID") for item in VMS.objects(one)]:
+        document = parse(one.text("one.vm.info", vm))
+        vm_views.section(f"History for VM {vm}", document.all("HISTORY_RECORDS/HISTORY"), vm_views.HISTORY_TABLE)
+
+
+@program.command("explain", "<vm-list>...", *FORMATS)
+def explain(one: Client, vms: VMList, **formats: Any) -> None:
+    """Says why VMs are where they are: what each requirement removed, and who decided what."""
+    for vm in vms:
+        document = parse(one.text("oned.vm.explain", vm))
+        if not dump(document, **{option.keyword: formats[option.keyword] for option in FORMATS}):
+            vm_views.show_explanation(document)
+
+
+@program.command("watch", "[<vm-list>]...")
+def watch(one: Client, vms: VMList | None = None) -> None:
+    """Shows each change of a state as it happens, until it is interrupted; of all VMs when none is named."""
+    for event in changes(Events(one), vms or []):
+        stamp = time.strftime("%H:%M:%S", time.localtime(event.int("TIME")))
+        say(f"{stamp}  VM {event.text('OID')}  {event.text('OLD')} -> {event.text('NEW')}")
+
+
+def _pool(one: Client, word: str) -> Document:
+    flags = {"": -2, "a": -2, "all": -2, "m": -3, "mine": -3, "g": -1, "group": -1}
+    flag = flags[word] if word in flags else USERS.id(one, word)
+    return parse(one.text("one.vmpool.info", flag, -1, -1, -1))
+
+
+for row in ACTIONS:
+    program.add(_action_command(row))
+add_list(program, Listing("VMs that are not done", _pool, lambda pool: pool.all("VM"), vm_views.VM_TABLE,
+                          "[all | mine | group | <user>]"))  # fmt: skip
+add_rename(program, VMS, VMId)
+add_update(program, VMS, VMId, "USER_TEMPLATE")
+add_owners(program, VMS, VMList)
+program.alias("submit", "create")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program; the exit code."""
+    return program.main(argv)

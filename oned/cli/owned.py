@@ -1,0 +1,83 @@
+"""Commands that objects of several kinds have: rename, update, and those of owners and rights."""
+
+from collections.abc import Callable
+from typing import Any
+
+from oned.cli import editor
+from oned.cli.actions import Step, apply
+from oned.cli.command import CommandError, Option, Program
+from oned.cli.names import GroupId, Kind, UserId
+from oned.cli.sections import template_text
+from oned.client.client import Client
+from oned.client.documents import parse
+
+APPEND = Option("append", ("-a", "--append"), "add to the template instead of replacing it")
+
+
+def add_rename(program: Program, kind: Kind, id_type: Any) -> None:
+    """Give the program `rename`."""
+
+    def rename(one: Client, oid: int, name: str) -> None:
+        one.call(f"{kind.space}.rename", oid, name)
+
+    _enter(program, rename, "rename", f"<{kind.word.lower()}> <name>", "Gives it another name.", oid=id_type)
+
+
+def add_update(program: Program, kind: Kind, id_type: Any, element: str) -> None:
+    """Give the program `update`; the element is the template that users may change."""
+
+    def update(one: Client, oid: int, file: str = "", *, append: bool) -> None:
+        if file:
+            text = editor.read(file)
+        else:
+            document = parse(one.text(f"{kind.space}.info", oid))
+            before = "" if append else template_text(document.first(element))
+            text = editor.edit(before, f"{kind.word.lower()}-{oid}")
+        one.call(f"{kind.space}.update", oid, text, int(append))
+
+    sentence = "Changes its template: by a file (- is stdin), or in an editor."
+    _enter(program, update, "update", f"<{kind.word.lower()}> [<file>]", sentence, APPEND, oid=id_type)
+
+
+def add_owners(program: Program, kind: Kind, list_type: Any) -> None:
+    """Give the program `chown`, `chgrp` and `chmod`."""
+    word = kind.word.lower()
+
+    def chown(one: Client, ids: list[int], user: UserId, group: GroupId = -1, *, verbose: bool) -> int:
+        step = Step("chown", "changing the owner", lambda oid: one.call(f"{kind.space}.chown", oid, user, group))
+        return apply(kind, ids, step, verbose=verbose)
+
+    def chgrp(one: Client, ids: list[int], group: GroupId, *, verbose: bool) -> int:
+        step = Step("chgrp", "changing the group", lambda oid: one.call(f"{kind.space}.chown", oid, -1, group))
+        return apply(kind, ids, step, verbose=verbose)
+
+    def chmod(one: Client, ids: list[int], octal: str, *, verbose: bool) -> int:
+        step = Step("chmod", "changing the rights", lambda oid: one.call(f"{kind.space}.chmod", oid, *bits(octal)))
+        bits(octal)
+        return apply(kind, ids, step, verbose=verbose)
+
+    _enter(program, chown, "chown", f"<{word}-list> <user> [<group>]", "Changes owner and group.", ids=list_type)
+    _enter(program, chgrp, "chgrp", f"<{word}-list> <group>", "Changes the group.", ids=list_type)
+    _enter(program, chmod, "chmod", f"<{word}-list> <octal>", "Changes the rights, such as 640.", ids=list_type)
+
+
+def _enter(
+    program: Program,
+    function: Callable[..., int | None],
+    verb: str,
+    arguments: str,
+    sentence: str,
+    *options: Option,
+    **annotations: Any,
+) -> None:
+    """Enter a function whose first parameter's type depends on the kind."""
+    function.__annotations__.update(annotations)
+    function.__doc__ = sentence
+    program.command(verb, arguments, *options)(function)
+
+
+def bits(octal: str) -> list[int]:
+    """The nine flags of `640`: owner, group and other, each use, manage, admin. Raises CommandError."""
+    if len(octal) != 3 or any(digit not in "01234567" for digit in octal):
+        raise CommandError(f"{octal!r} is not three octal digits such as 640")
+    return [int(digit) >> shift & 1 for digit in octal for shift in (2, 1, 0)]
