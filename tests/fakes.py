@@ -6,7 +6,11 @@ import base64
 import os
 import queue
 import socket
+import socketserver
 import threading
+import xmlrpc.client
+import xmlrpc.server
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -97,7 +101,7 @@ class FakeDriver:
         self._door.close()
         with self._connected:
             if self._driver:
-                self._driver.close()
+                self._driver.shutdown(socket.SHUT_RDWR)
         self.control.unlink(missing_ok=True)
 
     def _order(self, text: str) -> None:
@@ -119,12 +123,11 @@ class FakeDriver:
             threading.Thread(target=self._listen, args=(driver,), daemon=True).start()
 
     def _listen(self, driver: socket.socket) -> None:
-        with driver.makefile("r", encoding="utf-8", newline="\n") as lines:
+        with driver, driver.makefile("r", encoding="utf-8", newline="\n") as lines:
             for line in lines:
                 self._hear(driver, line.rstrip("\n"))
-        with self._connected:
-            if self._driver is driver:
-                self._driver = None
+            with self._connected:
+                self._driver = None if self._driver is driver else self._driver
 
     def _hear(self, driver: socket.socket, line: str) -> None:
         words = line.split()
@@ -142,3 +145,107 @@ class FakeDriver:
 def environment() -> dict[str, str]:
     """What a driver program needs to run."""
     return {"PATH": os.environ["PATH"]}
+
+
+class FakeDaemon:
+    """An XML-RPC endpoint with pending VMs and hosts, which deploys what fits: the other end of the scheduler.
+
+    refuses   VM → text: its deploys are refused
+    deployed  (VM, host) in the order of the calls; `calls` has all method names
+    """
+
+    def __init__(self, hosts: dict[int, int]) -> None:
+        self.free = hosts
+        self.pending: dict[int, int] = {}
+        self.refuses: dict[int, str] = {}
+        self.deployed: list[tuple[int, int]] = []
+        self.calls: list[str] = []
+        self.reports: list[str] = []
+        self._events = 0
+        self._changed = threading.Condition()
+        self._server = _XMLRPCServer(("127.0.0.1", 0), _Handler, logRequests=False)
+        self._server.register_instance(self)
+        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}/RPC2"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def __enter__(self) -> FakeDaemon:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def allocate(self, vm: int, cpu: int) -> None:
+        """A VM of this many hundredths of a core is pending now."""
+        with self._changed:
+            self.pending[vm] = cpu
+            self._events += 1
+            self._changed.notify_all()
+
+    def until(self, happened: Callable[[], object], timeout: float = 10.0) -> None:
+        """Waits for something that calls bring about; AssertionError when it does not happen."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: bool(happened()), timeout), "it did not happen in time"
+
+    def _dispatch(self, method: str, arguments: tuple[object, ...]) -> list[object]:
+        answers: dict[str, Callable[..., list[object]]] = {
+            "one.vmpool.infoextended": self._vms, "one.hostpool.info": self._hosts, "one.vm.deploy": self._deploy,
+            "oned.sched.report": self._report, "oned.events.wait": self._wait,
+            "one.vmpool.info": lambda *_: [True, "<VM_POOL/>", 0],
+            "one.clusterpool.info": lambda *_: [True, "<CLUSTER_POOL/>", 0],
+        }  # fmt: skip
+        with self._changed:
+            self.calls.append(method)
+            if method not in answers:
+                raise xmlrpc.client.Fault(-506, f"Method '{method}' not defined")
+            answer = answers[method](*arguments[1:])
+            self._changed.notify_all()
+            return answer
+
+    def _vms(self, *_: object) -> list[object]:
+        body = "".join(
+            f"<VM><ID>{vm}</ID><UID>0</UID><GID>0</GID><STATE>1</STATE>"
+            f"<TEMPLATE><CPU>{cpu / 100}</CPU><MEMORY>1</MEMORY></TEMPLATE></VM>"
+            for vm, cpu in self.pending.items()
+        )
+        return [True, f"<VM_POOL>{body}</VM_POOL>", 0]
+
+    def _hosts(self, *_: object) -> list[object]:
+        body = "".join(
+            f"<HOST><ID>{host}</ID><NAME>h{host}</NAME><STATE>2</STATE><HOST_SHARE><MAX_CPU>{cpu}</MAX_CPU>"
+            "<MAX_MEM>1000000</MAX_MEM><CPU_USAGE>0</CPU_USAGE><RUNNING_VMS>0</RUNNING_VMS></HOST_SHARE></HOST>"
+            for host, cpu in self.free.items()
+        )
+        return [True, f"<HOST_POOL>{body}</HOST_POOL>", 0]
+
+    def _deploy(self, vm: int, host: int, enforce: bool, datastore: int, nics: str) -> list[object]:
+        assert (enforce, datastore, nics) == (True, -1, "")
+        if vm in self.refuses:
+            return [False, self.refuses[vm], 0x0800]
+        self.free[host] -= self.pending.pop(vm)
+        self.deployed.append((vm, host))
+        return [True, vm, 0]
+
+    def _report(self, text: str) -> list[object]:
+        self.reports.append(text)
+        return [True, "reported", 0]
+
+    def _wait(self, after: int, seconds: int) -> list[object]:
+        if after >= 0:
+            self._changed.wait_for(lambda: self._events > after, min(seconds, 1))
+        event = "<EVENT><KIND>VM</KIND><WHAT>state</WHAT><OLD>INIT</OLD><NEW>PENDING</NEW></EVENT>"
+        events = event * max(0, self._events - after) if after >= 0 else ""
+        return [True, f"<EVENTS><LAST>{self._events}</LAST>{events}</EVENTS>", 0]
+
+
+class _XMLRPCServer(socketserver.ThreadingMixIn, xmlrpc.server.SimpleXMLRPCServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+
+class _Handler(xmlrpc.server.SimpleXMLRPCRequestHandler):
+    protocol_version = "HTTP/1.1"
+    rpc_paths = ("/RPC2",)
+    disable_nagle_algorithm = True

@@ -74,9 +74,9 @@ class Feasible:
         left, found = np.ones(len(self.books.hosts), dtype=np.bool_), []
         for row in FILTERS:
             passed = row.mask(self, wish, refused, EVERYWHERE)
-            count = int((left & ~passed).sum())
-            if count:
-                found.append(Removed(row.name, count, row.sentence(self, wish, refused, left)))
+            taken = left & ~passed
+            if taken.any():
+                found.append(Removed(row.name, int(taken.sum()), row.sentence(self, wish, refused, taken)))
             left &= passed
         return tuple(found)
 
@@ -126,33 +126,33 @@ class Feasible:
                 self._met[text] = str(error)
         return self._met[text]
 
-    # --- and in words; `left` are the hosts that the filters before had left ---
+    # --- and in words; `taken` are the hosts that the filter took ---
 
-    def say_fresh(self, _wish: Wish, _refused: Mapping[int, str], _left: Mask) -> str:
+    def say_fresh(self, _wish: Wish, _refused: Mapping[int, str], _taken: Mask) -> str:
         return f"not heard of for more than {self._limits.stale:g} s"
 
-    def say_meets(self, wish: Wish, _refused: Mapping[int, str], _left: Mask) -> str:
+    def say_meets(self, wish: Wish, _refused: Mapping[int, str], _taken: Mask) -> str:
         column = self._requirement(wish.requirements)
         if isinstance(column, str):
             return f"error in SCHED_REQUIREMENTS: {column}"
         return "do not meet SCHED_REQUIREMENTS"
 
-    def say_cpu(self, wish: Wish, _refused: Mapping[int, str], left: Mask) -> str:
-        return f"not enough free CPU ({wish.cpu} wanted, best {self.books.free_cpu[left].max()})"
+    def say_cpu(self, wish: Wish, _refused: Mapping[int, str], taken: Mask) -> str:
+        return f"not enough free CPU ({wish.cpu} wanted, best {self.books.free_cpu[taken].max()})"
 
-    def say_memory(self, wish: Wish, _refused: Mapping[int, str], left: Mask) -> str:
-        wanted, best = wish.memory // 1024, self.books.free_memory[left].max() // 1024
+    def say_memory(self, wish: Wish, _refused: Mapping[int, str], taken: Mask) -> str:
+        wanted, best = wish.memory // 1024, self.books.free_memory[taken].max() // 1024
         return f"not enough free memory ({wanted} MB wanted, best {best})"
 
-    def say_turns(self, _wish: Wish, _refused: Mapping[int, str], _left: Mask) -> str:
+    def say_turns(self, _wish: Wish, _refused: Mapping[int, str], _taken: Mask) -> str:
         return f"got MAX_HOST = {self._limits.max_host} VMs in this cycle already"
 
-    def say_accepts(self, _wish: Wish, refused: Mapping[int, str], _left: Mask) -> str:
+    def say_accepts(self, _wish: Wish, refused: Mapping[int, str], _taken: Mask) -> str:
         return f"refused it: {next(iter(refused.values()))}"
 
 
 def _says(text: str) -> Callable[[Feasible, Wish, Mapping[int, str], Mask], str]:
-    return lambda _feasible, _wish, _refused, _left: text
+    return lambda _feasible, _wish, _refused, _taken: text
 
 
 @dataclass(frozen=True)

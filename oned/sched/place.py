@@ -145,7 +145,7 @@ class _Group:
         if not candidates:
             return _NOWHERE, 0.0, 0
         at = int(self._scores.argmax())
-        return at, float(self._scores[at]), candidates
+        return at, float(self._scores[at]) + 0.0, candidates
 
     def explain(self) -> tuple[Removed, ...]:
         """Why no host is left."""

@@ -1,6 +1,7 @@
 """Request lines and answers by dialect."""
 
 import base64
+from contextlib import suppress
 from xml.etree import ElementTree
 
 import pytest
@@ -162,10 +163,8 @@ def test_monitor_information_without_a_value_is_a_failure(info: str) -> None:
 @given(st.text())
 def test_any_information_reads_or_is_no_information(info: str) -> None:
     assert vmm.poll(info).state
-    try:
+    with suppress(im.NoInformation):
         assert im.values(info)
-    except im.NoInformation as error:
-        assert str(error)
 
 
 def test_section_is_read_from_its_vector() -> None:

@@ -1,0 +1,110 @@
+"""The scheduler against an endpoint that speaks the real protocol."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from oned.client.client import Client
+from oned.client.failures import Unreachable
+from oned.sched.cycle import Cycles
+from oned.sched.dispatch import Dispatcher, Moves
+from oned.sched.place import Rules
+from tests.fakes import FakeDaemon
+
+
+@pytest.fixture
+def oned() -> Iterator[FakeDaemon]:
+    with FakeDaemon({0: 400, 1: 400}) as oned:
+        yield oned
+
+
+@pytest.fixture
+def cycles(oned: FakeDaemon) -> Iterator[Cycles]:
+    clients = list[Client]()
+
+    def connect() -> Client:
+        clients.append(Client(oned.endpoint, "oneadmin:secret", 10.0))
+        return clients[-1]
+
+    dispatcher = Dispatcher(connect, Moves())
+    yield Cycles(connect(), dispatcher, Rules(), max_vms=0, patience=5)
+    dispatcher.close()
+    for client in clients:
+        client.close()
+
+
+def test_cycle_deploys_what_fits_and_reports_why_the_rest_waits(oned: FakeDaemon, cycles: Cycles) -> None:
+    for vm, cpu in enumerate([300, 300, 200]):
+        oned.allocate(vm, cpu)
+    cycles.run(moves=False)
+    assert sorted(oned.deployed) == [(0, 0), (1, 1)]
+    assert "<ID>2</ID><SUMMARY>2 hosts: 2 not enough free CPU (200 wanted, best 100)</SUMMARY>" in oned.reports[0]
+    assert "<ID>0</ID><SUMMARY>host h0 (0): rank 0 is the best of 2 candidates; policy striping" in oned.reports[0]
+    assert cycles.waiting == 1
+
+
+def test_unchanged_reasons_are_not_sent_again(oned: FakeDaemon, cycles: Cycles) -> None:
+    oned.allocate(1, 900)
+    cycles.run(moves=False)
+    cycles.run(moves=False)
+    assert len(oned.reports) == 1
+
+
+def test_cycle_without_pending_vms_reads_no_hosts(oned: FakeDaemon, cycles: Cycles) -> None:
+    cycles.run(moves=False)
+    assert "one.hostpool.info" not in oned.calls
+
+
+def test_refused_deploy_tries_the_next_host_in_the_same_cycle_and_others_go_on(
+    oned: FakeDaemon, cycles: Cycles
+) -> None:
+    oned.allocate(1, 100)
+    oned.allocate(2, 100)
+    oned.refuses[1] = "no such bridge"
+    outcome = cycles.run(moves=False)
+    assert oned.calls.count("one.vm.deploy") == 3
+    assert [vm for vm, _ in oned.deployed] == [2]
+    assert outcome.refused == {1: "no such bridge"}
+    assert "2 hosts: 2 refused it: no such bridge" in oned.reports[0]
+
+
+def test_vm_that_is_always_refused_is_left_alone_for_a_while(oned: FakeDaemon, cycles: Cycles) -> None:
+    oned.allocate(1, 100)
+    oned.refuses[1] = "no such bridge"
+    for _ in range(3):
+        cycles.run(moves=False)
+    tried = oned.calls.count("one.vm.deploy")
+    cycles.run(moves=False)
+    assert oned.calls.count("one.vm.deploy") == tried
+    assert "refused 3 times in a row" in oned.reports[-1]
+
+
+def test_cycle_fails_when_the_daemon_is_gone() -> None:
+    connect = partial(Client, "http://127.0.0.1:1/RPC2", "a:b", 1.0)
+    with pytest.raises(Unreachable):
+        Cycles(connect(), Dispatcher(connect, Moves()), Rules(), 0, 5).run(moves=False)
+
+
+def test_program_places_a_vm_as_soon_as_it_is_pending_and_ends_on_term(oned: FakeDaemon, tmp_path: Path) -> None:
+    for name in ("etc", "var"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "etc" / "sched.conf").write_text(f'SCHED_INTERVAL = 600\nONE_XMLRPC = "{oned.endpoint}"\n')
+    (tmp_path / "auth").write_text("oneadmin:secret\n")
+    environment = {**os.environ, "ONE_LOCATION": str(tmp_path), "ONE_AUTH": str(tmp_path / "auth")}
+    program = subprocess.Popen([sys.executable, "-m", "oned.sched"], env=environment)
+    try:
+        oned.until(lambda: oned.calls.count("oned.events.wait") > 1)
+        oned.allocate(7, 100)
+        oned.until(lambda: oned.deployed)
+        assert oned.deployed == [(7, 0)]
+    finally:
+        program.send_signal(signal.SIGTERM)
+        status = program.wait(timeout=20)
+    assert status == 0
+    assert "[Z0][SCHED][I]: Dispatching virtual machine 7 to HID: 0\n" in (tmp_path / "var" / "sched.log").read_text()
