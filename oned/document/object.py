@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 from oned.document.element import Element, document, escape
 from oned.document.permissions import Permissions
 from oned.ids import Kind
-from oned.template.parse import Template
 from oned.template.render import from_plain
 from oned.template.render import plain as to_plain
+from oned.template.template import Template
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class PoolObject:
 class Owned(PoolObject):
     """An object with an owner, a group and permission bits, stored under "octal"."""
 
-    STORED = ("name", "uid", "gid", "octal")
+    STORED: ClassVar[tuple[str, ...]] = ("name", "uid", "gid", "octal")
     template: Template
 
     def columns(self) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The nine permission bits of an object (OpenNebula 3.2 and later)."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 USE, MANAGE, ADMIN, CREATE = 1, 2, 4, 8
 """Rights, with the numbers they have in ACL rules."""
@@ -14,7 +15,7 @@ class Permissions:
     """Nine bits as one number, the way chmod reads them: 0o640 gives the owner u and m, the group u."""
 
     __slots__ = ("octal",)
-    _OCTAL = {USE: 4, MANAGE: 2, ADMIN: 1}
+    _OCTAL: ClassVar[dict[int, int]] = {USE: 4, MANAGE: 2, ADMIN: 1}
 
     def __init__(self, octal: int) -> None:
         self.octal = octal

@@ -78,19 +78,12 @@ reason = Table(
     Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("body", Body, nullable=False),
 )
-event = Table(
-    "event",
-    metadata,
-    Column("slot", Integer, primary_key=True, autoincrement=False),
-    Column("number", Integer, nullable=False),
-    Column("body", Body, nullable=False),
-)
 meta = Table(
     "meta",
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", String(255), nullable=False),
 )
-"""Names: last_<pool> (the last id given, so that none is used twice), last_event, probe."""
+"""Names: last_<kind> (the last id given: none is used twice), events (no event number below it was used), probe."""
 
 POOLS: tuple[Table, ...] = (vm_pool, host_pool, user_pool, group_pool, cluster_pool, datastore_pool, acl)

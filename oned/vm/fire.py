@@ -69,7 +69,7 @@ def wrong_state(vm: VM, event: str) -> ActionError:
     """The refusal of an event: what, why, and what is possible."""
     ways = possible(vm.state)
     hint = f". Possible now: {', '.join(ways)}" if ways else ". It waits for a driver; see onevm recover"
-    word = event.split()[0]
+    word = event.split(maxsplit=1)[0]
     if word in _DEPLOY_WORDS:
         return ActionError(detail=f"{_DEPLOY_WORDS[word]} action is not available for state {vm.state}{hint}")
     return WrongState(action=event, state=vm.state, hint=hint)
@@ -146,8 +146,15 @@ def _open(vm: VM, opens: Opens, cause: Cause, now: int) -> None:
         place = cause.placement
         vm.history.append(
             Record(
-                seq=seq, hid=place.hid, hostname=place.hostname, cid=place.cid, vm_mad=place.vm_mad,
-                tm_mad=place.tm_mad, ds_id=place.ds_id, sysds_path=place.sysds_path, stime=now,
+                seq=seq,
+                hid=place.hid,
+                hostname=place.hostname,
+                cid=place.cid,
+                vm_mad=place.vm_mad,
+                tm_mad=place.tm_mad,
+                ds_id=place.ds_id,
+                sysds_path=place.sysds_path,
+                stime=now,
             )  # fmt: skip
         )
     elif opens is Opens.COPY:

@@ -49,7 +49,7 @@ class Row:
         opens: Opens | None = None,
         stamps: str = "",
         previous: str = "",
-    ) -> None:  # noqa: PLR0913 - a row of a table has its columns
+    ) -> None:
         self.start = frozenset(start)
         self.event, self.to, self.then, self.when, self.opens = event, to, then, when, opens
         self.stamps, self.previous = tuple(stamps.split()), tuple(previous.split())
@@ -61,7 +61,7 @@ class Row:
 
     @property
     def outcome(self) -> str:
-        """"done" or "failed" for an answer of a driver, else ""."""
+        """ "done" or "failed" for an answer of a driver, else ""."""
         last = self.event.rpartition(" ")[2]
         return last if last in ("done", "failed") else ""
 

@@ -4,9 +4,8 @@ LCM_STATE has a meaning only while STATE is ACTIVE (3); elsewhere it is 0. A sta
 ACTIVE, else by its STATE name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Union
 
 
 @dataclass(frozen=True)
@@ -19,11 +18,12 @@ class State:
     short: str
     sentence: str
 
-    def __or__(self, other: Union["State", "Family"]) -> "Family":
+    def __or__(self, other: Iterable["State"]) -> "Family":
         return Family((self,)) | other
 
-    def __iter__(self) -> Iterable["State"]:  # type: ignore[override]
-        return iter((self,))
+    def __iter__(self) -> Iterator["State"]:
+        """A single state may stand wherever a family may."""
+        yield self
 
     def __str__(self) -> str:
         return self.name
@@ -35,7 +35,7 @@ class Family(frozenset[State]):
     def __or__(self, other: Iterable[State]) -> "Family":  # type: ignore[override]
         return Family(frozenset(self).union(other))
 
-    def __sub__(self, other: Iterable[State]) -> "Family":
+    def __sub__(self, other: Iterable[State]) -> "Family":  # type: ignore[override]
         return Family(frozenset(self).difference(other))
 
 
@@ -106,8 +106,10 @@ PROLOG_MIGRATE_FAILURE = _active("PROLOG_MIGRATE_FAILURE", 38, "fail", "its file
 PROLOG_FAILURE = _active("PROLOG_FAILURE", 39, "fail", "its disks could not be made on the host")
 EPILOG_FAILURE = _active("EPILOG_FAILURE", 40, "fail", "its disks could not be kept or removed after the end")
 EPILOG_STOP_FAILURE = _active("EPILOG_STOP_FAILURE", 41, "fail", "its files could not be moved to the front-end")
-EPILOG_UNDEPLOY_FAILURE = _active("EPILOG_UNDEPLOY_FAILURE", 42, "fail", "its disks could not be moved to the front-end")
-PROLOG_MIGRATE_POWEROFF = _active("PROLOG_MIGRATE_POWEROFF", 43, "migr", "its files move to another host while it is off")
+EPILOG_UNDEPLOY_FAILURE = _active(
+    "EPILOG_UNDEPLOY_FAILURE", 42, "fail", "its disks could not be moved to the front-end"
+)
+PROLOG_MIGRATE_POWEROFF = _active("PROLOG_MIGRATE_POWEROFF", 43, "migr", "its files move while it is off")
 PROLOG_MIGRATE_POWEROFF_FAILURE = _active(
     "PROLOG_MIGRATE_POWEROFF_FAILURE", 44, "fail", "its files could not be moved while it was off"
 )
@@ -126,7 +128,7 @@ DISK_SNAPSHOT_SUSPENDED = _active("DISK_SNAPSHOT_SUSPENDED", 54, "snap", "a disk
 DISK_SNAPSHOT_DELETE_SUSPENDED = _active("DISK_SNAPSHOT_DELETE_SUSPENDED", 56, "snap", "a disk's snapshot is deleted")
 DISK_SNAPSHOT = _active("DISK_SNAPSHOT", 57, "snap", "a disk's snapshot is made while it runs")
 DISK_SNAPSHOT_DELETE = _active("DISK_SNAPSHOT_DELETE", 59, "snap", "a disk's snapshot is deleted while it runs")
-PROLOG_MIGRATE_UNKNOWN = _active("PROLOG_MIGRATE_UNKNOWN", 60, "migr", "its files move to another host after it was lost")
+PROLOG_MIGRATE_UNKNOWN = _active("PROLOG_MIGRATE_UNKNOWN", 60, "migr", "its files move after it was lost")
 PROLOG_MIGRATE_UNKNOWN_FAILURE = _active(
     "PROLOG_MIGRATE_UNKNOWN_FAILURE", 61, "fail", "its files could not be moved after it was lost"
 )
@@ -150,7 +152,9 @@ CLEANUP = CLEANUP_DELETE | CLEANUP_RESUBMIT
 LIVE = RUNNING | UNKNOWN
 """Asked about by the monitor; only here do its reports change the state."""
 
-STABLE = Family((INIT, PENDING, HOLD, STOPPED, SUSPENDED, DONE, POWEROFF, UNDEPLOYED, CLONING, RUNNING, UNKNOWN)) | FAILED
+STABLE = (
+    Family((INIT, PENDING, HOLD, STOPPED, SUSPENDED, DONE, POWEROFF, UNDEPLOYED, CLONING) + (RUNNING, UNKNOWN)) | FAILED
+)
 WAITS_FOR_DRIVER = Family(STATES) - STABLE
 """An operation is open: its answer, its deadline or a recovery moves the VM on."""
 

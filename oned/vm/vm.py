@@ -1,12 +1,12 @@
 """The virtual machine."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from oned.document.object import Owned
 from oned.document.permissions import Permissions
 from oned.ids import Kind
-from oned.template.parse import Template
+from oned.template.template import Template
 from oned.vm.document import ELEMENTS
 from oned.vm.history import Record
 from oned.vm.states import BY_NUMBERS, HOLDS_ROOM, INIT, State
@@ -27,7 +27,7 @@ class VM(Owned):
 
     history     its stays on hosts, in order; rows of their own
     monitoring  the last sample; kept in a table of its own, not in the row
-    room        which hosts count it, kept by the ledger (pool.ledger)
+    counted     the hosts that count it and for how much, kept by the ledger (pool.ledger)
     """
 
     kind = Kind.VM
@@ -59,7 +59,11 @@ class VM(Owned):
     def settle(self) -> None:
         self.history: list[Record] = []
         self.monitoring: Mapping[str, str] = {}
-        self.room: tuple[int, ...] = ()
+        self.counted: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
+        self.settle_capacity()
+
+    def settle_capacity(self) -> None:
+        """Take the capacity from the template; called when it has changed."""
         self.capacity = capacity_of(self.template)
 
     @property
@@ -107,4 +111,4 @@ def capacity_of(template: Template) -> Capacity:
         return Capacity(0, 0)
     if cpu <= 0 or memory <= 0:
         return Capacity(0, 0)
-    return Capacity(int(round(cpu * PERCENT)), memory * KIB_PER_MIB)
+    return Capacity(round(cpu * PERCENT), memory * KIB_PER_MIB)

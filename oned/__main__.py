@@ -1,0 +1,69 @@
+"""`oned`: the daemon's command line."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oned import __version__
+
+if TYPE_CHECKING:
+    from oned.config import Config
+    from oned.locations import Locations
+
+BAD_USAGE = 255
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="oned",
+        description="The virtual infrastructure engine: keeps VMs and hosts, serves XML-RPC, drives the drivers.",
+        epilog="Self-contained below $ONE_LOCATION, or system-wide without it. `one start` runs it with the scheduler.",
+    )
+    parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
+    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="configuration instead of etc/oned.conf")
+    parser.add_argument(
+        "-o", "--option", metavar="KEY=VALUE", action="append", default=[], help="override a setting; repeatable"
+    )
+    parser.add_argument("--print-config", action="store_true", help="print every setting with its default and meaning")
+    parser.add_argument("-v", "--version", action="version", version=f"oned {__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the daemon; 0 after a clean end, 255 when it could not start."""
+    arguments = _parser().parse_args(argv)
+    from oned.config import Config, ConfigError, print_config  # noqa: PLC0415 - --version and --help stay quick
+    from oned.locations import Locations  # noqa: PLC0415
+
+    if arguments.print_config:
+        print(print_config(), end="")
+        return 0
+    locations = Locations.of(os.environ)
+    try:
+        config = Config.load(arguments.config or locations.oned_conf, arguments.option)
+        return _start(config, locations, foreground=arguments.foreground)
+    except ConfigError as error:
+        print(f"Error while parsing configuration file: {error}", file=sys.stderr)
+    return BAD_USAGE
+
+
+def _start(config: "Config", locations: "Locations", *, foreground: bool) -> int:
+    from oned.launch import StartFailed, run  # noqa: PLC0415 - the heavy parts, once the configuration is sound
+
+    if not foreground:
+        if os.fork():
+            return 0
+        os.setsid()
+    try:
+        run(config, locations)
+    except StartFailed as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return BAD_USAGE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""One call: who makes it, and what its handler works with."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from oned.auth.rights import Rights
+from oned.auth.session import Sessions
+from oned.document.element import escape
+from oned.document.object import Owned, PoolObject
+from oned.document.permissions import MANAGE, USE, Permissions
+from oned.errors import ActionError, BadArgument, InternalError, NoRoom, NotAuthorized
+from oned.ids import Kind
+from oned.mad.monitor import Monitor
+from oned.mad.operations import Operations
+from oned.mad.recovery import recover
+from oned.mad.restorer import Restorer
+from oned.pool.pools import Pools
+from oned.pool.reasons import Reasons
+from oned.store import tables
+from oned.store.database import Database
+from oned.store.events import Change, Events
+from oned.store.unit import Unit
+from oned.template.parse import TemplateError, parse
+from oned.template.template import Template
+from oned.user.user import User
+from oned.vm.fire import Cause
+from oned.vm.row import Placement
+from oned.vm.vm import VM, Capacity, capacity_of
+
+
+@dataclass
+class Services:
+    """What the engine is made of, wired together by the daemon.
+
+    setting  a value of oned.conf by name
+    """
+
+    setting: Callable[[str], Any]
+    database: Database
+    pools: Pools
+    operations: Operations
+    monitor: Monitor
+    events: Events
+    sessions: Sessions
+    rights: Rights
+    restorer: Restorer
+    reasons: Reasons
+    started: float = 0.0
+    config_xml: str = ""
+
+
+@dataclass
+class Call:
+    """A call on its way. `unit` collects what it changes; the dispatcher commits it.
+
+    form  the names of the arguments that came
+    """
+
+    method: str
+    user: User
+    request: int
+    services: Services
+    form: tuple[str, ...] = ()
+    unit: Unit = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unit = self.services.operations.unit()
+
+    @property
+    def pools(self) -> Pools:
+        return self.services.pools
+
+    def may(self, right: int, item: Any) -> bool:
+        """Whether the caller has the right on the object."""
+        return self.services.rights.may(self.user, right, item)
+
+    def demand(self, right: int, item: Any) -> None:
+        """NotAuthorized unless the caller has the right on the object."""
+        self.services.rights.demand(self.user, right, item)
+
+    def fire(self, vm: VM, event: str, placement: Placement | None = None) -> None:
+        """Fire the life cycle in the caller's name."""
+        cause = Cause(self.user.id, self.user.gid, self.request, placement=placement)
+        self.services.operations.fire(self.unit, vm, event, cause)
+
+    def recover(self, vm: VM, how: str) -> None:
+        """Recover a VM in the caller's name: failure, success, retry, or an event of the life cycle."""
+        cause = Cause(self.user.id, self.user.gid, self.request, info="recovered by hand")
+        recover(self.services.operations, self.unit, vm, how, cause)
+
+    def created(self, item: PoolObject, state: str) -> None:
+        """Tell that an object was made."""
+        self.unit.tell(Change(item.kind, item.id, "state", "", state))
+
+    def changed(self, item: PoolObject, old: str, new: str) -> None:
+        """Tell that an object's state has changed."""
+        if old != new:
+            self.unit.tell(Change(item.kind, item.id, "state", old, new))
+
+    def sees(self, change: Change) -> bool:
+        """Whether the caller may use the object of a change; objects that are gone only oneadmin's group sees."""
+        if self.user.is_admin:
+            return True
+        pools = self.pools
+        item = pools.vms.peek(change.oid) if change.kind is Kind.VM else pools.hosts.peek(change.oid)
+        return item is not None and self.may(USE, item)
+
+    def updated(self, old: Template, text: str, append: int) -> Template:
+        """The template after an update: replaced (0) or merged (1)."""
+        try:
+            given = parse(text)
+        except TemplateError as error:
+            raise ActionError(detail=f"Parse error: {error}") from error
+        if append not in (0, 1):
+            raise BadArgument(detail="Wrong update type. It is 0 (replace) or 1 (merge)")
+        if append == 0:
+            return given
+        merged = old.copy()
+        merged.merge(given)
+        return merged
+
+    def set_bits(self, item: Owned, bits: Sequence[int]) -> None:
+        """Change permission bits; InternalError for anything but -1, 0 and 1."""
+        if any(bit not in (-1, 0, 1) for bit in bits):
+            raise InternalError(detail="New permission values must be -1, 0 or 1")
+        others = any(bit >= 0 for bit in bits[6:])
+        if others and not self.services.setting("ENABLE_OTHER_PERMISSIONS") and not self.user.is_admin:
+            reason = "Management of 'OTHER' permissions is disabled in oned.conf"
+            raise NotAuthorized(uid=self.user.id, reason=reason)
+        item.permissions = Permissions(item.permissions.changed(bits))
+        self.unit.touch(item)
+
+    def set_owner(self, item: Owned, uid: int, gid: int) -> None:
+        """Give an object to another user or group (-1 keeps one); needs rights on both."""
+        if uid >= 0:
+            self.demand(MANAGE, self.pools.users.get(uid))
+        if gid >= 0:
+            self.demand(USE, self.pools.groups.get(gid))
+        item.uid = uid if uid >= 0 else item.uid
+        item.gid = gid if gid >= 0 else item.gid
+        self.unit.touch(item)
+
+    def resize(self, vm: VM, wanted: Template, *, enforce: bool) -> None:
+        """Give a resting VM another capacity; what it takes of its host changes with it."""
+        before, after = vm.capacity, capacity_of(wanted)
+        more = Capacity(max(0, after.cpu - before.cpu), max(0, after.memory - before.memory))
+        for hid in vm.holds() if enforce else ():
+            lack = self.pools.hosts.get(hid).lacks(more)
+            if lack is not None:
+                raise NoRoom(id=vm.id, host=hid, what=lack[0], wanted=lack[1], free=lack[2])
+        vm.template = wanted
+        vm.settle_capacity()
+        self.fire(vm, "resize")
+
+    async def samples(self, table: str, wanted: Collection[int]) -> str:
+        """Stored samples of the objects with these ids, oldest first per object, as MONITORING_DATA."""
+        rows = tables.metadata.tables[table]
+        statement = select(rows).order_by(rows.c.oid, rows.c.at)
+        if len(wanted) == 1:
+            statement = statement.where(rows.c.oid == next(iter(wanted)))
+        found = await self.services.database.read(statement)
+        return monitoring_data((row.oid, row.at, row.body) for row in found if row.oid in wanted)
+
+    def template(self, text: str) -> Template:
+        """A template argument, text or XML; InternalError with the place of the mistake."""
+        try:
+            return parse(text)
+        except TemplateError as error:
+            raise InternalError(detail=f"Parse error: {error}") from error
+
+
+@dataclass(frozen=True)
+class Document:
+    """An answer that is XML text."""
+
+    text: str
+
+    def escaped(self) -> bytes:
+        return escape(self.text).encode()
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """An answer that is XML, escaped already, in pieces."""
+
+    pieces: list[bytes]
+
+
+def monitoring_data(rows: Iterable[tuple[int, int, str]]) -> str:
+    """<MONITORING_DATA> of stored samples: (object id, time, NAME=value lines)."""
+    parts = []
+    for oid, at, body in rows:
+        values = (line.partition("=") for line in body.splitlines())
+        inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, _, value in values)
+        parts.append(f"<MONITORING><TIMESTAMP>{at}</TIMESTAMP><ID>{oid}</ID>{inner}</MONITORING>")
+    return f"<MONITORING_DATA>{''.join(parts)}</MONITORING_DATA>"

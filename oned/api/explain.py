@@ -1,0 +1,48 @@
+"""The answer of oned.vm.explain."""
+
+from collections.abc import Iterable, Sequence
+
+from oned.api.call import Call
+from oned.document.element import tag, wrap
+from oned.pool.reasons import Reason
+from oned.vm.states import ACTIVE_STATES, FAILED, HOLD, PENDING, WAITS_FOR_DRIVER
+from oned.vm.vm import VM
+
+
+async def explanation(call: Call, vm: VM) -> str:
+    """<EXPLAIN> of a VM: a summary of now, the reasons that were recorded, the last filters."""
+    reasons = await call.services.reasons.of(vm.id)
+    parts = [tag("VM_ID", vm.id), tag("STATE", vm.state), tag("SUMMARY", summary(vm, reasons))]
+    parts += [_reason(reason) for reason in reasons]
+    parts += _filters(reasons)
+    return wrap("EXPLAIN", "".join(parts))
+
+
+def summary(vm: VM, reasons: Sequence[Reason]) -> str:
+    """One or two sentences on why the VM is as it is."""
+    said = reasons[0].text if reasons else ""
+    if vm.state is PENDING:
+        return said or "It waits for the scheduler, which has not looked at it yet. Is mm_sched running? (one status)"
+    if vm.state is HOLD:
+        return "It is held: it waits until somebody releases it (onevm release)."
+    error = vm.user_template.get("ERROR")
+    if vm.state in FAILED:
+        return f"A step failed: {error or vm.state.sentence}. Ways out: onevm recover --retry, --success or --delete."
+    where = f" on host {vm.record.hostname}" if vm.history and vm.state in ACTIVE_STATES else ""
+    if vm.state in WAITS_FOR_DRIVER:
+        return f"It {vm.state.sentence}{where}: a driver is at work."
+    because = f" because: {said}" if said and where else ""
+    last = f" The last error was: {error}." if error else ""
+    return f"It {vm.state.sentence}{where}{because}.{last}"
+
+
+def _reason(reason: Reason) -> str:
+    return wrap("REASON", tag("TIME", reason.at) + tag("WHO", reason.who) + tag("TEXT", reason.text))
+
+
+def _filters(reasons: Iterable[Reason]) -> list[str]:
+    newest = next(iter(reasons), None)
+    if newest is None:
+        return []
+    rows = ("name", "removed", "detail")
+    return [wrap("FILTER", "".join(tag(row.upper(), test[row]) for row in rows)) for test in newest.filters]

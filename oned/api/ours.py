@@ -1,0 +1,57 @@
+"""oned.*: methods that other engines do not have: waiting for changes, and explaining decisions."""
+
+from oned.api.call import Call, Document
+from oned.api.explain import explanation
+from oned.api.registry import USE, method
+from oned.errors import BadArgument, NotAuthorized
+from oned.pool.reasons import read_report
+from oned.vm.vm import VM
+
+LONGEST_WAIT = 60
+
+
+@method("oned.events.wait", reads=True)
+async def wait(call: Call, after: int, seconds: int = 0) -> Document:
+    """The events after a number: at once if there are any, else when one comes or the time is over.
+
+    after    the last number that the caller knows; -1 answers at once with the number of now
+    seconds  at most 60
+    Answers <EVENTS>: LAST, and per EVENT its ID, TIME, KIND, OID, WHAT, OLD, NEW. Events of objects that the caller
+    may not use are left out. Numbers rise over restarts; events of before a restart are not kept.
+    """
+    events = call.services.events
+    if after < 0:
+        return Document(f"<EVENTS><LAST>{events.last}</LAST></EVENTS>")
+    news = await events.wait(after, min(max(seconds, 0), LONGEST_WAIT))
+    told = "".join(event.xml() for event in news if call.sees(event.change))
+    last = news[-1].number if news else events.last
+    return Document(f"<EVENTS><LAST>{last}</LAST>{told}</EVENTS>")
+
+
+@method("oned.vm.explain", reads=True, vm=USE)
+async def explain(call: Call, vm: VM) -> Document:
+    """Why a VM waits, or why it is where it is.
+
+    Answers <EXPLAIN>: VM_ID, STATE, SUMMARY, then REASON (TIME, WHO, TEXT) newest first, and FILTER (NAME, REMOVED,
+    DETAIL) of the scheduler's last look.
+    """
+    return Document(await explanation(call, vm))
+
+
+@method("oned.sched.report")
+def report(call: Call, text: str) -> bool:
+    """Take the reasons of a scheduler's cycle: <REPORT> with, per VM, ID, SUMMARY, HOST_ID (-1: it waits), FILTERs.
+
+    Only for oneadmin's group. A VM that waits gets the summary as SCHED_MESSAGE.
+    """
+    if not call.user.is_admin:
+        raise NotAuthorized(uid=call.user.id, reason="Not authorized to report scheduling decisions")
+    try:
+        verdicts = read_report(text)
+    except ValueError as error:
+        raise BadArgument(detail=f"The report cannot be read: {error}") from error
+    for verdict in verdicts:
+        vm = call.pools.vms.peek(verdict.vm)
+        if vm is not None:
+            call.services.reasons.decided(call.unit, vm, verdict)
+    return True

@@ -1,0 +1,50 @@
+"""Where a VM may go: the checks of deploy and migrate."""
+
+from oned.api.call import Call
+from oned.datastore.datastore import SYSTEM, Datastore
+from oned.errors import ActionError, NoExists, NoRoom
+from oned.host.host import Host
+from oned.host.states import HostState
+from oned.ids import Kind
+from oned.vm.row import Placement
+from oned.vm.vm import VM
+
+UNITS = {"CPU": "hundredths of a core", "memory": "KiB"}
+
+
+def check_room(call: Call, vm: VM, host: Host, *, enforce: bool) -> None:
+    """ActionError if the host is off, or has too little room and that counts."""
+    if host.state is HostState.OFFLINE:
+        raise ActionError(detail="Host is offline, cannot use it to deploy VM. Enable it first: onehost enable")
+    if not enforce and not call.services.setting("ALWAYS_ENFORCE"):
+        return
+    lack = host.lacks(vm.capacity)
+    if lack is not None:
+        what, wanted, free = lack
+        raise NoRoom(id=vm.id, host=host.id, what=what, wanted=wanted, free=free)
+
+
+def placement(call: Call, host: Host, datastore: int) -> Placement:
+    """The place on a host; datastore -1 takes the first system datastore of the host's cluster."""
+    chosen = _datastore(call, host, datastore)
+    return Placement(
+        hid=host.id,
+        hostname=host.name,
+        cid=host.cluster,
+        vm_mad=host.vm_mad,
+        tm_mad=host.tm_mad or (chosen.tm_mad if host.vm_mad != "dummy" else "dummy"),
+        ds_id=chosen.id,
+        sysds_path=chosen.base_path,
+    )
+
+
+def _datastore(call: Call, host: Host, number: int) -> Datastore:
+    if number >= 0:
+        chosen = call.pools.datastores.get(number)
+        if chosen.type != SYSTEM:
+            raise ActionError(detail=f"Datastore [{number}] is no system datastore. onedatastore list shows the types")
+        return chosen
+    for candidate in call.pools.datastores:
+        if candidate.type == SYSTEM and host.cluster in candidate.clusters:
+            return candidate
+    raise NoExists(kind=Kind.DATASTORE.value, id=number)

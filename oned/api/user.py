@@ -1,0 +1,200 @@
+"""one.user.* and one.userpool.*: who may call."""
+
+import asyncio
+import re
+
+from oned import clock
+from oned.api.call import Call, Document, Pieces
+from oned.api.listing import whole
+from oned.api.registry import ADMIN, MANAGE, USE, method
+from oned.auth import passwords
+from oned.errors import ActionError, BadArgument, InternalError
+from oned.ids import ADMIN_GROUP, ONEADMIN, USERS_GROUP, Kind
+from oned.user.group import Group
+from oned.user.user import NO_QUOTAS, User
+from oned.vm.allocate import check_name
+
+CORE = "core"
+_BLANKS = re.compile(r"[ \t\n\v\f\r]")
+
+
+def _checked_password(password: str) -> str:
+    if not password:
+        raise InternalError(detail="Invalid password, it cannot be empty.")
+    found = _BLANKS.search(password)
+    if found:
+        raise InternalError(detail=f"Invalid password, character '{found.group()}' is not allowed.")
+    return password
+
+
+def _checked_user_name(name: str) -> str:
+    found = _BLANKS.search(name) or re.search(":", name)
+    if found:
+        raise InternalError(detail=f"Invalid NAME, char '{found.group()}' is not allowed.")
+    return check_name(name)
+
+
+async def _stored(call: Call, password: str, driver: str) -> str:
+    """A password as the driver of the user wants it kept."""
+    _checked_password(password)
+    if driver != CORE:
+        return password
+    digest = passwords.sha1(password, legacy=bool(call.services.setting("LEGACY_AUTH")))
+    return await asyncio.to_thread(passwords.stored, digest)
+
+
+@method("one.user.allocate")
+async def allocate(call: Call, name: str, password: str, driver: str = CORE, groups: list | None = None) -> User:  # type: ignore[type-arg]
+    """Register a user.
+
+    driver  who checks the password; "" is core
+    groups  ids, the first is the primary group; left out: the caller's, or users when he is in oneadmin
+    Errors: AUTHORIZATION, NO_EXISTS (group), INTERNAL (name or password).
+    Since: 1.4; driver 3.2; groups 5.2.
+    """
+    call.services.rights.demand_create(call.user, Kind.USER)
+    name, driver = _checked_user_name(name), driver or CORE
+    kept = await _stored(call, password, driver)
+    call.pools.users.claim(name, "USER")
+    wanted = [call.pools.groups.get(gid).id for gid in groups or []] or [_default_group(call)]
+    user = User(call.pools.users.next_id(call.unit), name, wanted[0], kept)
+    user.groups, user.auth_driver = list(dict.fromkeys(wanted)), driver
+    call.pools.users.add(call.unit, user)
+    call.pools.members_changed()
+    return user
+
+
+def _default_group(call: Call) -> int:
+    return USERS_GROUP if call.user.gid == ADMIN_GROUP else call.user.gid
+
+
+@method("one.user.info", reads=True, user=USE)
+def info(call: Call, user: User, decrypt: bool = False) -> Pieces:
+    """The document of a user; -1 is the caller. Errors: NO_EXISTS, AUTHORIZATION. Since: 2.0; -1 3.0."""
+    return Pieces([user.body(call.pools.view)])
+
+
+@method("one.user.delete", user=ADMIN)
+def delete(call: Call, user: User) -> int:
+    """Remove a user; his VMs stay. Errors: NO_EXISTS, AUTHORIZATION, ACTION (oneadmin). Since: 1.4."""
+    if user.id == ONEADMIN:
+        raise ActionError(detail="Cannot delete user. oneadmin cannot be deleted.")
+    call.pools.users.drop(call.unit, user)
+    call.pools.members_changed()
+    call.pools.vms.stale()
+    return user.id
+
+
+@method("one.user.passwd", user=MANAGE)
+async def passwd(call: Call, user: User, password: str) -> User:
+    """Set the password. Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (the password). Since: 2.0."""
+    user.password = await _stored(call, password, user.auth_driver)
+    call.unit.touch(user)
+    return user
+
+
+@method("one.user.chauth", user=ADMIN)
+async def chauth(call: Call, user: User, driver: str, password: str = "") -> User:
+    """Set who checks the password, and the password unless it is "". Errors: as passwd. Since: 3.2."""
+    if password:
+        user.password = await _stored(call, password, driver)
+    user.auth_driver = driver or CORE
+    call.unit.touch(user)
+    return user
+
+
+@method("one.user.enable", user=ADMIN)
+def enable(call: Call, user: User, enabled: bool) -> User:
+    """Let a user call, or refuse him. Errors: NO_EXISTS, AUTHORIZATION, ACTION (oneadmin). Since: 6.0."""
+    if user.id == ONEADMIN and not enabled:
+        raise ActionError(detail="oneadmin cannot be disabled: nobody could enable it again")
+    user.enabled = int(enabled)
+    call.unit.touch(user)
+    return user
+
+
+@method("one.user.update", user=MANAGE)
+def update(call: Call, user: User, template: str, append: int = 0) -> User:
+    """Change the free attributes: append 0 replaces them, 1 merges. Errors: as one.host.update. Since: 3.2."""
+    user.template = call.updated(user.template, template, append)
+    call.unit.touch(user)
+    return user
+
+
+@method("one.user.chgrp", user=MANAGE, group=MANAGE)
+def chgrp(call: Call, user: User, group: Group) -> User:
+    """Set the primary group. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.0."""
+    others = [gid for gid in user.groups if gid not in (user.gid, group.id)]
+    user.gid, user.groups = group.id, [group.id, *others]
+    return _regrouped(call, user)
+
+
+@method("one.user.addgroup", user=MANAGE, group=MANAGE)
+def addgroup(call: Call, user: User, group: Group) -> User:
+    """Add a secondary group. Errors: NO_EXISTS, AUTHORIZATION, ACTION (it is one already). Since: 4.4."""
+    if group.id in user.groups:
+        raise ActionError(detail=f"User is already in group {group.id}")
+    user.groups.append(group.id)
+    return _regrouped(call, user)
+
+
+@method("one.user.delgroup", user=MANAGE, group=MANAGE)
+def delgroup(call: Call, user: User, group: Group) -> User:
+    """Take a secondary group away. Errors: NO_EXISTS, AUTHORIZATION, ACTION (primary, or none). Since: 4.4."""
+    if group.id == user.gid:
+        raise ActionError(detail="Cannot remove user from the primary group. Set another one first: oneuser chgrp")
+    if group.id not in user.groups:
+        raise ActionError(detail=f"User is not part of group {group.id}")
+    user.groups.remove(group.id)
+    return _regrouped(call, user)
+
+
+def _regrouped(call: Call, user: User) -> User:
+    call.unit.touch(user)
+    call.pools.members_changed()
+    return user
+
+
+@method("one.user.login")
+def login(call: Call, name: str, token: str, seconds: int, egid: int = -1) -> str:
+    """Make a login token, which then stands for the password.
+
+    token    the token, or "" to have one made; with seconds 0 the one to take back ("" for all)
+    seconds  how long it holds; -1 for ever, 0 takes it back
+    egid     group it is bound to; -1 for all of the user's
+    Answers the token. Errors: NO_EXISTS, AUTHORIZATION, XML_RPC_API (seconds, group).
+    Since: 4.10; egid 5.2.
+    """
+    user = call.pools.users.find(name)
+    if user is None:
+        raise BadArgument(detail=f"There is no user {name}. oneuser list shows who there is")
+    call.demand(MANAGE, user)
+    if seconds == 0:
+        return _take_back(call, user, token)
+    longest = call.services.setting("MAX_TOKEN_TIME")
+    if seconds < -1 or (longest >= 0 and not 0 < seconds <= longest):
+        raise BadArgument(detail=f"Wrong valid period for token. MAX_TOKEN_TIME in oned.conf is {longest} seconds")
+    if egid >= 0 and egid not in user.groups:
+        raise BadArgument(detail=f"User is not in group {egid}, no token can be bound to it")
+    token = token or passwords.new_token()
+    expires = -1 if seconds == -1 else clock.stamp() + seconds
+    now = clock.now()
+    user.tokens = [kept for kept in user.tokens if kept["expires"] < 0 or kept["expires"] > now]
+    user.tokens.append({"hash": passwords.token_hash(token), "expires": expires, "egid": egid})
+    call.unit.touch(user)
+    return token
+
+
+def _take_back(call: Call, user: User, token: str) -> str:
+    gone = passwords.token_hash(token)
+    user.tokens = [kept for kept in user.tokens if token and kept["hash"] != gone]
+    call.unit.touch(user)
+    return token or "-"
+
+
+@method("one.userpool.info", reads=True)
+def pool_info(call: Call) -> Pieces:
+    """All users that the caller may use, each followed by its quotas. Since: 1.4; quotas 4.6."""
+    pieces = whole(call, call.pools.users).pieces
+    quotas = f"<DEFAULT_USER_QUOTAS>{NO_QUOTAS}</DEFAULT_USER_QUOTAS>"
+    return Pieces([*pieces[:-1], Document(quotas).escaped(), pieces[-1]])

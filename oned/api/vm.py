@@ -1,0 +1,301 @@
+"""one.vm.*: one virtual machine."""
+
+from oned import clock
+from oned.api.call import Call, Document, Pieces
+from oned.api.placement import check_room, placement
+from oned.api.registry import ADMIN, MANAGE, USE, Operation, alias, method, operation
+from oned.document.permissions import default_octal
+from oned.errors import ActionError, BadArgument, InternalError
+from oned.host.host import Host
+from oned.ids import Kind
+from oned.vm import allocate as rules
+from oned.vm.document import full_document
+from oned.vm.fire import find, wrong_state
+from oned.vm.states import HOLD, PENDING, RUNNING
+from oned.vm.vm import VM
+
+ACTIONS: dict[str, str] = {
+    name: name
+    for name in [
+        "terminate",
+        "terminate-hard",
+        "poweroff",
+        "poweroff-hard",
+        "undeploy",
+        "undeploy-hard",
+        "hold",
+        "release",
+        "stop",
+        "suspend",
+        "resume",
+        "reboot",
+        "reboot-hard",
+        "resched",
+        "unresched",
+        "boot",
+        "delete",
+        "recreate",
+    ]
+} | {
+    "shutdown": "terminate",
+    "shutdown-hard": "terminate-hard",
+    "cancel": "terminate-hard",
+    "finalize": "delete",
+    "delete-recreate": "recreate",
+    "resubmit": "recreate",
+    "restart": "boot",
+    "reset": "reboot-hard",
+}
+"""Names of one.vm.action, modern and classic → events of the life cycle."""
+
+RIGHT_OF_ACTION = {"delete": "delete", "recreate": "delete", "resched": "resched", "unresched": "resched"}
+RECOVERIES = ("failure", "success", "retry", "delete", "recreate", "delete-db")
+MIGRATIONS = ("migrate", "migrate poweroff", "migrate poweroff-hard")
+LOCK_LEVELS = {1: 1, 2: 2, 3: 3, 4: 1}
+REPLACE, MERGE = 0, 1
+
+
+@method("one.vm.allocate")
+def allocate(call: Call, template: str, hold: bool = False) -> VM:
+    """Make a VM of a template (text or XML); it waits for the scheduler.
+
+    hold  it waits for release instead
+    Errors: AUTHORIZATION, INTERNAL (the template, with line and column).
+    Since: 1.0; XML 3.0; hold 4.0.
+    """
+    call.services.rights.demand_create(call.user, Kind.VM)
+    given = call.template(template)
+    user, setting = call.user, call.services.setting
+    if not user.is_admin:
+        rules.check_restricted(given, setting("VM_RESTRICTED_ATTR"), user.id)
+    rules.check_capacity(given)
+    rules.check_disks(given)
+    name = rules.check_name(given.get("NAME")) if given.get("NAME") else ""
+    octal = default_octal(user.umask(setting("DEFAULT_UMASK")), admin=user.is_admin)
+    vm = VM(-1, name, (user.id, user.gid), octal)
+    rules.fill(vm, given, setting("DEFAULT_DEVICE_PREFIX"))
+    vm.id = call.pools.vms.next_id(call.unit)
+    vm.name = name or f"one-{vm.id}"
+    vm.template.set("VMID", str(vm.id))
+    vm.stime = clock.stamp()
+    vm.state = HOLD if hold or given.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
+    call.pools.vms.add(call.unit, vm)
+    call.created(vm, str(vm.state))
+    return vm
+
+
+@method("one.vm.info", reads=True, vm=USE)
+def info(call: Call, vm: VM, decrypt: bool = False) -> Document | Pieces:
+    """The document of a VM with all its history records.
+
+    decrypt  accepted; nothing is encrypted here
+    Errors: NO_EXISTS, AUTHORIZATION.
+    Since: 1.4; decrypt 5.12.
+    """
+    if len(vm.history) < 2:
+        return Pieces([vm.body(call.pools.view)])
+    return Document(full_document(vm, call.pools.view))
+
+
+@method("one.vm.deploy", vm=operation("deploy"), host=MANAGE)
+def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int = -1, nics: str = "") -> VM:
+    """Place a VM on a host and start it; the VM is in PROLOG when the call returns.
+
+    enforce    refuse when the host has too little free CPU or memory
+    datastore  system datastore id; -1 lets oned choose
+    nics       NIC selections as template text; ignored until there are networks
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, no room).
+    Since: 1.0; enforce 4.0; datastore 4.4; nics 5.8.
+    """
+    if find(vm, "deploy") is None:
+        raise wrong_state(vm, "deploy")
+    check_room(call, vm, host, enforce=enforce)
+    call.fire(vm, "deploy", placement(call, host, datastore))
+    return vm
+
+
+@method("one.vm.migrate", vm=operation("migrate"), host=MANAGE)
+def migrate(
+    call: Call, vm: VM, host: Host, live: bool, enforce: bool = False, datastore: int = -1, kind: int = 0
+) -> VM:
+    """Move a VM to another host.
+
+    live       without stopping it, where it runs
+    enforce    refuse when the host has too little free CPU or memory
+    datastore  system datastore id; -1 keeps it
+    kind       of a cold migration: 0 saved, 1 powered off, 2 powered off hard
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, same host, no room, another hypervisor).
+    Since: 1.0; enforce 4.0; datastore 4.14; kind 5.8.
+    """
+    if kind not in range(len(MIGRATIONS)):
+        raise BadArgument(detail=f"Unknown kind of migration {kind}. It is 0 (save), 1 (poweroff), 2 (poweroff-hard)")
+    event = "migrate live" if live else MIGRATIONS[kind]
+    if find(vm, event) is None:
+        raise wrong_state(vm, event)
+    if vm.record.hid == host.id:
+        raise ActionError(detail=f"VM is already running on host [{host.id}]")
+    if vm.record.vm_mad != host.vm_mad:
+        detail = f"VM runs under {vm.record.vm_mad}, host [{host.id}] has {host.vm_mad}. Choose a host of the same kind"
+        raise ActionError(detail=detail)
+    check_room(call, vm, host, enforce=enforce)
+    call.fire(vm, event, placement(call, host, datastore if datastore >= 0 else vm.record.ds_id))
+    return vm
+
+
+def _right_of_action(_call: Call, action: str, vm: VM) -> Operation:
+    event = ACTIONS.get(action, "")
+    return operation(RIGHT_OF_ACTION.get(event, event.removesuffix("-hard")))
+
+
+@method("one.vm.action", vm=_right_of_action)
+def action(call: Call, action: str, vm: VM) -> VM:
+    """Change the state of a VM, by the modern or the classic name of the action.
+
+    Names: terminate, poweroff, undeploy, reboot (each also -hard), hold, release, stop, suspend, resume, resched,
+    unresched; classic: shutdown, shutdown-hard, cancel, finalize, delete, delete-recreate, resubmit, restart, boot, reset.
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (unknown name, wrong state).
+    Since: 1.0.
+    """
+    event = ACTIONS.get(action)
+    if event is None:
+        known = ", ".join(sorted(ACTIONS))
+        raise ActionError(detail=f'Action "{action}" is not supported. There are: {known}')
+    call.fire(vm, event)
+    return vm
+
+
+@method("one.vm.recover", forms=("vm operation", "vm success"), vm=operation("recover"))
+def recover(call: Call, vm: VM, operation: int = -1, success: bool = False) -> VM:
+    """Help a VM that waits for a driver, or whose step has failed.
+
+    operation  0 failure, 1 success, 2 retry, 3 delete, 4 delete and recreate, 5 delete from the pool without a driver
+    success    4.2 to 4.12: true is operation 1
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, unknown operation).
+    Since: 4.2; operation 4.14.
+    """
+    number = operation if "operation" in call.form else int(success)
+    if number not in range(len(RECOVERIES)):
+        raise ActionError(detail=f"Wrong recovery operation code. It is 0 to {len(RECOVERIES) - 1}")
+    call.recover(vm, RECOVERIES[number])
+    return vm
+
+
+@method("one.vm.rename", vm=operation("rename"))
+def rename(call: Call, vm: VM, name: str) -> VM:
+    """Give the VM another name. Errors: NO_EXISTS, AUTHORIZATION, ACTION (bad name). Since: 4.0."""
+    try:
+        name = rules.check_name(name)
+    except InternalError as error:
+        raise ActionError(detail=str(error)) from error
+    call.pools.vms.rename(call.unit, vm, name)
+    return vm
+
+
+@method("one.vm.update", vm=operation("update"))
+def update(call: Call, vm: VM, template: str, append: int = REPLACE) -> VM:
+    """Change the USER_TEMPLATE of a VM.
+
+    append  0 replaces it, 1 merges the given attributes into it
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template does not parse), XML_RPC_API (append).
+    Since: 4.0; append 4.2.
+    """
+    vm.user_template = call.updated(vm.user_template, template, append)
+    call.unit.touch(vm)
+    return vm
+
+
+def _right_of_chmod(call: Call, **arguments: object) -> int:
+    vm = arguments["vm"]
+    assert isinstance(vm, VM)
+    asked = (arguments["owner_a"], arguments["group_a"], arguments["other_a"])
+    return ADMIN if any(bit != -1 for bit in asked) and not _same_admin_bits(vm, asked) else MANAGE
+
+
+def _same_admin_bits(vm: VM, asked: tuple[object, ...]) -> bool:
+    return all(bit == -1 or bool(bit) == vm.permissions.grants(who, ADMIN) for who, bit in enumerate(asked))
+
+
+@method("one.vm.chmod", vm=_right_of_chmod)
+def chmod(
+    call: Call, vm: VM, owner_u: int, owner_m: int, owner_a: int, group_u: int, group_m: int, group_a: int,
+    other_u: int, other_m: int, other_a: int,
+) -> VM:  # fmt: skip
+    """Set the nine permission bits: -1 leaves one, 0 and 1 set it.
+
+    Needs MANAGE, or ADMIN when one of the A bits changes.
+    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (another number).
+    Since: 3.2.
+    """
+    bits = (owner_u, owner_m, owner_a, group_u, group_m, group_a, other_u, other_m, other_a)
+    call.set_bits(vm, bits)
+    return vm
+
+
+@method("one.vm.chown", vm=MANAGE)
+def chown(call: Call, vm: VM, uid: int, gid: int) -> VM:
+    """Give the VM to another user or group; -1 keeps one. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.0."""
+    call.set_owner(vm, uid, gid)
+    return vm
+
+
+@method("one.vm.lock", vm=MANAGE)
+def lock(call: Call, vm: VM, level: int, test: bool = False) -> VM:
+    """Lock a VM against use (1), management (2), administration (3) or all of them (4).
+
+    test  fail if it is locked already, instead of locking it anew
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (level; locked).
+    Since: 5.6.
+    """
+    if level not in LOCK_LEVELS:
+        raise ActionError(detail="Wrong lock level specified. It is 1 (use), 2 (manage), 3 (admin) or 4 (all)")
+    if test and vm.lock is not None:
+        raise ActionError(detail=str(vm.lock["TIME"]))
+    vm.lock = {
+        "LOCKED": LOCK_LEVELS[level], "OWNER": call.user.id, "TIME": clock.stamp(), "REQ_ID": call.request,
+    }  # fmt: skip
+    call.unit.touch(vm)
+    return vm
+
+
+@method("one.vm.unlock", vm=MANAGE)
+def unlock(call: Call, vm: VM) -> VM:
+    """Take the lock off. Errors: NO_EXISTS, AUTHORIZATION. Since: 5.6."""
+    vm.lock = None
+    call.unit.touch(vm)
+    return vm
+
+
+@method("one.vm.resize", vm=operation("resize"))
+def resize(call: Call, vm: VM, template: str, enforce: bool = True) -> VM:
+    """Change CPU, VCPU and MEMORY of a VM that does not run.
+
+    enforce  refuse when its host has too little left; only oneadmin's group may say no
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, no room), INTERNAL (values).
+    Since: 4.0.
+    """
+    if vm.state is RUNNING or find(vm, "resize") is None:
+        raise ActionError(detail=f"Cannot resize a VM in state {vm.state}. Power it off first")
+    wanted = vm.template.copy()
+    given = call.template(template)
+    for name in ("CPU", "VCPU", "MEMORY"):
+        if name in given:
+            wanted.set(name, given.get(name))
+    rules.check_capacity(wanted)
+    call.resize(vm, wanted, enforce=enforce or not call.user.is_admin)
+    return vm
+
+
+@method("one.vm.monitoring", reads=True, vm=USE)
+async def monitoring(call: Call, vm: VM) -> Document:
+    """The stored samples of a VM, oldest first: MONITORING_DATA. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.6."""
+    return Document(await call.samples("vm_monitoring", {vm.id}))
+
+
+for old, new in (
+    ("one.vmallocate", "one.vm.allocate"),
+    ("one.vmdeploy", "one.vm.deploy"),
+    ("one.vmaction", "one.vm.action"),
+    ("one.vmmigrate", "one.vm.migrate"),
+    ("one.vmget_info", "one.vm.info"),
+):
+    alias(old, new)

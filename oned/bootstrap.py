@@ -1,0 +1,68 @@
+"""The first start: oneadmin, the groups, the default cluster, the system datastore, the default rules."""
+
+import os
+from pathlib import Path
+
+from oned.auth import passwords
+from oned.cluster.cluster import Cluster
+from oned.datastore.datastore import Datastore
+from oned.document.permissions import CREATE, MANAGE, USE
+from oned.ids import ADMIN_GROUP, DEFAULT_CLUSTER, FIRST_USER_MADE, ONEADMIN, SYSTEM_DATASTORE, USERS_GROUP
+from oned.pool.acl import ALL, GROUP, TYPES, Rule
+from oned.pool.pools import Pools
+from oned.store.unit import Unit
+from oned.user.group import Group
+from oned.user.user import User
+
+SERVERADMIN = 1
+SYSTEM_TM = "shared"
+
+
+class NoCredentials(Exception):
+    """ONE_AUTH is missing or malformed."""
+
+
+def credentials(candidates: list[Path]) -> tuple[str, str]:
+    """Name and password of oneadmin, from the first of the files that exists. NoCredentials if there is none."""
+    for path in candidates:
+        if not path.is_file():
+            continue
+        name, colon, password = path.read_text().partition("\n")[0].rstrip().partition(":")
+        if not (colon and name and password):
+            raise NoCredentials(f"Authorization file malformed: {path} must hold one line, user:password")
+        return name, password
+    looked = ", ".join(str(path) for path in candidates)
+    raise NoCredentials(f"ONE_AUTH file not present. Looked for {looked}. Write user:password into one (mode 0600)")
+
+
+def fill(pools: Pools, unit: Unit, admin: tuple[str, str], datastores: str) -> None:
+    """Make what every engine has, in a data base that has no users yet."""
+    name, password = admin
+    for gid, group in ((ADMIN_GROUP, "oneadmin"), (USERS_GROUP, "users")):
+        pools.groups.add(unit, Group(gid, group))
+    oneadmin = User(ONEADMIN, name, ADMIN_GROUP, passwords.stored(passwords.sha1(password)))
+    server = User(SERVERADMIN, "serveradmin", ADMIN_GROUP, os.urandom(32).hex())
+    server.auth_driver = "server_cipher"
+    for user in (oneadmin, server):
+        pools.users.add(unit, user)
+    pools.clusters.add(unit, Cluster(DEFAULT_CLUSTER, "default"))
+    pools.datastores.add(unit, Datastore(SYSTEM_DATASTORE, "system", SYSTEM_TM, f"{datastores}/{SYSTEM_DATASTORE}"))
+    for oid, rule in enumerate(_default_rules()):
+        pools.rules.add(unit, Rule(oid, *rule))
+    for pool in (pools.groups, pools.clusters, pools.datastores):
+        pool.last_id = max(pool.last_id, FIRST_USER_MADE - 1)
+    pools.derive()
+
+
+def _default_rules() -> list[tuple[int, int, int]]:
+    """The rules of 5.x: users make objects of their own, use what all may use, and may be placed on hosts."""
+    users = GROUP | USERS_GROUP
+    makes = sum(TYPES[name] for name in ("VM", "IMAGE", "TEMPLATE", "DOCUMENT", "SECGROUP", "VMGROUP"))
+    return [
+        (users, makes | ALL, CREATE),
+        (ALL, TYPES["ZONE"] | ALL, USE),
+        (ALL, TYPES["MARKETPLACE"] | TYPES["MARKETPLACEAPP"] | ALL, USE),
+        (users, TYPES["HOST"] | ALL, MANAGE),
+        (users, TYPES["NET"] | ALL, USE),
+        (users, TYPES["DATASTORE"] | ALL, USE),
+    ]

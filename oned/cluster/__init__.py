@@ -1,0 +1,1 @@
+"""Clusters: for now the default one, number 0."""

@@ -1,0 +1,44 @@
+"""The cluster and its document (OpenNebula 6.10). Members are derived."""
+
+from oned.document.element import Element, ids, plain
+from oned.document.object import PoolObject, View
+from oned.ids import Kind
+from oned.template.render import xml as template_xml
+from oned.template.template import Template
+
+
+def _template(cluster: "Cluster", _view: View) -> str:
+    whole = cluster.template.copy()
+    for name in ("RESERVED_CPU", "RESERVED_MEM"):
+        if name not in whole:
+            whole.set(name, "")
+    return template_xml(whole)
+
+
+ELEMENTS = (
+    plain("ID", "id", "number of the cluster"),
+    plain("NAME", "name", "name"),
+    Element("HOSTS", "its hosts", xml=lambda cluster, _: ids("HOSTS", cluster.hosts)),
+    Element("DATASTORES", "its datastores", xml=lambda cluster, _: ids("DATASTORES", cluster.datastores)),
+    Element("VNETS", "its networks", xml=lambda *_: ids("VNETS", ())),
+    Element("TEMPLATE", "free attributes", xml=_template),
+)
+
+
+class Cluster(PoolObject):
+    """Hosts and datastores that belong together. `hosts` and `datastores` are derived, kept by their pools."""
+
+    kind = Kind.CLUSTER
+    ROOT = "CLUSTER"
+    ELEMENTS = ELEMENTS
+    STORED = ("name",)
+    template: Template
+
+    def __init__(self, oid: int, name: str) -> None:
+        self.id, self.name = oid, name
+        self.template = Template()
+        self.settle()
+
+    def settle(self) -> None:
+        self.hosts: set[int] = set()
+        self.datastores: set[int] = set()

@@ -1,0 +1,235 @@
+"""The daemon: the only module that knows all parts, starts them in order and ends them.
+
+Order: lock, log, data base, objects, drivers, open operations, endpoint, timers. The end is the reverse.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import platform
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import select
+
+from oned import bootstrap, clock, deadlines
+from oned.api import host, others, ours, system, user, vm, vmpool  # noqa: F401 - they fill the method table
+from oned.api.call import Services
+from oned.api.dispatch import Dispatcher
+from oned.auth.rights import Rights
+from oned.auth.session import Sessions
+from oned.command import Mad
+from oned.config import Config
+from oned.locations import Locations
+from oned.mad.monitor import Intervals, Monitor
+from oned.mad.operations import Operations
+from oned.mad.restorer import Restorer
+from oned.mad.resume import resume, stored_intents
+from oned.mad.section import section
+from oned.mad.set import DriverSet, Surroundings
+from oned.mad.source import DriverSource
+from oned.notify import notify
+from oned.pool.pools import Pools
+from oned.pool.reasons import Reasons
+from oned.store import tables
+from oned.store.changes import Changes, put
+from oned.store.database import Database, sqlite_engine
+from oned.store.events import Events
+from oned.store.expire import expire
+from oned.store.schema import upgrade
+from oned.vm.fire import Lifecycle
+from oned.vm.machine import Site
+from oned.wire.http import Application, Limits, serve
+
+log = logging.getLogger(__name__)
+EVENT_BLOCK = 100_000
+"""Event numbers are reserved in blocks, so that none is used twice over restarts."""
+ROUND_EVERY, WATCHDOG_EVERY, EXPIRE_EVERY = 1.0, 10.0, 600.0
+"""Seconds between two rounds of the monitor, two signs of life, two deletions of old samples."""
+
+
+class AlreadyRunning(Exception):
+    """Another oned has the lock."""
+
+
+@dataclass
+class Daemon:
+    """One engine. `run` returns when it has ended cleanly."""
+
+    config: Config
+    locations: Locations
+
+    async def run(self) -> None:
+        """Start, serve until SIGTERM or SIGINT, end."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        services, drivers = self._build(loop)
+        log.info("Starting the drivers")
+        await drivers.start()
+        resume(services.operations, services.pools)
+        timers = self._timers(services)
+        serving = asyncio.create_task(self._serve(services))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        notify("STOPPING=1")
+        log.info("Stopping")
+        timers.shutdown(wait=False)
+        await self._end(serving)
+        await drivers.stop()
+        services.database.close()
+        log.info("All modules finalized, exiting.")
+
+    async def _end(self, serving: "asyncio.Task[None]") -> None:
+        if serving.done():
+            serving.result()
+            return
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    # --- building ---
+
+    def _build(self, loop: asyncio.AbstractEventLoop) -> tuple[Services, DriverSet]:
+        config = self.config
+        database = self._database(loop)
+        pools = Pools(strict=config["STRICT_SCHEMA"], classic_failed=config["CLASSIC_FAILED"])
+        pools.load(database)
+        events = Events(self._reserve_events(database))
+        operations = Operations(database, pools, events)
+        restorer = Restorer(database, pools, operations)
+        drivers = self._drivers(pools, operations)
+        monitor = Monitor(operations, pools, self._intervals())
+        operations.observed = monitor.observed
+        operations.restore(stored_intents(database))
+        services = self._services(database, pools, operations, restorer, monitor, events)
+        if not len(pools.users):
+            self._first_start(services)
+        return services, drivers
+
+    def _database(self, loop: asyncio.AbstractEventLoop) -> Database:
+        engine = sqlite_engine(self.locations.database, self.config.sync)
+        before = upgrade(engine)
+        log.info("Data base %s is at its schema (it was at %s)", self.locations.database, before or "none")
+        return Database(engine, loop)
+
+    def _drivers(self, pools: Pools, operations: Operations) -> DriverSet:
+        config, locations = self.config, self.locations
+        sections = [section(mad, vector) for mad in Mad for vector in config.vectors(mad.value)]
+        surroundings = Surroundings(
+            programs=tuple(locations.drivers),
+            directory=locations.var,
+            environment=os.environ | locations.exports(),
+            log=locations.driver_log,
+            lock=lambda label: locations.lock_dir / f".{label}.lock",
+        )
+        timeouts = {(item.mad, item.short_name): item.timeouts for item in sections}
+        site = Site(str(locations.vms), platform.node(), lambda mad, name, verb: deadlines.of(timeouts, mad, name, verb))
+        source = DriverSource(pools, site, locations.etc, config["VNC_BASE_PORT"])
+        drivers = DriverSet(sections, surroundings, source, operations)
+        source.drivers = operations.drivers = drivers
+        operations.lifecycle = Lifecycle(site, pools.ledger.refresh)
+        return drivers
+
+    def _intervals(self) -> Intervals:
+        config = self.config
+        return Intervals(
+            config["HOST_MONITORING_INTERVAL"],
+            config["VM_POLLING_INTERVAL"],
+            config["HOST_PER_INTERVAL"],
+            config["VM_PER_INTERVAL"],
+        )
+
+    def _services(
+        self, database: Database, pools: Pools, operations: Operations, restorer: Restorer, monitor: Monitor,
+        events: Events,
+    ) -> Services:  # fmt: skip  # noqa: PLR0913 - it is the list of the parts
+        rights, reasons = Rights(pools.rules), Reasons(database)
+        reasons.load()
+
+        def reloaded() -> None:
+            rights.rules_changed()
+            reasons.load()
+
+        restorer.reloaded = reloaded
+        return Services(
+            setting=self.config.__getitem__,
+            database=database,
+            pools=pools,
+            operations=operations,
+            monitor=monitor,
+            events=events,
+            sessions=Sessions(pools.users, legacy=self.config["LEGACY_AUTH"]),
+            rights=rights,
+            restorer=restorer,
+            reasons=reasons,
+            started=clock.now(),
+            config_xml=self.config.xml(),
+        )
+
+    def _first_start(self, services: Services) -> None:
+        admin = bootstrap.credentials(self.locations.credentials)
+        unit = services.operations.unit()
+        bootstrap.fill(services.pools, unit, admin, self.config["DATASTORE_LOCATION"])
+        unit.commit()
+        services.rights.rules_changed()
+        log.info("First start: user %s, the groups, the default cluster and the system datastore are made", admin[0])
+
+    def _reserve_events(self, database: Database) -> int:
+        rows = database.read_now(select(tables.meta.c.value).where(tables.meta.c.name == "events"))
+        first = int(rows[0].value) if rows else 0
+        changes: Changes = {}
+        put(changes, tables.meta, {"name": "events", "value": str(first + EVENT_BLOCK)})
+        database.commit(changes, lambda _error: None)
+        return first
+
+    # --- serving ---
+
+    async def _serve(self, services: Services) -> None:
+        config = self.config
+        dispatcher = Dispatcher(services)
+        limits = config.limits(Limits)
+        application = Application(dispatcher.answer, limits)
+        await serve(application, config["LISTEN_ADDRESS"], config["PORT"], limits, self._ready)
+
+    def _ready(self, port: int) -> None:
+        log.info("Listening on %s port %d", self.config["LISTEN_ADDRESS"], port)
+        self.locations.port_file.write_text(f"{port}\n")
+        notify("READY=1")
+
+    def _timers(self, services: Services) -> AsyncIOScheduler:
+        timers = AsyncIOScheduler()
+        rules = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        jobs: list[tuple[Callable[..., object], float, tuple[object, ...]]] = [
+            (services.monitor.round, ROUND_EVERY, ()),
+            (notify, WATCHDOG_EVERY, ("WATCHDOG=1",)),
+            (self._expire, EXPIRE_EVERY, (services.database,)),
+        ]
+        for job, seconds, arguments in jobs:
+            timers.add_job(job, "interval", seconds=seconds, args=arguments, **rules)
+        timers.start()
+        return timers
+
+    async def _expire(self, database: Database) -> None:
+        """Delete samples that are older than oned.conf keeps them."""
+        for table, setting in (
+            (tables.vm_monitoring, "VM_MONITORING_EXPIRATION_TIME"),
+            (tables.host_monitoring, "HOST_MONITORING_EXPIRATION_TIME"),
+        ):
+            await expire(database, table, clock.stamp() - self.config[setting])
+
+
+def hold_lock(path: Path) -> int:
+    """Take the lock of the location. It is a lock on an open file, so it is never stale. AlreadyRunning if it is held."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(number)
+        raise AlreadyRunning(f"Another oned is running here: it holds {path}. End it first: one stop") from error
+    return number

@@ -1,0 +1,58 @@
+"""The datastore and its document (OpenNebula 6.10)."""
+
+from oned.document.element import Element, ids, plain
+from oned.document.object import Owned, owner_elements
+from oned.document.permissions import Permissions
+from oned.ids import Kind
+from oned.template.render import xml as template_xml
+from oned.template.template import Template
+
+SYSTEM = 1
+
+ELEMENTS = (
+    *owner_elements(),
+    plain("DS_MAD", "ds_mad", "datastore driver; - for a system datastore"),
+    plain("TM_MAD", "tm_mad", "transfer driver"),
+    plain("BASE_PATH", "base_path", "directory on the hosts"),
+    plain("TYPE", "type", "0 image, 1 system, 2 file"),
+    plain("DISK_TYPE", "disk_type", "0 file"),
+    plain("STATE", "state", "0 ready, 1 disabled"),
+    Element("CLUSTERS", "its clusters", xml=lambda datastore, _: ids("CLUSTERS", datastore.clusters)),
+    Element(
+        "CLUSTER_ID", "its first cluster, as 3.4 to 4.14 had it", classic=True,
+        value=lambda datastore, _: min(datastore.clusters, default=-1),
+    ),
+    Element(
+        "CLUSTER", "that cluster's name", classic=True,
+        value=lambda datastore, view: view.cluster_name(min(datastore.clusters, default=-1)),
+    ),
+    plain("TOTAL_MB", "total_mb", "size, MiB"),
+    plain("FREE_MB", "free_mb", "free, MiB"),
+    plain("USED_MB", "used_mb", "used, MiB"),
+    Element("IMAGES", "its images", xml=lambda *_: ids("IMAGES", ())),
+    Element("TEMPLATE", "attributes", xml=lambda datastore, _: template_xml(datastore.template)),
+)  # fmt: skip
+
+
+class Datastore(Owned):
+    """A place for disks."""
+
+    kind = Kind.DATASTORE
+    ROOT = "DATASTORE"
+    ELEMENTS = ELEMENTS
+    STORED = ("name", "uid", "gid", "octal", "ds_mad", "tm_mad", "base_path", "type", "state", "clusters")
+
+    ds_mad: str = "-"
+    type: int = SYSTEM
+    disk_type: int = 0
+    state: int = 0
+    total_mb: int = 0
+    free_mb: int = 0
+    used_mb: int = 0
+    template: Template
+
+    def __init__(self, oid: int, name: str, tm_mad: str, base_path: str) -> None:
+        self.id, self.name, self.tm_mad, self.base_path = oid, name, tm_mad, base_path
+        self.permissions = Permissions(0o644)
+        self.clusters: list[int] = [0]
+        self.template = Template()

@@ -1,0 +1,43 @@
+"""From a configuration to a running daemon: directories, lock, pid file, log, event loop."""
+
+import logging
+import os
+
+import uvloop
+
+from oned import __version__, logs
+from oned.bootstrap import NoCredentials
+from oned.config import Config
+from oned.daemon import AlreadyRunning, Daemon, hold_lock
+from oned.locations import Locations
+from oned.store.schema import SchemaError
+
+log = logging.getLogger("oned")
+
+
+class StartFailed(Exception):
+    """The daemon could not start; the text says why and what to do."""
+
+
+def run(config: Config, locations: Locations) -> None:
+    """Run the daemon until it is told to end. StartFailed if it cannot start."""
+    try:
+        locations.make()
+        lock = hold_lock(locations.lock_dir / ".lock")
+    except (OSError, AlreadyRunning) as error:
+        raise StartFailed(str(error)) from error
+    os.chdir(locations.var)
+    target = None if config.log_system == "std" else locations.oned_log
+    listener = logs.start(target, config.debug_level, locations.vm_log)
+    try:
+        locations.oned_pid.write_text(f"{os.getpid()}\n")
+        config.write_effective(locations.var / "config")
+        log.info("oned %s starts, log level %d", __version__, config.debug_level)
+        uvloop.run(Daemon(config, locations).run())
+    except (NoCredentials, SchemaError, OSError) as error:
+        log.error("Could not start: %s", error)
+        raise StartFailed(str(error)) from error
+    finally:
+        locations.oned_pid.unlink(missing_ok=True)
+        listener.stop()
+        os.close(lock)

@@ -1,0 +1,202 @@
+"""Asks hosts and VMs how they are, and takes in what they answer."""
+
+import logging
+import re
+from dataclasses import dataclass
+
+from oned import clock
+from oned.command import Command, Intent, Mad
+from oned.errors import StoreFailed
+from oned.host.host import Host
+from oned.host.states import HostState
+from oned.ids import Kind
+from oned.mad import im, vmm
+from oned.mad.operations import Operations
+from oned.pool.pools import Pools
+from oned.store import tables
+from oned.store.events import Change
+from oned.store.unit import Unit
+from oned.vm.fire import Cause, find
+from oned.vm.machine import poll
+from oned.vm.states import LIVE, State
+from oned.vm.vm import VM
+
+log = logging.getLogger(__name__)
+
+ASKED_IN = {
+    HostState.INIT: HostState.MONITORING_INIT,
+    HostState.MONITORED: HostState.MONITORING_MONITORED,
+    HostState.ERROR: HostState.MONITORING_ERROR,
+    HostState.DISABLED: HostState.MONITORING_DISABLED,
+}
+"""State of a host → its state while it is being asked."""
+
+SEEN = {"a": "seen running", "p": "seen paused", "e": "seen gone", "d": "seen gone"}
+"""Letter of a POLL answer → event of the life cycle."""
+OFF = "o"
+"""A domain that switched itself off: believed at the second report."""
+
+COUNTERS = ("MEMORY", "NETTX", "NETRX", "DISKRDBYTES", "DISKRDIOPS", "DISKWRBYTES", "DISKWRIOPS")
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+CLASSIC = {"USEDCPU": "CPU", "USEDMEMORY": "MEMORY"}
+"""Names of classic drivers → names of the MONITORING element."""
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Seconds between two questions to one host and to one VM (0 = never), and how many of each per round; 0 = all."""
+
+    host: float = 30.0
+    vm: float = 30.0
+    hosts_at_once: int = 0
+    vms_at_once: int = 0
+
+
+class Monitor:
+    """`round` is called by the timer; the answers come through `observed`."""
+
+    def __init__(self, operations: Operations, pools: Pools, intervals: Intervals) -> None:
+        self._operations, self._pools, self._intervals = operations, pools, intervals
+        self._polled: dict[int, tuple[float, State]] = {}
+        self._off: set[int] = set()
+
+    def round(self) -> None:
+        """Ask all hosts and VMs that are due, those asked longest ago first."""
+        now = clock.now()
+        hosts = [host for host in self._pools.hosts if self._host_is_due(host, now)]
+        hosts.sort(key=lambda host: host.last_monitored)
+        for host in hosts[: self._intervals.hosts_at_once or None]:
+            self.ask_host(host)
+        if self._intervals.vm:
+            self._ask_vms(now)
+
+    def ask_host(self, host: Host) -> None:
+        """Send MONITOR now."""
+        host.asked = clock.now()
+        host.move_to(ASKED_IN.get(host.state, host.state))
+        host.stale()
+        driver = self._operations.drivers.find(Mad.IM, host.im_mad)
+        seconds = driver.section.timeouts.get("MONITOR", 60.0) if driver else 60.0
+        self._operations.observe(
+            Command(Mad.IM, host.im_mad, "MONITOR", Kind.HOST, host.id, host.name, {"update": "0"}, seconds)
+        )
+
+    def observed(self, intent: Intent, success: bool, info: str) -> None:
+        """The answer of POLL or MONITOR."""
+        try:
+            if intent.command.verb == "MONITOR":
+                self._host_answered(intent.command.oid, success, info)
+            else:
+                self._vm_answered(intent.command.oid, success, info)
+        except StoreFailed as error:
+            log.warning("What %s told is not kept: %s", intent.command.host, error)
+
+    # --- hosts ---
+
+    def _host_is_due(self, host: Host, now: float) -> bool:
+        if host.state is HostState.OFFLINE or host.asked:
+            return False
+        return now - host.last_monitored >= self._intervals.host
+
+    def _host_answered(self, hid: int, success: bool, info: str) -> None:
+        host = self._pools.hosts.peek(hid)
+        if host is None:
+            return
+        host.asked = 0.0
+        before, unit = host.state, self._operations.unit()
+        host.last_monitored = clock.stamp()
+        try:
+            values = im.values(info) if success else {}
+        except im.NoInformation as error:
+            success, info = False, str(error)
+        if success:
+            self._take_values(unit, host, values)
+        else:
+            self._take_failure(host, info)
+        unit.touch(host)
+        self._tell(unit, host, before)
+        unit.commit()
+
+    def _take_values(self, unit: Unit, host: Host, values: dict[str, str]) -> None:
+        host.monitored, host.error = values, ""
+        disabled = host.state in (HostState.DISABLED, HostState.MONITORING_DISABLED)
+        host.move_to(HostState.DISABLED if disabled else HostState.MONITORED)
+        body = "".join(f"{name}={value}\n" for name, value in values.items())
+        unit.put(tables.host_monitoring, {"oid": host.id, "at": host.last_monitored, "body": body})
+
+    def _take_failure(self, host: Host, info: str) -> None:
+        host.error = f"Error monitoring host {host.name} ({host.id}): {info or 'no reason given'}"
+        log.error("%s", host.error)
+        if host.state is HostState.MONITORING_DISABLED:
+            host.move_to(HostState.DISABLED)
+        elif host.state is not HostState.DISABLED:
+            host.move_to(HostState.ERROR)
+
+    def _tell(self, unit: Unit, host: Host, before: HostState) -> None:
+        was, now = _settled(before), host.state
+        if was is not now:
+            unit.tell(Change(Kind.HOST, host.id, "state", was.name, now.name))
+            log.info("Host %s (%d) is %s", host.name, host.id, now.name)
+
+    # --- VMs ---
+
+    def _ask_vms(self, now: float) -> None:
+        due = [vm for vm in self._pools.vms if vm.state in LIVE and self._vm_is_due(vm, now)]
+        due.sort(key=lambda vm: vm.last_poll)
+        for vm in due[: self._intervals.vms_at_once or None]:
+            self._polled[vm.id] = (now, vm.state)
+            self._operations.observe(poll(vm, self._operations.lifecycle.site))
+
+    def _vm_is_due(self, vm: VM, now: float) -> bool:
+        last = max(vm.last_poll, self._polled.get(vm.id, (0.0, vm.state))[0], vm.record.rstime)
+        return now - last >= self._intervals.vm
+
+    def _vm_answered(self, oid: int, success: bool, info: str) -> None:
+        vm = self._pools.vms.peek(oid)
+        asked_in = self._polled.get(oid, (0.0, None))[1]
+        if vm is None or not success:
+            log.log(logging.DEBUG if success else logging.ERROR, "Error monitoring VM %d: %s", oid, info)
+            return
+        seen = vmm.poll(info)
+        vm.last_poll = clock.stamp()
+        vm.monitoring = _sample(vm, seen.values)
+        vm.stale()
+        unit = self._operations.unit()
+        body = "".join(f"{name}={value}\n" for name, value in seen.values.items())
+        unit.put(tables.vm_monitoring, {"oid": vm.id, "at": vm.last_poll, "body": body})
+        if vm.state in LIVE and vm.state is asked_in and not self._operations.open_for(Kind.VM, oid):
+            self._conclude(unit, vm, seen.state)
+        unit.commit()
+
+    def _conclude(self, unit: Unit, vm: VM, letter: str) -> None:
+        event = SEEN.get(letter, "")
+        if letter == OFF:
+            event = "seen off" if vm.id in self._off else ""
+            self._off.add(vm.id)
+        else:
+            self._off.discard(vm.id)
+        if event and find(vm, event) is not None:
+            self._operations.fire(unit, vm, event, Cause(info="seen by the monitor"))
+
+
+def _settled(state: HostState) -> HostState:
+    """The state without the question that is open."""
+    return next((settled for settled, asked in ASKED_IN.items() if asked is state), state)
+
+
+def _sample(vm: VM, values: dict[str, str]) -> dict[str, str]:
+    """The MONITORING element of an observation: known counters are whole numbers, names fit XML."""
+    sample = {"TIMESTAMP": str(vm.last_poll), "ID": str(vm.id)}
+    for name, value in values.items():
+        if not _NAME.fullmatch(name):
+            continue
+        name = CLASSIC.get(name, name)
+        sample[name] = str(_whole(value)) if name in COUNTERS else value
+    return sample
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return 0

@@ -1,0 +1,175 @@
+"""From the life cycle to the drivers and back: open intents, and what their answers do.
+
+An answer closes its intent and fires the life cycle in one unit. Answers that match no open intent never arrive
+here: oned.mad.driver drops them.
+"""
+
+import logging
+from collections.abc import Callable
+
+from oned import clock
+from oned.command import Command, Intent, Mad
+from oned.ids import Kind
+from oned.mad import vmm
+from oned.mad.driver import Driver
+from oned.mad.set import DriverSet
+from oned.pool.pools import Pools, retire
+from oned.store.database import Database
+from oned.store.events import Change, Events
+from oned.store.unit import Unit
+from oned.vm.fire import Cause, Lifecycle, find
+from oned.vm.states import DONE, WAITS_FOR_DRIVER
+from oned.vm.vm import VM
+
+log = logging.getLogger(__name__)
+OBSERVES = ("POLL", "MONITOR")
+"""Verbs that change nothing: their commands are no rows, a lost one is simply asked again."""
+
+
+class Operations:
+    """The desk of the units and the listener of the drivers.
+
+    observed  what hears the answers of POLL and MONITOR
+    """
+
+    def __init__(self, database: Database, pools: Pools, events: Events) -> None:
+        self._database, self._pools, self._events = database, pools, events
+        self._last = 0
+        self._open: dict[int, Intent] = {}
+        self._boots: dict[int, Intent] = {}
+        self._unheard: list[tuple[Intent, bool, str]] = []
+        self.lifecycle: Lifecycle
+        self.drivers: DriverSet
+        self.observed: Callable[[Intent, bool, str], None] = lambda *_: None
+
+    # --- the desk ---
+
+    def unit(self) -> Unit:
+        """A new unit of work."""
+        return Unit(self._database, self)
+
+    def opened(self, command: Command) -> Intent:
+        intent = self._intent(command)
+        self._open[intent.id] = intent
+        return intent
+
+    def closed(self, intent: Intent) -> None:
+        self._open.pop(intent.id, None)
+
+    def open_for(self, kind: Kind, oid: int) -> list[Intent]:
+        """The open intents of one object, oldest first."""
+        return [intent for intent in self._open.values() if (intent.command.kind, intent.command.oid) == (kind, oid)]
+
+    def send(self, intent: Intent) -> None:
+        """Give the command to its driver; without one it has failed."""
+        command = intent.command
+        driver = self.drivers.find(command.mad, command.driver)
+        if driver is None:
+            reason = f"There is no driver {command.driver} in {command.mad.value} of oned.conf"
+            self.answered(intent, False, reason)
+        else:
+            driver.send(intent)
+
+    def abandon(self, intent: Intent) -> None:
+        driver = self.drivers.find(intent.command.mad, intent.command.driver)
+        if driver is not None:
+            driver.abandon(intent)
+
+    def publish(self, change: Change) -> None:
+        self._events.publish(change)
+
+    def observe(self, command: Command) -> None:
+        """Ask a driver something that changes nothing."""
+        self.send(self._intent(command))
+
+    def ask_about(self, boot: Intent, question: Command) -> None:
+        """Let the answer to a POLL be the answer to a boot that may have been done."""
+        intent = self._intent(question)
+        self._boots[intent.id] = boot
+        self.send(intent)
+
+    def _intent(self, command: Command) -> Intent:
+        self._last += 1
+        return Intent(self._last, command, 1, clock.now())
+
+    @property
+    def open_intents(self) -> list[Intent]:
+        return list(self._open.values())
+
+    def restore(self, intents: list[Intent]) -> None:
+        """Take over the intents that are on disk, in place of all that were known."""
+        self._open = {intent.id: intent for intent in intents}
+        self._last = max(self._last, *self._open, 0)
+
+    def hear(self) -> None:
+        """Take in the answers that came while nothing could be stored."""
+        waiting, self._unheard = self._unheard, []
+        for answer in waiting:
+            self.answered(*answer)
+
+    # --- the listener ---
+
+    def answered(self, intent: Intent, success: bool, info: str) -> None:
+        """A driver's answer, or a missed deadline."""
+        if intent.command.verb in OBSERVES:
+            self._observed(intent, success, info)
+            return
+        if self._database.failing:
+            log.warning("The answer to %s of VM %d waits until changes can be stored", *_words(intent))
+            self._unheard.append((intent, success, info))
+            return
+        unit = self.unit()
+        unit.close(intent)
+        vm = self._pools.vms.peek(intent.command.oid)
+        if vm is not None:
+            self._advance(unit, vm, intent, success, info)
+        unit.commit()
+
+    def _observed(self, intent: Intent, success: bool, info: str) -> None:
+        boot = self._boots.pop(intent.id, None)
+        if boot is None:
+            self.observed(intent, success, info)
+        elif success and vmm.poll(info).state in "ap":
+            self.answered(boot, True, "")
+        else:
+            self.answered(boot, False, f"After a restart of oned the domain was not found: {info or 'no answer'}")
+
+    def _advance(self, unit: Unit, vm: VM, intent: Intent, success: bool, info: str) -> None:
+        event = f"{intent.command.verb.lower()} {'done' if success else 'failed'}"
+        if not success:
+            log.error("%s of VM %d failed: %s", *_words(intent), info or "no reason given")
+        if find(vm, event) is not None:
+            self.fire(unit, vm, event, Cause(info=info))
+        elif vm.state in WAITS_FOR_DRIVER:
+            log.error("%s of VM %d ended in state %s, which does not wait for it", *_words(intent), vm.state)
+
+    def fire(self, unit: Unit, vm: VM, event: str, cause: Cause) -> None:
+        """Fire the life cycle; a VM that is DONE leaves the memory after the commit."""
+        self.lifecycle.fire(unit, vm, event, cause)
+        if vm.state is DONE:
+            retire(self._pools, unit, vm)
+
+    def logged(self, kind: Kind, oid: int, severity: str, text: str) -> None:
+        """A driver's LOG line goes to the VM's log, or for a host to the daemon's."""
+        level = {"E": logging.ERROR, "D": logging.DEBUG}.get(severity, logging.INFO)
+        log.log(level, "%s", text, extra={"vm": oid} if kind is Kind.VM else None)
+
+    def lost(self, driver: Driver, intents: list[Intent]) -> None:
+        """A driver died: what it says it can repeat is sent again, transfers too; anything else has failed."""
+        for intent in intents:
+            if intent.command.verb in OBSERVES:
+                self._observed(intent, False, f"Driver {driver.section.label} died")
+            elif may_repeat(driver, intent):
+                log.info("%s of VM %d is sent again: its driver died", *_words(intent))
+                driver.send(intent)
+            else:
+                self.answered(intent, False, f"Driver {driver.section.label} died before it answered")
+
+
+def may_repeat(driver: Driver, intent: Intent) -> bool:
+    """Whether the command may be sent again when nobody knows if it was done."""
+    return intent.command.mad is Mad.TM or intent.command.verb in driver.repeats
+
+
+def _words(intent: Intent) -> tuple[str, int]:
+    return intent.command.verb, intent.command.oid

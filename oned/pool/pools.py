@@ -1,0 +1,147 @@
+"""All pools together: how they are filled at the start, and what one tells another."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import Table, select
+
+from oned.cluster.cluster import Cluster
+from oned.datastore.datastore import Datastore
+from oned.document.object import PoolObject, View
+from oned.host.host import Host
+from oned.ids import Kind
+from oned.pool.acl import Rule
+from oned.pool.ledger import Ledger
+from oned.pool.pool import Pool
+from oned.store import tables
+from oned.store.database import Database
+from oned.store.unit import Unit
+from oned.user.group import Group
+from oned.user.user import User
+from oned.vm.history import Record
+from oned.vm.states import DONE
+from oned.vm.vm import VM
+
+T = TypeVar("T", bound=PoolObject)
+
+
+class Pools:
+    """Every pool of the engine.
+
+    strict, classic_failed  the switches of oned.conf that change documents
+    """
+
+    def __init__(self, *, strict: bool = False, classic_failed: bool = False) -> None:
+        self.view = View(self._user_name, self._group_name, self._cluster_name, strict, classic_failed)
+        self.vms: Pool[VM] = Pool(Kind.VM, "VM_POOL", self.view, unique=False)
+        self.hosts: Pool[Host] = Pool(Kind.HOST, "HOST_POOL", self.view)
+        self.users: Pool[User] = Pool(Kind.USER, "USER_POOL", self.view)
+        self.groups: Pool[Group] = Pool(Kind.GROUP, "GROUP_POOL", self.view)
+        self.clusters: Pool[Cluster] = Pool(Kind.CLUSTER, "CLUSTER_POOL", self.view)
+        self.datastores: Pool[Datastore] = Pool(Kind.DATASTORE, "DATASTORE_POOL", self.view)
+        self.rules: Pool[Rule] = Pool(Kind.ACL, "ACL_POOL", self.view, unique=False)
+        self.ledger = Ledger(self.hosts)
+        self.classes: tuple[tuple[Pool[Any], Table, type[PoolObject]], ...] = (
+            (self.users, tables.user_pool, User),
+            (self.groups, tables.group_pool, Group),
+            (self.clusters, tables.cluster_pool, Cluster),
+            (self.datastores, tables.datastore_pool, Datastore),
+            (self.hosts, tables.host_pool, Host),
+            (self.rules, tables.acl, Rule),
+            (self.vms, tables.vm_pool, VM),
+        )
+
+    def load(self, database: Database) -> None:
+        """Read all live objects; what was in memory before is forgotten."""
+        last = {row.name: row.value for row in database.read_now(select(tables.meta))}
+        for pool, table, kind in self.classes:
+            pool.clear()
+            statement = select(table.c.oid, table.c.body).order_by(table.c.oid)
+            if table is tables.vm_pool:
+                statement = statement.where(table.c.state != DONE.number)
+            for row in database.read_now(statement):
+                pool.admit(kind.restored(row.oid, json.loads(row.body)))
+            pool.last_id = max(pool.last_id, int(last.get(f"last_{pool.kind.name.lower()}", -1)))
+        self._load_history(database)
+        self.derive()
+
+    def derive(self) -> None:
+        """Compute what follows from other objects: members, hosts and room."""
+        for group in self.groups:
+            group.users = {user.id for user in self.users if group.id in user.groups}
+        for cluster in self.clusters:
+            cluster.hosts = {host.id for host in self.hosts if host.cluster == cluster.id}
+            cluster.datastores = {store.id for store in self.datastores if cluster.id in store.clusters}
+        self.ledger.rebuild(self.vms)
+        for pool, _, _ in self.classes:
+            pool.stale()
+
+    def members_changed(self) -> None:
+        """Bring groups and clusters up to date with a changed user, host or datastore."""
+        for group in self.groups:
+            group.users = {user.id for user in self.users if group.id in user.groups}
+            group.stale()
+        for cluster in self.clusters:
+            cluster.hosts = {host.id for host in self.hosts if host.cluster == cluster.id}
+            cluster.datastores = {store.id for store in self.datastores if cluster.id in store.clusters}
+            cluster.stale()
+
+    async def cold_vm(self, database: Database, oid: int) -> VM | None:
+        """A VM that is DONE, read from the data base."""
+        table = tables.vm_pool
+        rows = await database.read(select(table.c.body).where(table.c.oid == oid))
+        if not rows:
+            return None
+        return await self._with_history(database, VM.restored(oid, json.loads(rows[0].body)))
+
+    async def cold_vms(self, database: Database) -> list[VM]:
+        """All VMs that are DONE, oldest first, each with its last history record."""
+        table = tables.vm_pool
+        rows = await database.read(select(table).where(table.c.state == DONE.number).order_by(table.c.oid))
+        found = [VM.restored(row.oid, json.loads(row.body)) for row in rows]
+        records = await database.read(
+            select(tables.history)
+            .join(table, table.c.oid == tables.history.c.vm)
+            .where(table.c.state == DONE.number)
+            .order_by(tables.history.c.vm, tables.history.c.seq)
+        )
+        _attach({vm.id: vm for vm in found}, records)
+        return found
+
+    async def _with_history(self, database: Database, vm: VM) -> VM:
+        statement = select(tables.history).where(tables.history.c.vm == vm.id).order_by(tables.history.c.seq)
+        _attach({vm.id: vm}, await database.read(statement))
+        return vm
+
+    def _load_history(self, database: Database) -> None:
+        history, vms = tables.history, tables.vm_pool
+        statement = (
+            select(history)
+            .join(vms, vms.c.oid == history.c.vm)
+            .where(vms.c.state != DONE.number)
+            .order_by(history.c.vm, history.c.seq)
+        )
+        _attach({vm.id: vm for vm in self.vms}, database.read_now(statement))
+
+    def _user_name(self, uid: int) -> str:
+        user = self.users.peek(uid)
+        return user.name if user else ""
+
+    def _group_name(self, gid: int) -> str:
+        group = self.groups.peek(gid)
+        return group.name if group else ""
+
+    def _cluster_name(self, cid: int) -> str:
+        cluster = self.clusters.peek(cid)
+        return cluster.name if cluster else ""
+
+
+def _attach(vms: Mapping[int, VM], rows: Any) -> None:
+    for row in rows:
+        vms[row.vm].history.append(Record.restored(json.loads(row.body)))
+
+
+def retire(pools: Pools, unit: Unit, vm: VM) -> None:
+    """Keep a VM that is DONE on disk only, once it is there."""
+    unit.after(lambda: pools.vms.evict(vm))

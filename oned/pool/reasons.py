@@ -1,0 +1,112 @@
+"""Why things are as they are: recorded when the decision is taken, the last few of each VM."""
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lxml import etree
+from sqlalchemy import select
+
+from oned import clock
+from oned.ids import Kind
+from oned.store import tables
+from oned.store.database import Database
+from oned.store.unit import Unit
+from oned.vm.states import HOLD, PENDING
+from oned.vm.vm import VM
+
+KEPT = 20
+"""Reasons per object."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a test of the scheduler did: how many hosts it removed, and why."""
+
+    name: str
+    removed: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the scheduler decided on one VM: the host, or -1 while it waits."""
+
+    vm: int
+    host: int
+    summary: str
+    filters: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One decision: when (epoch seconds), who took it, and why."""
+
+    at: int
+    who: str
+    text: str
+    filters: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Reasons:
+    """The reasons of VMs: written with the decision, read for explain."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._last: dict[int, int] = {}
+
+    def decided(self, unit: Unit, vm: VM, verdict: Verdict) -> None:
+        """Record a scheduler's verdict; a VM that waits gets it as SCHED_MESSAGE too."""
+        filters = [asdict(test) for test in verdict.filters]
+        self.add(unit, vm.id, Reason(clock.stamp(), "mm_sched", verdict.summary, filters))
+        if verdict.host < 0 and vm.state in PENDING | HOLD:
+            vm.user_template.set("SCHED_MESSAGE", f"{time.ctime(clock.now())} : {verdict.summary}")
+            unit.touch(vm)
+
+    def add(self, unit: Unit, oid: int, reason: Reason) -> None:
+        """Record a reason in the place of the oldest."""
+        slot = (self._last.get(oid, -1) + 1) % KEPT
+        self._last[oid] = slot
+        body = json.dumps(asdict(reason), ensure_ascii=False)
+        unit.put(tables.reason, {"kind": Kind.VM.name, "oid": oid, "slot": slot, "body": body})
+
+    def load(self) -> None:
+        """Find where each object's newest reason stands."""
+        table = tables.reason
+        newest: dict[int, tuple[int, int]] = {}
+        for row in self._database.read_now(select(table.c.oid, table.c.slot, table.c.body)):
+            newest[row.oid] = max(newest.get(row.oid, (0, 0)), (json.loads(row.body)["at"], row.slot))
+        self._last = {oid: slot for oid, (_, slot) in newest.items()}
+
+    async def of(self, oid: int) -> list[Reason]:
+        """The reasons of a VM, newest first."""
+        table = tables.reason
+        statement = select(table.c.slot, table.c.body).where(table.c.kind == Kind.VM.name, table.c.oid == oid)
+        rows = await self._database.read(statement)
+        last = self._last.get(oid, 0)
+        ordered = sorted(rows, key=lambda row: (last - row.slot) % KEPT)
+        return [Reason(**json.loads(row.body)) for row in ordered]
+
+
+def read_report(text: str) -> list[Verdict]:
+    """The verdicts of a <REPORT>. ValueError if it is none."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        raise ValueError(str(error)) from error
+    return [_verdict(element) for element in root.iterchildren("VM")]
+
+
+def _verdict(element: Any) -> Verdict:
+    filters = tuple(
+        Filter(test.findtext("NAME", ""), int(test.findtext("REMOVED", "0")), test.findtext("DETAIL", ""))
+        for test in element.iterchildren("FILTER")
+    )
+    return Verdict(
+        vm=int(element.findtext("ID", "-1")),
+        host=int(element.findtext("HOST_ID", "-1")),
+        summary=element.findtext("SUMMARY", ""),
+        filters=filters,
+    )

@@ -1,0 +1,42 @@
+"""Bringing a data base to the schema of this release."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+HEAD = "0001"
+"""The newest revision in migrate/versions; a test compares the two."""
+
+
+class SchemaError(Exception):
+    """The data base is of a newer release than this one."""
+
+
+def revision(connection: Connection) -> str:
+    """The revision of a data base, "" for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+
+
+def upgrade(engine: Engine) -> str:
+    """Run the revisions that are missing. Answers the revision it came from. SchemaError for a newer data base."""
+    with engine.begin() as connection:
+        before = revision(connection)
+        if before == HEAD:
+            return before
+        if before > HEAD:
+            detail = f"The data base has schema {before}, this release knows up to {HEAD}"
+            raise SchemaError(f"{detail}. Use the release that made it, or restore an older backup (onedb restore)")
+        _run(connection)
+    return before
+
+
+def _run(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - half a second that a start without revisions need not pay
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrate"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,74 @@
+"""The user and its document (OpenNebula 6.10)."""
+
+from typing import Any
+
+from oned.document.element import Element, ids, plain, tag, wrap
+from oned.document.object import PoolObject, View
+from oned.ids import ADMIN_GROUP, ONEADMIN, Kind
+from oned.template.render import xml as template_xml
+from oned.template.template import Template
+
+QUOTAS = ("DATASTORE_QUOTA", "NETWORK_QUOTA", "VM_QUOTA", "IMAGE_QUOTA")
+NO_QUOTAS = "".join(f"<{name}/>" for name in QUOTAS)
+
+
+def _tokens(user: "User", _view: View) -> str:
+    rows = (("TOKEN", "hash"), ("EXPIRATION_TIME", "expires"), ("EGID", "egid"))
+    return "".join(wrap("LOGIN_TOKEN", "".join(tag(name, token[key]) for name, key in rows)) for token in user.tokens)
+
+
+ELEMENTS = (
+    plain("ID", "id", "number of the user"),
+    plain("GID", "gid", "primary group"),
+    Element("GROUPS", "all groups", xml=lambda user, _: ids("GROUPS", user.groups)),
+    Element("GNAME", "name of the primary group", value=lambda user, view: view.group_name(user.gid)),
+    plain("NAME", "name", "name"),
+    plain("PASSWORD", "password", "what the driver compares; for core a salted hash"),
+    plain("AUTH_DRIVER", "auth_driver", "who checks the password"),
+    plain("ENABLED", "enabled", "0 refuses every call"),
+    Element("LOGIN_TOKEN", "one per token: its hash, end and group", xml=_tokens),
+    Element("TEMPLATE", "free attributes", xml=lambda user, _: template_xml(user.template)),
+    Element("QUOTAS", "limits and usage", xml=lambda *_: NO_QUOTAS),
+    Element("DEFAULT_USER_QUOTAS", "limits of all users", xml=lambda *_: wrap("DEFAULT_USER_QUOTAS", NO_QUOTAS)),
+)
+
+
+class User(PoolObject):
+    """Somebody who may call.
+
+    password  for the core driver `scrypt$salt$hash` of the sha1 of the password (auth.passwords)
+    tokens    login tokens, hashed: hash, expires (epoch seconds, -1 never), egid (-1 all groups)
+    """
+
+    kind = Kind.USER
+    ROOT = "USER"
+    ELEMENTS = ELEMENTS
+    STORED = ("name", "gid", "groups", "password", "auth_driver", "enabled", "tokens")
+
+    auth_driver: str = "core"
+    enabled: int = 1
+    template: Template
+
+    def __init__(self, oid: int, name: str, gid: int, password: str) -> None:
+        self.id, self.name, self.gid, self.password = oid, name, gid, password
+        self.groups: list[int] = [gid]
+        self.tokens: list[dict[str, Any]] = []
+        self.template = Template()
+        self.settle()
+
+    def settle(self) -> None:
+        """A user owns itself for the purpose of rights."""
+        self.uid = self.id
+
+    @property
+    def is_admin(self) -> bool:
+        """oneadmin, or a member of its group: everything is allowed."""
+        return self.id == ONEADMIN or self.gid == ADMIN_GROUP or ADMIN_GROUP in self.groups
+
+    def umask(self, default: int) -> int:
+        """The user's own UMASK, or the engine's."""
+        text = self.template.get("UMASK")
+        try:
+            return int(text, 8) if text else default
+        except ValueError:
+            return default

@@ -1,0 +1,169 @@
+"""From the template of a user to a VM: what is checked, where each attribute goes, what the engine adds."""
+
+import re
+from collections.abc import Iterable
+
+from oned.errors import InternalError, NotAuthorized
+from oned.template.template import Template
+from oned.vm.vm import VM
+
+ENGINE = frozenset(
+    [
+        "NAME",
+        "CPU",
+        "MEMORY",
+        "VCPU",
+        "OS",
+        "DISK",
+        "NIC",
+        "FEATURES",
+        "INPUT",
+        "GRAPHICS",
+        "RAW",
+        "CONTEXT",
+        "EMULATOR",
+        "VMGROUP",
+        "CPU_MODEL",
+        "NUMA_NODE",
+        "TOPOLOGY",
+        "PCI",
+        "SPICE_OPTIONS",
+        "HYPERV_OPTIONS",
+        "TPM",
+        "VIDEO",
+        "MEMORY_MAX",
+        "VCPU_MAX",
+        "MEMORY_SLOTS",
+        "CPU_COST",
+        "MEMORY_COST",
+        "DISK_COST",
+        "TEMPLATE_ID",
+        "AUTOMATIC_REQUIREMENTS",
+        "AUTOMATIC_DS_REQUIREMENTS",
+        "AUTOMATIC_NIC_REQUIREMENTS",
+        "SUBMIT_ON_HOLD",
+        "EC2",
+        "CREDIT",
+        "PUBLIC_CLOUD",
+        "NIC_DEFAULT",
+        "VMID",
+        "CLONING_TEMPLATE_ID",
+    ]
+)
+"""Attributes that the engine understands: they go to TEMPLATE, all others to USER_TEMPLATE (4.0 and later)."""
+CLASSIC_NAMES = {"REQUIREMENTS": "SCHED_REQUIREMENTS", "RANK": "SCHED_RANK"}
+"""Names up to 3.8 → names since 4.0; the old one is dropped where the new one is given."""
+
+LONGEST_NAME = 128
+FORBIDDEN = "&|:\\\";/'#{}$<>"
+_BLANK = re.compile(r"[\x00-\x1f\x7f]")
+CONTEXT_LETTER, FIRST_LETTERS = "b", "acdefghijklmnopqrstuvwxyz"
+
+
+def check_name(name: str) -> str:
+    """The name, without blanks around it. InternalError with the rule it breaks."""
+    name = name.strip()
+    if not name:
+        raise InternalError(detail="Invalid NAME, it cannot be empty")
+    if len(name.encode()) > LONGEST_NAME:
+        raise InternalError(detail=f"Invalid NAME, max length is {LONGEST_NAME} chars")
+    bad = next((char for char in name if char in FORBIDDEN or _BLANK.match(char)), None)
+    if bad is not None:
+        raise InternalError(
+            detail=f"Invalid NAME, char '{bad if bad.isprintable() else repr(bad)[1:-1]}' is not allowed"
+        )
+    return name
+
+
+def check_restricted(template: Template, restricted: Iterable[str], uid: int) -> None:
+    """NotAuthorized if the template has an attribute that only oneadmin's group may set (A or A/B)."""
+    for path in restricted:
+        name, _, key = path.upper().partition("/")
+        found = any(key in vector for vector in template.vectors(name)) if key else name in template
+        if found:
+            reason = f"VM Template includes a restricted attribute {key or name}"
+            raise NotAuthorized(uid=uid, reason=reason)
+
+
+def check_capacity(template: Template) -> None:
+    """InternalError unless MEMORY and CPU are positive numbers, and VCPU is one if given."""
+    if not _positive(template.get("MEMORY"), int):
+        raise InternalError(detail="MEMORY attribute must be a positive integer value.")
+    if not _positive(template.get("CPU"), float):
+        raise InternalError(detail="CPU attribute must be a positive float or integer value.")
+    if "VCPU" in template and not _positive(template.get("VCPU"), int):
+        raise InternalError(detail="VCPU attribute must be a positive integer value.")
+
+
+def _positive(text: str, number: type[int] | type[float]) -> bool:
+    try:
+        value = number(text)
+    except ValueError:
+        return False
+    return 0 < value < 2**31
+
+
+def fill(vm: VM, given: Template, device_prefix: str) -> None:
+    """Put the attributes into the VM's two templates and add what the engine knows."""
+    for name, value in given:
+        modern = CLASSIC_NAMES.get(name)
+        if modern is not None and modern in given:
+            continue
+        (vm.template if name in ENGINE else vm.user_template).add(name, value)
+    template = vm.template
+    for name in ("NAME", "SUBMIT_ON_HOLD", "VMID"):
+        template.remove(name)
+    template.set("VMID", str(vm.id))
+    _number(template, "DISK", "DISK_ID")
+    _number(template, "NIC", "NIC_ID")
+    for number, nic in enumerate(template.vectors("NIC")):
+        nic.setdefault("NAME", f"NIC{number}")
+    _place_disks(template, device_prefix)
+    vm.settle_capacity()
+
+
+def _number(template: Template, name: str, key: str) -> None:
+    for number, vector in enumerate(template.vectors(name)):
+        vector[key] = str(number)
+
+
+def _place_disks(template: Template, prefix: str) -> None:
+    """Give each disk a device name: its own, else its prefix and the first free letter; b is the context disk's."""
+    disks, context = template.vectors("DISK"), template.vector("CONTEXT")
+    if context:
+        context["DISK_ID"] = str(len(disks))
+        context.setdefault("TARGET", prefix + CONTEXT_LETTER)
+    taken = [target for target in (vector.get("TARGET") for vector in [*disks, context]) if target]
+    twice = next((target for target in taken if taken.count(target) > 1), None)
+    if twice:
+        raise InternalError(detail=f"Two disks have defined the same target {twice}")
+    for disk in disks:
+        if not disk.get("TARGET"):
+            disk["TARGET"] = _free_target(disk.get("DEV_PREFIX", prefix), taken)
+            taken.append(disk["TARGET"])
+
+
+def _free_target(prefix: str, taken: list[str]) -> str:
+    for letter in FIRST_LETTERS:
+        if prefix + letter not in taken:
+            return prefix + letter
+    raise InternalError(
+        detail=f"No device name is left with the prefix {prefix}. Use fewer disks or another DEV_PREFIX"
+    )
+
+
+def check_disks(template: Template) -> None:
+    """InternalError for a disk of which nothing can be made."""
+    for number, disk in enumerate(template.vectors("DISK")):
+        kind = disk.get("TYPE", "").upper()
+        if "IMAGE" in disk or "IMAGE_ID" in disk:
+            raise InternalError(detail=f"DISK {number}: there are no images here yet. Give SOURCE, the path of a file")
+        if kind in ("SWAP", "FS"):
+            wanted = ("SIZE",) if kind == "SWAP" else ("SIZE", "FORMAT")
+            missing = [name for name in wanted if not disk.get(name)]
+            if missing:
+                raise InternalError(detail=f"DISK {number}: a {kind.lower()} disk needs {' and '.join(missing)}")
+        elif not disk.get("SOURCE"):
+            raise InternalError(detail=f"DISK {number}: SOURCE is missing: the path of the file to copy or link")
+        elif any(char.isspace() for char in disk["SOURCE"]):
+            raise InternalError(detail=f"DISK {number}: blanks in SOURCE cannot be carried to transfer drivers")
