@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from oned.mad import line
 from oned.mad.line import Greeting, Lines
@@ -179,9 +180,9 @@ class _Pipe(asyncio.Protocol):
             self._writer.cancel()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
         self._flowing.set()
-        self._writer = asyncio.get_running_loop().create_task(self._write(transport))
+        pipe = cast("asyncio.WriteTransport", transport)  # uvloop's is no subclass of it
+        self._writer = asyncio.get_running_loop().create_task(self._write(pipe))
 
     def connection_lost(self, _: Exception | None) -> None:
         self.abort()
