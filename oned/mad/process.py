@@ -59,6 +59,7 @@ class DriverProcess:
         self._ended = asyncio.Event()
         self._output = asyncio.StreamReader()
         self._input = _Pipe()
+        self._reading: asyncio.BaseTransport | None = None
         self._cut, self._whole = Lines(), deque[bytes]()
         self.greeting = Greeting(success=False, reason="")
 
@@ -108,12 +109,15 @@ class DriverProcess:
         """Its exit status (minus the signal number), after killing what may be left of it."""
         self._kill(signal.SIGKILL)
         await self._ended.wait()
+        if self._reading:
+            self._reading.close()
         return self._child.returncode
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         await loop.connect_write_pipe(lambda: self._input, self._child.stdin)
         output, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._output), self._child.stdout)
+        self._reading = output
         handle = os.pidfd_open(self._child.pid)
         loop.add_reader(handle, self._exited, handle, output)
 
