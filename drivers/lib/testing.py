@@ -26,7 +26,8 @@ class DriverProcess:
         )
         self.logs: list[str] = []
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Self:
         return self
@@ -36,6 +37,7 @@ class DriverProcess:
     ) -> None:
         self.process.kill()
         self.process.wait()
+        self._reader.join(5.0)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 stream.close()

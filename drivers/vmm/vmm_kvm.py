@@ -42,8 +42,17 @@ def name_of(request: VMRequest) -> str:
 def deploy(request: VMRequest, task: Task) -> str:
     """Create the domain of the deployment file, or find it running; the answer is its libvirt name."""
     with hypervisor(request.host, settings) as kvm:
-        domain = kvm.settled(f"one-{request.vm}", task) or kvm.connection.createXML(_deployment(request), 0)
-        return domain.name()
+        return (kvm.settled(f"one-{request.vm}", task) or _create(kvm, request, task)).name()
+
+
+def _create(kvm: Hypervisor, request: VMRequest, task: Task) -> Domain:
+    """A new domain; or the one that an earlier request, of a driver that died, was about to create."""
+    try:
+        return kvm.connection.createXML(_deployment(request), 0)
+    except library().libvirtError:
+        if domain := kvm.settled(f"one-{request.vm}", task):
+            return domain
+        raise
 
 
 def _deployment(request: VMRequest) -> str:
@@ -110,14 +119,13 @@ def save(request: VMRequest, task: Task) -> str:
 
 
 def _write(domain: Domain, path: str, task: Task) -> None:
-    """Save the domain; one that has gone meanwhile was saved by an earlier request."""
+    """Save the domain; one that has gone meanwhile was saved by an earlier request, whose file is not touched."""
 
     def abort() -> None:
         with contextlib.suppress(library().libvirtError):
             domain.abortJob()
 
     try:
-        Path(path).unlink(missing_ok=True)
         with task.at_cancel(abort):
             domain.save(path)
     except library().libvirtError as error:
