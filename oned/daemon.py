@@ -4,7 +4,6 @@ Order: lock, log, data base, objects, drivers, open operations, endpoint, timers
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import platform
@@ -50,10 +49,6 @@ EVENT_BLOCK = 100_000
 """Event numbers are reserved in blocks, so that none is used twice over restarts."""
 ROUND_EVERY, WATCHDOG_EVERY, EXPIRE_EVERY = 1.0, 10.0, 600.0
 """Seconds between two rounds of the monitor, two signs of life, two deletions of old samples."""
-
-
-class AlreadyRunning(Exception):
-    """Another oned has the lock."""
 
 
 @dataclass
@@ -221,15 +216,3 @@ class Daemon:
             (tables.host_monitoring, "HOST_MONITORING_EXPIRATION_TIME"),
         ):
             await expire(database, table, clock.stamp() - self.config[setting])
-
-
-def hold_lock(path: Path) -> int:
-    """Take the lock of the location. It is a lock on an open file, so it is never stale. AlreadyRunning if it is held."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(number)
-        raise AlreadyRunning(f"Another oned is running here: it holds {path}. End it first: one stop") from error
-    return number

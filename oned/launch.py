@@ -8,7 +8,8 @@ import uvloop
 from oned import __version__, logs
 from oned.bootstrap import NoCredentials
 from oned.config import Config
-from oned.daemon import AlreadyRunning, Daemon, hold_lock
+from oned.daemon import Daemon
+from oned.daemon_lock import AlreadyRunning, hold_lock
 from oned.locations import Locations
 from oned.store.schema import SchemaError
 
@@ -23,7 +24,7 @@ def run(config: Config, locations: Locations) -> None:
     """Run the daemon until it is told to end. StartFailed if it cannot start."""
     try:
         locations.make()
-        lock = hold_lock(locations.lock_dir / ".lock")
+        lock = hold_lock(locations.daemon_lock)
     except (OSError, AlreadyRunning) as error:
         raise StartFailed(str(error)) from error
     os.chdir(locations.var)

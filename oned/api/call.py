@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from oned import clock
 from oned.auth.rights import Rights
 from oned.auth.session import Sessions
 from oned.document.element import escape
@@ -18,7 +19,7 @@ from oned.mad.operations import Operations
 from oned.mad.recovery import recover
 from oned.mad.restorer import Restorer
 from oned.pool.pools import Pools
-from oned.pool.reasons import Reasons
+from oned.pool.reasons import Reason, Reasons
 from oned.store import tables
 from oned.store.database import Database
 from oned.store.events import Change, Events
@@ -94,6 +95,10 @@ class Call:
     def created(self, item: PoolObject, state: str) -> None:
         """Tell that an object was made."""
         self.unit.tell(Change(item.kind, item.id, "state", "", state))
+
+    def decided(self, vm: VM, text: str) -> None:
+        """Record why something was done, for explain."""
+        self.services.reasons.add(self.unit, vm.id, Reason(clock.stamp(), self.user.name, text))
 
     def changed(self, item: PoolObject, old: str, new: str) -> None:
         """Tell that an object's state has changed."""

@@ -111,6 +111,7 @@ def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int
         raise wrong_state(vm, "deploy")
     check_room(call, vm, host, enforce=enforce)
     call.fire(vm, "deploy", placement(call, host, datastore))
+    call.decided(vm, f"deployed on host {host.name} by {call.user.name}")
     return vm
 
 
@@ -139,6 +140,7 @@ def migrate(
         raise ActionError(detail=detail)
     check_room(call, vm, host, enforce=enforce)
     call.fire(vm, event, placement(call, host, datastore if datastore >= 0 else vm.record.ds_id))
+    call.decided(vm, f"{event} to host {host.name} by {call.user.name}")
     return vm
 
 

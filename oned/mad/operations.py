@@ -137,7 +137,7 @@ class Operations:
     def _advance(self, unit: Unit, vm: VM, intent: Intent, success: bool, info: str) -> None:
         event = f"{intent.command.verb.lower()} {'done' if success else 'failed'}"
         if not success:
-            log.error("%s of VM %d failed: %s", *_words(intent), info or "no reason given")
+            log.error("%s: %s", intent.command.verb, info or "no reason given", extra={"vm": vm.id})
         if find(vm, event) is not None:
             self.fire(unit, vm, event, Cause(info=info))
         elif vm.state in WAITS_FOR_DRIVER:

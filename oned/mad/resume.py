@@ -24,7 +24,7 @@ LOST = "oned was restarted before the driver answered, and the driver cannot rep
 
 def stored_intents(database: Database) -> list[Intent]:
     """The intents on disk, oldest first."""
-    return [_intent(row) for row in database.read_now(select(tables.intent).order_by(tables.intent.c.id))]
+    return [stored_intent(row) for row in database.read_now(select(tables.intent).order_by(tables.intent.c.id))]
 
 
 def resume(operations: Operations, pools: Pools) -> None:
@@ -46,7 +46,8 @@ def resume(operations: Operations, pools: Pools) -> None:
             operations.answered(intent, False, LOST)
 
 
-def _intent(row: Any) -> Intent:
+def stored_intent(row: Any) -> Intent:
+    """The intent of a row."""
     body = json.loads(row.body)
     command = Command(
         mad=Mad[row.mad],

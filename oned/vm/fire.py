@@ -1,5 +1,6 @@
 """The only writer of a VM's state: finds the row of the life cycle and carries it out."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from oned.vm.row import Opens, Placement, Row
 from oned.vm.states import DONE, RUNNING, WAITS_FOR_DRIVER, State
 from oned.vm.vm import VM
 
+log = logging.getLogger(__name__)
 SET_ONCE = ("etime", "retime")
 KEEPS_RESCHED = ("resched",)
 _ENDS_ANYWAY = ("delete", "recreate")
@@ -100,6 +102,8 @@ class Lifecycle:
         self._on_room(vm)
         if vm.state is not before:
             unit.tell(Change(Kind.VM, vm.id, "state", str(before), str(vm.state)))
+            word = "LCM state" if vm.state.lcm else "state"
+            log.info("New %s is %s", word, vm.state, extra={"vm": vm.id})
         return row
 
     def _record(self, unit: Unit, vm: VM, row: Row, cause: Cause) -> None:

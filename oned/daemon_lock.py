@@ -1,0 +1,21 @@
+"""The lock of a location: held by oned while it runs, and by the tools that need it stopped."""
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class AlreadyRunning(Exception):
+    """Another oned has the lock."""
+
+
+def hold_lock(path: Path) -> int:
+    """Take the lock of the location. It is a lock on an open file, so it is never stale. AlreadyRunning if it is held."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(number)
+        raise AlreadyRunning(f"Another oned is running here: it holds {path}. End it first: one stop") from error
+    return number
