@@ -20,7 +20,7 @@ from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
 SET_ONCE = ("etime", "retime")
-KEEPS_RESCHED = ("resched",)
+RESCHEDULES = ("resched", "unresched")
 _ENDS_ANYWAY = ("delete", "recreate")
 _DEPLOY_WORDS = {"deploy": "Deploy", "migrate": "Migrate"}
 
@@ -104,6 +104,8 @@ class Lifecycle:
             unit.tell(Change(Kind.VM, vm.id, "state", str(before), str(vm.state)))
             word = "LCM state" if vm.state.lcm else "state"
             log.info("New %s is %s", word, vm.state, extra={"vm": vm.id})
+        elif row.event in RESCHEDULES:
+            unit.tell(Change(Kind.VM, vm.id, "resched", "", str(vm.resched)))
         return row
 
     def _record(self, unit: Unit, vm: VM, row: Row, cause: Cause) -> None:
@@ -130,7 +132,7 @@ class Lifecycle:
         elif row.by_user:
             vm.user_template.remove("ERROR")
         if row.by_user or row.then:
-            vm.resched = int(row.event in KEEPS_RESCHED)
+            vm.resched = int(row.event == "resched")
         elif row.event == "seen gone":
             vm.resched = 0
         if row.to is DONE:
@@ -159,7 +161,7 @@ def _open(vm: VM, opens: Opens, cause: Cause, now: int) -> None:
                 ds_id=place.ds_id,
                 sysds_path=place.sysds_path,
                 stime=now,
-            )  # fmt: skip
+            )
         )
     elif opens is Opens.COPY:
         vm.history.append(vm.record.copy(seq, now))
