@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from oned.api import introspection
-from oned.api.arguments import bind
+from oned.api import calllog, introspection
+from oned.api.arguments import Form, bind
 from oned.api.call import Call, Document, Pieces, Services
 from oned.api.registry import METHODS, Method, Operation, Right
 from oned.document.object import PoolObject
@@ -50,6 +50,7 @@ class Dispatcher:
         pools = services.pools
         self._pools: dict[Kind, Pool[Any]] = {pool.kind: pool for pool, _, _ in pools.classes}
         self._levels = _operation_levels(services)
+        self._log_form = str(services.setting("LOG_CALL_FORMAT")) if services.setting("RPC_LOG") else ""
 
     async def answer(self, body: bytes, peer: Peer) -> list[bytes]:
         """The answer's pieces. A request that is no call, and a method that is not there, give a fault."""
@@ -83,7 +84,7 @@ class Dispatcher:
         if not values or not isinstance(values[0], str):
             raise xmlrpc.Fault(-501, "Not enough parameters: the first one is the session, user:password")
         try:
-            answer = await self._called(method, values)
+            answer = await self._called(method, values, peer)
         except OneError as error:
             answer = Answer(False, f"[{_public(method)}] {error}", error.code)
         except xmlrpc.Fault:
@@ -96,12 +97,13 @@ class Dispatcher:
             log.error("%s", answer.payload)
         return answer
 
-    async def _called(self, method: Method, values: Sequence[Any]) -> Answer:
+    async def _called(self, method: Method, values: Sequence[Any], peer: Peer | None) -> Answer:
         services = self._services
         user = services.sessions.known(values[0]) or await services.sessions.verify(values[0])
         form, arguments = bind(method, values[1:])
         call = Call(method.name, user, random.randint(0, LARGEST_REQUEST_ID), services, form)
-        calls.debug("%s from user %s: %s", method.name, user.name, method.name, extra={"call": call})
+        if self._log_form:
+            self._log(call, form, values[1:], peer)
         await self._resolve(method, arguments, user)
         self._authorize(call, method, arguments)
         if services.database.failing and not method.reads:
@@ -117,6 +119,13 @@ class Dispatcher:
         if call.unit.dirty:
             await call.unit.commit()
         return Answer(True, _payload(result))
+
+    def _log(self, call: Call, form: Form, values: Sequence[Any], peer: Peer | None) -> None:
+        group = self._services.pools.view.group_name(call.user.gid)
+        where = peer or Peer("", 0)
+        arguments = list(zip(form, values, strict=False))
+        line = calllog.Line(call.request, call.method, call.user, group, arguments, where.address, where.port)
+        calls.info("%s", calllog.text(self._log_form, line))
 
     async def _resolve(self, method: Method, arguments: dict[str, Any], user: User) -> None:
         """Put objects in the place of ids, the last one first; -1 is the caller himself and his group."""

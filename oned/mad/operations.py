@@ -36,6 +36,7 @@ class Operations:
         self._database, self._pools, self._events = database, pools, events
         self._last = 0
         self._open: dict[int, Intent] = {}
+        self._by_object: dict[tuple[Kind, int], list[Intent]] = {}
         self._boots: dict[int, Intent] = {}
         self._unheard: list[tuple[Intent, bool, str]] = []
         self.lifecycle: Lifecycle
@@ -50,15 +51,19 @@ class Operations:
 
     def opened(self, command: Command) -> Intent:
         intent = self._intent(command)
-        self._open[intent.id] = intent
+        self._keep(intent)
         return intent
 
     def closed(self, intent: Intent) -> None:
-        self._open.pop(intent.id, None)
+        if self._open.pop(intent.id, None) is not None:
+            key = intent.command.kind, intent.command.oid
+            self._by_object[key].remove(intent)
+            if not self._by_object[key]:
+                del self._by_object[key]
 
     def open_for(self, kind: Kind, oid: int) -> list[Intent]:
         """The open intents of one object, oldest first."""
-        return [intent for intent in self._open.values() if (intent.command.kind, intent.command.oid) == (kind, oid)]
+        return list(self._by_object.get((kind, oid), ()))
 
     def send(self, intent: Intent) -> None:
         """Give the command to its driver; without one it has failed."""
@@ -88,6 +93,10 @@ class Operations:
         self._boots[intent.id] = boot
         self.send(intent)
 
+    def _keep(self, intent: Intent) -> None:
+        self._open[intent.id] = intent
+        self._by_object.setdefault((intent.command.kind, intent.command.oid), []).append(intent)
+
     def _intent(self, command: Command) -> Intent:
         self._last += 1
         return Intent(self._last, command, 1, clock.now())
@@ -98,7 +107,9 @@ class Operations:
 
     def restore(self, intents: list[Intent]) -> None:
         """Take over the intents that are on disk, in place of all that were known."""
-        self._open = {intent.id: intent for intent in intents}
+        self._open, self._by_object = {}, {}
+        for intent in intents:
+            self._keep(intent)
         self._last = max(self._last, *self._open, 0)
 
     def hear(self) -> None:

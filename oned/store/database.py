@@ -48,7 +48,7 @@ def reading_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _leave_transactions(connection: DBAPIConnection, _record: object) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]
+        connection.isolation_level = None
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -110,6 +110,7 @@ class Lifecycle:
 
     def _record(self, unit: Unit, vm: VM, row: Row, cause: Cause) -> None:
         now = clock.stamp()
+        before = {record.seq: dict(vars(record)) for record in vm.history[-2:]}
         if vm.history and row.by_user and row.to is not None:
             _blame(vm.record, row.event, cause)
         if row.opens:
@@ -121,7 +122,8 @@ class Lifecycle:
         if len(vm.history) > 1:
             _stamp(vm.previous_record, row.previous, now)
         for record in vm.history[-3:]:
-            unit.put(tables.history, history_row(vm.id, record))
+            if vars(record) != before.get(record.seq):
+                unit.put(tables.history, history_row(vm.id, record))
 
     def _note(self, vm: VM, row: Row, cause: Cause) -> None:
         if row.event == "deploy done":

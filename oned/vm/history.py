@@ -1,6 +1,6 @@
 """History records: one per stay of a VM on a host (spec of OpenNebula 6.x, with the elements of 1.4 to 4.14)."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from oned.document.element import tag, wrap
@@ -68,7 +68,7 @@ class Record:
         return type(self)(seq=seq, stime=now, **{name: getattr(self, name) for name in kept})
 
     def saved(self) -> dict[str, Any]:
-        return asdict(self)
+        return vars(self)
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Self:
