@@ -35,23 +35,23 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; 0 after a clean end, 255 when it could not start."""
     arguments = _parser().parse_args(argv)
-    from oned.config import Config, ConfigError, print_config  # noqa: PLC0415 - --version and --help stay quick
-    from oned.locations import Locations  # noqa: PLC0415
+    from oned.config import Config, ConfigError, print_config  # --version and --help stay quick
+    from oned.locations import Locations
 
     if arguments.print_config:
-        print(print_config(), end="")
+        sys.stdout.write(print_config())
         return 0
     locations = Locations.of(os.environ)
     try:
         config = Config.load(arguments.config or locations.oned_conf, arguments.option)
         return _start(config, locations, foreground=arguments.foreground)
     except ConfigError as error:
-        print(f"Error while parsing configuration file: {error}", file=sys.stderr)
+        sys.stderr.write(f"Error while parsing configuration file: {error}" + "\n")
     return BAD_USAGE
 
 
 def _start(config: "Config", locations: "Locations", *, foreground: bool) -> int:
-    from oned.launch import StartFailed, run  # noqa: PLC0415 - the heavy parts, once the configuration is sound
+    from oned.launch import StartFailed, run  # the heavy parts, once the configuration is sound
 
     if not foreground:
         if os.fork():
@@ -60,7 +60,7 @@ def _start(config: "Config", locations: "Locations", *, foreground: bool) -> int
     try:
         run(config, locations)
     except StartFailed as error:
-        print(f"Error: {error}", file=sys.stderr)
+        sys.stderr.write(f"Error: {error}" + "\n")
         return BAD_USAGE
     return 0
 

@@ -4,13 +4,13 @@ Order: lock, log, data base, objects, drivers, open operations, endpoint, timers
 """
 
 import asyncio
+import functools
 import logging
 import os
 import platform
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import select
@@ -123,7 +123,7 @@ class Daemon:
             lock=lambda label: locations.lock_dir / f".{label}.lock",
         )
         timeouts = {(item.mad, item.short_name): item.timeouts for item in sections}
-        site = Site(str(locations.vms), platform.node(), lambda mad, name, verb: deadlines.of(timeouts, mad, name, verb))
+        site = Site(str(locations.vms), platform.node(), functools.partial(deadlines.of, timeouts))
         source = DriverSource(pools, site, locations.etc, config["VNC_BASE_PORT"])
         drivers = DriverSet(sections, surroundings, source, operations)
         source.drivers = operations.drivers = drivers
@@ -142,7 +142,7 @@ class Daemon:
     def _services(
         self, database: Database, pools: Pools, operations: Operations, restorer: Restorer, monitor: Monitor,
         events: Events,
-    ) -> Services:  # fmt: skip  # noqa: PLR0913 - it is the list of the parts
+    ) -> Services:  # fmt: skip
         rights, reasons = Rights(pools.rules), Reasons(database)
         reasons.load()
 

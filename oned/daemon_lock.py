@@ -10,7 +10,7 @@ class AlreadyRunning(Exception):
 
 
 def hold_lock(path: Path) -> int:
-    """Take the lock of the location. It is a lock on an open file, so it is never stale. AlreadyRunning if it is held."""
+    """Take the lock of the location; AlreadyRunning if it is held. It is on an open file, so it is never stale."""
     path.parent.mkdir(parents=True, exist_ok=True)
     number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:

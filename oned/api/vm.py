@@ -154,7 +154,8 @@ def action(call: Call, action: str, vm: VM) -> VM:
     """Change the state of a VM, by the modern or the classic name of the action.
 
     Names: terminate, poweroff, undeploy, reboot (each also -hard), hold, release, stop, suspend, resume, resched,
-    unresched; classic: shutdown, shutdown-hard, cancel, finalize, delete, delete-recreate, resubmit, restart, boot, reset.
+    unresched; classic: shutdown, shutdown-hard, cancel, finalize, delete, delete-recreate, resubmit, restart, boot,
+    reset.
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (unknown name, wrong state).
     Since: 1.0.
     """

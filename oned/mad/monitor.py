@@ -190,8 +190,8 @@ def _sample(vm: VM, values: dict[str, str]) -> dict[str, str]:
     for name, value in values.items():
         if not _NAME.fullmatch(name):
             continue
-        name = CLASSIC.get(name, name)
-        sample[name] = str(_whole(value)) if name in COUNTERS else value
+        modern = CLASSIC.get(name, name)
+        sample[modern] = str(_whole(value)) if modern in COUNTERS else value
     return sample
 
 

@@ -31,10 +31,10 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 if all is well, 255 with a sentence on standard error if not."""
     arguments = _parser().parse_args(argv)
-    from oned.daemon_lock import AlreadyRunning  # noqa: PLC0415 - help and version stay quick
-    from oned.locations import Locations  # noqa: PLC0415
-    from oned.onedb.copies import CopyFailed  # noqa: PLC0415
-    from oned.store.schema import SchemaError  # noqa: PLC0415
+    from oned.daemon_lock import AlreadyRunning  # help and version stay quick
+    from oned.locations import Locations
+    from oned.onedb.copies import CopyFailed
+    from oned.store.schema import SchemaError
 
     locations = Locations.of(os.environ)
     path = arguments.sqlite or locations.database
@@ -42,14 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return VERBS[verb](path, locations, arguments)
     except (CopyFailed, SchemaError, AlreadyRunning, OSError) as error:
-        print(f"onedb: {error}", file=sys.stderr)
+        sys.stderr.write(f"onedb: {error}" + "\n")
         return FAILED
 
 
 def _check(path: Path, *_: object) -> int:
-    from oned.onedb.check import notes, problems, take  # noqa: PLC0415
-    from oned.onedb.copies import check_file  # noqa: PLC0415
-    from oned.store.database import reading_engine  # noqa: PLC0415
+    from oned.onedb.check import notes, problems, take
+    from oned.onedb.copies import check_file
+    from oned.store.database import reading_engine
 
     check_file(path)
     started = time.monotonic()
@@ -57,39 +57,39 @@ def _check(path: Path, *_: object) -> int:
         snapshot = take(connection)
     found = problems(snapshot)
     for line in found:
-        print(f"problem: {line}")
+        _say(f"problem: {line}")
     for line in notes(snapshot):
-        print(f"note: {line}")
+        _say(f"note: {line}")
     counted = f"{len(snapshot.vms)} VMs, {len(snapshot.hosts)} hosts, {len(snapshot.intents)} open operations"
-    print(f"{counted}: {len(found) or 'no'} problems ({time.monotonic() - started:.1f} s)")
+    _say(f"{counted}: {len(found) or 'no'} problems ({time.monotonic() - started:.1f} s)")
     return FAILED if found else 0
 
 
 def _backup(path: Path, _locations: object, arguments: argparse.Namespace) -> int:
-    from oned.onedb.copies import backup  # noqa: PLC0415
+    from oned.onedb.copies import backup
 
     target = arguments.file or path.with_name(f"{path.name}.{time.strftime('%Y%m%d-%H%M%S')}")
     size = backup(path, target, force=arguments.force)
-    print(f"{target}: {size / 1024 / 1024:.1f} MiB. Put it back with: onedb restore {target}")
+    _say(f"{target}: {size / 1024 / 1024:.1f} MiB. Put it back with: onedb restore {target}")
     return 0
 
 
 def _restore(path: Path, locations: "Locations", arguments: argparse.Namespace) -> int:  # type: ignore[name-defined]  # noqa: F821
-    from oned.daemon_lock import hold_lock  # noqa: PLC0415
-    from oned.onedb.copies import restore  # noqa: PLC0415
+    from oned.daemon_lock import hold_lock
+    from oned.onedb.copies import restore
 
     lock = hold_lock(locations.daemon_lock)
     kept = restore(arguments.file, path)
     os.close(lock)
-    print(f"{path} is restored from {arguments.file}" + (f"; what it was is in {kept}" if kept else ""))
+    _say(f"{path} is restored from {arguments.file}" + (f"; what it was is in {kept}" if kept else ""))
     return 0
 
 
 def _upgrade(path: Path, locations: "Locations", _arguments: argparse.Namespace) -> int:  # type: ignore[name-defined]  # noqa: F821
-    from oned.daemon_lock import hold_lock  # noqa: PLC0415
-    from oned.onedb.copies import backup  # noqa: PLC0415
-    from oned.store.database import sqlite_engine  # noqa: PLC0415
-    from oned.store.schema import HEAD, revision, upgrade  # noqa: PLC0415
+    from oned.daemon_lock import hold_lock
+    from oned.onedb.copies import backup
+    from oned.store.database import sqlite_engine
+    from oned.store.schema import HEAD, revision, upgrade
 
     lock = hold_lock(locations.daemon_lock)
     engine = sqlite_engine(path)
@@ -98,20 +98,24 @@ def _upgrade(path: Path, locations: "Locations", _arguments: argparse.Namespace)
     if before and before != HEAD:
         kept = path.with_name(f"{path.name}.before-{HEAD}")
         backup(path, kept, force=True)
-        print(f"A copy of before is in {kept}")
+        _say(f"A copy of before is in {kept}")
     upgrade(engine)
     os.close(lock)
-    print(f"{path} is at schema {HEAD}" + (" (it was already)" if before == HEAD else f" (from {before or 'none'})"))
+    _say(f"{path} is at schema {HEAD}" + (" (it was already)" if before == HEAD else f" (from {before or 'none'})"))
     return 0
 
 
 def _version(path: Path, *_: object) -> int:
-    from oned.store.database import reading_engine  # noqa: PLC0415
-    from oned.store.schema import HEAD, revision  # noqa: PLC0415
+    from oned.store.database import reading_engine
+    from oned.store.schema import HEAD, revision
 
     with reading_engine(path).connect() as connection:
-        print(f"{path}: schema {revision(connection) or 'none'}; this release: {HEAD}")
+        _say(f"{path}: schema {revision(connection) or 'none'}; this release: {HEAD}")
     return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
 
 
 VERBS = {"check": _check, "backup": _backup, "restore": _restore, "upgrade": _upgrade, "version": _version}

@@ -33,8 +33,8 @@ def upgrade(engine: Engine) -> str:
 
 
 def _run(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - half a second that a start without revisions need not pay
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # half a second that a start without revisions need not pay
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrate"))

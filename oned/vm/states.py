@@ -153,7 +153,7 @@ LIVE = RUNNING | UNKNOWN
 """Asked about by the monitor; only here do its reports change the state."""
 
 STABLE = (
-    Family((INIT, PENDING, HOLD, STOPPED, SUSPENDED, DONE, POWEROFF, UNDEPLOYED, CLONING) + (RUNNING, UNKNOWN)) | FAILED
+    Family((INIT, PENDING, HOLD, STOPPED, SUSPENDED, DONE, POWEROFF, UNDEPLOYED, CLONING)) | RUNNING | UNKNOWN | FAILED
 )
 WAITS_FOR_DRIVER = Family(STATES) - STABLE
 """An operation is open: its answer, its deadline or a recovery moves the VM on."""
