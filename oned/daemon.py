@@ -1,6 +1,6 @@
 """The daemon: the only module that knows all parts, starts them in order and ends them.
 
-Order: lock, log, data base, objects, drivers, open operations, endpoint, timers. The end is the reverse.
+Order: lock, log, data base, objects, endpoint and timers, drivers, open operations. The end is the reverse.
 """
 
 import asyncio
@@ -65,9 +65,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         services, drivers = self._build(loop)
-        log.info("Starting the drivers")
-        await drivers.start()
-        resume(services.operations, services.pools)
+        starting = asyncio.create_task(self._start_drivers(services, drivers))
         timers = self._timers(services)
         serving = asyncio.create_task(self._serve(services))
         stopping = asyncio.create_task(stop.wait())
@@ -75,10 +73,18 @@ class Daemon:
         notify("STOPPING=1")
         log.info("Stopping")
         timers.shutdown(wait=False)
+        starting.cancel()
         await self._end(serving)
         await drivers.stop()
         services.database.close()
         log.info("All modules finalized, exiting.")
+
+    async def _start_drivers(self, services: Services, drivers: DriverSet) -> None:
+        """Start the drivers beside the endpoint: a slow one holds nobody up. Then take up what was open."""
+        left_open = services.operations.open_intents
+        log.info("Starting the drivers")
+        await drivers.start()
+        resume(services.operations, services.pools, left_open)
 
     async def _end(self, serving: "asyncio.Task[None]") -> None:
         if serving.done():

@@ -101,6 +101,10 @@ class Operations:
         self._last += 1
         return Intent(self._last, command, 1, clock.now())
 
+    def is_open(self, intent: Intent) -> bool:
+        """Whether nothing has closed the intent yet."""
+        return intent.id in self._open
+
     @property
     def open_intents(self) -> list[Intent]:
         return list(self._open.values())

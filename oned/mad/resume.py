@@ -27,9 +27,11 @@ def stored_intents(database: Database) -> list[Intent]:
     return [stored_intent(row) for row in database.read_now(select(tables.intent).order_by(tables.intent.c.id))]
 
 
-def resume(operations: Operations, pools: Pools) -> None:
-    """Send again, ask about, or fail every operation that was open. The drivers must have been started."""
-    for intent in operations.open_intents:
+def resume(operations: Operations, pools: Pools, left_open: list[Intent]) -> None:
+    """Send again, ask about, or fail every operation that was left open. The drivers must have been started."""
+    for intent in left_open:
+        if not operations.is_open(intent):
+            continue
         vm = pools.vms.peek(intent.command.oid)
         driver = operations.drivers.find(intent.command.mad, intent.command.driver)
         if vm is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
+from oned.command import Intent
 from oned.host.host import Host
 from oned.mad.resume import stored_intent
 from oned.store import tables
@@ -28,7 +29,7 @@ class Snapshot:
     vms: dict[int, VM] = field(default_factory=dict)
     hosts: dict[int, Host] = field(default_factory=dict)
     users: dict[int, User] = field(default_factory=dict)
-    intents: list[Any] = field(default_factory=list)
+    intents: list[Intent] = field(default_factory=list)
     last_ids: dict[str, int] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     columns: dict[int, tuple[int, int, str, int, int]] = field(default_factory=dict)
@@ -97,8 +98,8 @@ def waiting_vms_have_an_intent(snapshot: Snapshot) -> Iterator[str]:
         if vm.state in WAITS_FOR_DRIVER and vm.state is not CLONING and not open_for[vm.id]:
             yield f"VM {vm.id}: it is {vm.state} and no driver was asked for anything"
     for intent in snapshot.intents:
-        vm = snapshot.vms.get(intent.command.oid)
-        if vm is None or vm.state is DONE:
+        owner = snapshot.vms.get(intent.command.oid)
+        if owner is None or owner.state is DONE:
             yield f"intent {intent.id} ({intent.command.verb}): its VM {intent.command.oid} does not live"
 
 

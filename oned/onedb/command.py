@@ -4,10 +4,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oned import __version__
+
+if TYPE_CHECKING:
+    from oned.locations import Locations
 
 FAILED = 255
 
@@ -46,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _check(path: Path, *_: object) -> int:
+def _check(path: Path, _locations: "Locations", _arguments: argparse.Namespace) -> int:
     from oned.onedb.check import notes, problems, take
     from oned.onedb.copies import check_file
     from oned.store.database import reading_engine
@@ -65,7 +69,7 @@ def _check(path: Path, *_: object) -> int:
     return FAILED if found else 0
 
 
-def _backup(path: Path, _locations: object, arguments: argparse.Namespace) -> int:
+def _backup(path: Path, _locations: "Locations", arguments: argparse.Namespace) -> int:
     from oned.onedb.copies import backup
 
     target = arguments.file or path.with_name(f"{path.name}.{time.strftime('%Y%m%d-%H%M%S')}")
@@ -74,7 +78,7 @@ def _backup(path: Path, _locations: object, arguments: argparse.Namespace) -> in
     return 0
 
 
-def _restore(path: Path, locations: "Locations", arguments: argparse.Namespace) -> int:  # type: ignore[name-defined]  # noqa: F821
+def _restore(path: Path, locations: "Locations", arguments: argparse.Namespace) -> int:
     from oned.daemon_lock import hold_lock
     from oned.onedb.copies import restore
 
@@ -85,7 +89,7 @@ def _restore(path: Path, locations: "Locations", arguments: argparse.Namespace) 
     return 0
 
 
-def _upgrade(path: Path, locations: "Locations", _arguments: argparse.Namespace) -> int:  # type: ignore[name-defined]  # noqa: F821
+def _upgrade(path: Path, locations: "Locations", _arguments: argparse.Namespace) -> int:
     from oned.daemon_lock import hold_lock
     from oned.onedb.copies import backup
     from oned.store.database import sqlite_engine
@@ -105,7 +109,7 @@ def _upgrade(path: Path, locations: "Locations", _arguments: argparse.Namespace)
     return 0
 
 
-def _version(path: Path, *_: object) -> int:
+def _version(path: Path, _locations: "Locations", _arguments: argparse.Namespace) -> int:
     from oned.store.database import reading_engine
     from oned.store.schema import HEAD, revision
 
@@ -118,4 +122,10 @@ def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-VERBS = {"check": _check, "backup": _backup, "restore": _restore, "upgrade": _upgrade, "version": _version}
+VERBS: "dict[str, Callable[[Path, Locations, argparse.Namespace], int]]" = {
+    "check": _check,
+    "backup": _backup,
+    "restore": _restore,
+    "upgrade": _upgrade,
+    "version": _version,
+}
