@@ -146,8 +146,8 @@ class Program:
             if rest and command is None:
                 sys.stderr.write(f"{self.name} has no command {rest[0]!r}\n")
             return FAILURE if rest and command is None else 0
-        client = _client(given)
-        return command.function(client, *self._positional(client, command, rest[1:]), **_keywords(command, given)) or 0
+        with _client(given) as one:
+            return command.function(one, *self._positional(one, command, rest[1:]), **_keywords(command, given)) or 0
 
     def _parse(self, words: list[str]) -> tuple[dict[str, Any], list[str]]:
         """The options given, and the other words. Raises CommandError."""
@@ -157,7 +157,7 @@ class Program:
         for option in self.options():
             _add_option(parser, option)
         parser.error = _refuse  # type: ignore[method-assign,assignment]
-        known, rest = parser.parse_known_args(words)
+        known, rest = parser.parse_known_args(_joined(words, self.options()))
         strange = [word for word in rest if word.startswith("-") and not _is_word(word)]
         if strange:
             raise CommandError(f"invalid option: {strange[0]}")
@@ -173,7 +173,7 @@ class Program:
             raise CommandError(self._too_few(command, len(names) - optional))
         if len(words) > len(names) and not several:
             raise CommandError(f"Wrong number of arguments\nUsage: {self.usage(command)}")
-        if several:
+        if several and len(words) > len(names):
             words = [*words[: len(names) - 1], ",".join(words[len(names) - 1 :])]
         kinds = [command.function.__annotations__.get(name, str) for name in names]
         return [_convert(one, kind, word) for kind, word in zip(kinds, words, strict=False)]
@@ -206,6 +206,17 @@ def _is_word(word: str) -> bool:
 
 def _refuse(message: str) -> None:
     raise CommandError(message)
+
+
+def _joined(words: list[str], options: list[Option]) -> list[str]:
+    """The words with each option and its value as one, for a value may begin with a minus: `-o -NAME`."""
+    with_value = {flag for option in options if option.value for flag in option.flags}
+    joined = []
+    rest = iter(words)
+    for word in rest:
+        value = next(rest, None) if word in with_value else None
+        joined.append(word if value is None else f"{word}{'=' if word.startswith('--') else ''}{value}")
+    return joined
 
 
 def _add_option(parser: "argparse.ArgumentParser", option: Option) -> None:

@@ -53,12 +53,14 @@ def _status_command(status: Status) -> Command:
 
 
 @program.command("create", "<hostname> [<im> <vm> [<tm> [<vnm>]]]", IM, VM, NET, CLUSTER)
-def create(one: Client, name: str, im: str = "", vm: str = "", _tm: str = "", _vnm: str = "", **options: Any) -> None:
+def create(
+    one: Client, name: str, im_word: str = "", vm_word: str = "", _tm: str = "", _vnm: str = "", **options: Any
+) -> None:
     """Enters a host: with --im and --vm, or the drivers as further words.
 
     The words <tm> and <vnm> of old scripts are taken and not used.
     """
-    information, machines = options["im"] or im, options["vm"] or vm
+    information, machines = options["im"] or im_word, options["vm"] or vm_word
     if not (information and machines):
         raise CommandError(f"name both drivers: onehost create {name} --im DRIVER --vm DRIVER")
     cluster = _DEFAULT_CLUSTER if options["cluster"] is None else CLUSTERS.id(one, options["cluster"])

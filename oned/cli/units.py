@@ -28,7 +28,7 @@ def mebibytes(text: str) -> int:
 
 
 def quantity(text: str) -> float | None:
-    """The number that a cell begins with, with its unit counted in; None when it does not begin with one."""
+    """The number that a cell begins with, with its unit counted in, K as 1; None when it does not begin with one."""
     found = re.match(r"\s*(-?\d+(?:\.\d+)?)([KMGT](?![a-z]))?", text)
     if not found:
         return None

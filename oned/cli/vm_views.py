@@ -42,6 +42,10 @@ def _used_memory(vm: Document) -> str:
     return vm.text("MONITORING/MEMORY") or "0"
 
 
+def _prolog(record: Document) -> str:
+    return age(record.int("PSTIME"), record.int("PETIME"))
+
+
 VM_TABLE = Table(
     (
         Column("ID", 4, "id of the VM", lambda vm: vm.text("ID")),
@@ -79,7 +83,7 @@ HISTORY_TABLE = Table(
         Column("DS", 4, "id of the system datastore", lambda record: record.text("DS_ID")),
         Column("START", 15, "when it began", lambda record: moment(record.int("STIME"))),
         Column("TIME", 10, "how long it took", lambda record: age(record.int("STIME"), record.int("ETIME"))),
-        Column("PROLOG", 10, "of that, moving files before the start", lambda record: _prolog(record)),
+        Column("PROLOG", 10, "of that, moving files before the start", _prolog),
     ),
     default="SEQ,HOST,ACTION,DS,START,TIME,PROLOG",
 )
@@ -115,10 +119,6 @@ _FILTERS = Table(
     ),
     default="FILTER,REMOVED,DETAIL",
 )
-
-
-def _prolog(record: Document) -> str:
-    return age(record.int("PSTIME"), record.int("PETIME"))
 
 
 def show_vm(vm: Document) -> None:

@@ -1,0 +1,363 @@
+"""onevm against a daemon on the wire: what it calls, what it writes, how it leaves."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from fakes_rpc import FakeCloud, Refused
+
+from oned.cli import onevm
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeCloud]:
+    """VMs 3 web, 4 db, 5 and 6 twin; hosts 0 alpha, 1 beta; and an environment that leads there."""
+    (tmp_path / "auth").write_text("ada:secret\n")
+    with FakeCloud() as cloud:
+        monkeypatch.setenv("ONE_XMLRPC", cloud.endpoint)
+        monkeypatch.setenv("ONE_AUTH", str(tmp_path / "auth"))
+        monkeypatch.setenv("ONE_XMLRPC_TIMEOUT", "20")
+        cloud.hosts = {0: "alpha", 1: "beta"}
+        cloud.vm(3, "web", "RUNNING", host="alpha", hid=0)
+        cloud.vm(4, "db", "PENDING")
+        cloud.vm(5, "twin", "HOLD")
+        cloud.vm(6, "twin", "HOLD")
+        yield cloud
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_list_shows_the_modern_columns(cloud: FakeCloud, capsys: Capture) -> None:
+    assert onevm.main(["list"]) == 0
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "  ID USER     GROUP    NAME            STAT  CPU     MEM HOST             TIME",
+        "   3 oneadmin oneadmin web             runn  0.5    1.5G alpha        0d 02h31",
+        "   4 oneadmin oneadmin db              pend  0.5    1.5G              0d 02h31",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "flag"), [("all", -2), ("a", -2), ("mine", -3), ("m", -3), ("group", -1), ("g", -1), ("ada", 2), ("7", 7)]
+)
+def test_list_filters_by_owner(cloud: FakeCloud, word: str, flag: int) -> None:
+    assert onevm.main(["list", word]) == 0
+    assert cloud.called("one.vmpool.info") == [(flag, -1, -1, -1)]
+
+
+def test_list_takes_columns_tests_and_order(cloud: FakeCloud, capsys: Capture) -> None:
+    assert onevm.main(["-l", "id,Name,stat", "list", "--filter", "STAT!=runn", "-o", "-NAME,ID", "--no-header"]) == 0
+    assert capsys.readouterr().out.split() == ["5", "twin", "hold", "6", "twin", "hold", "4", "db", "pend"]
+
+
+@pytest.mark.parametrize(
+    ("tests", "ids"),
+    [
+        (["-f", "HOST=alpha"], ["3"]),
+        (["-f", "MEM>1G,ID<5"], ["3", "4"]),
+        (["-f", "MEM>2G"], []),
+        (["-f", "NAME=WEB,NAME=db"], []),
+        (["-f", "NAME=WEB,NAME=db", "--operator", "or"], ["3", "4"]),
+    ],
+)
+def test_list_keeps_rows_that_fit(cloud: FakeCloud, capsys: Capture, tests: list[str], ids: list[str]) -> None:
+    assert onevm.main(["list", "-l", "ID", "--no-header", *tests]) == 0
+    assert capsys.readouterr().out.split() == ids
+
+
+def test_list_as_csv_cuts_nothing(cloud: FakeCloud, capsys: Capture) -> None:
+    cloud.vms[3]["name"] = "a, long name " + "x" * 40
+    assert onevm.main(["list", "--csv", "-l", "ID,NAME,MEM", "-k", "-f", "ID=3"]) == 0
+    assert capsys.readouterr().out == f'ID,NAME,MEM\n3,"a, long name {"x" * 40}",1572864\n'
+
+
+def test_list_gives_the_document_as_xml_json_and_yaml(cloud: FakeCloud, capsys: Capture) -> None:
+    assert onevm.main(["list", "-x"]) == 0
+    assert capsys.readouterr().out.startswith("<VM_POOL>\n  <VM>\n    <ID>3</ID>\n")
+    for option, read in (("-j", json.loads), ("-y", yaml.safe_load)):
+        assert onevm.main(["list", option]) == 0
+        pool = read(capsys.readouterr().out)
+        assert [vm["NAME"] for vm in pool["VM_POOL"]["VM"]] == ["web", "db", "twin", "twin"]
+
+
+def test_list_describes_its_columns_without_a_call(cloud: FakeCloud, capsys: Capture) -> None:
+    assert onevm.main(["list", "--describe"]) == 0
+    assert "HOST           : host it is on\n" in capsys.readouterr().out
+    assert cloud.calls == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["list", "-l", "ID,NOPE"], "there is no column NOPE"),
+        (["list", "-f", "nonsense"], "is not a test such as"),
+        (["list", "-f", "ID=1", "--operator", "XOR"], "AND or OR"),
+        (["deploy", "3"], "Command deploy requires 2 parameters to run."),
+        (["show"], "Command show requires one parameter to run"),
+        (["rename", "3", "a", "b"], "Wrong number of arguments"),
+        (["suspend", "--nope", "3"], "invalid option: --nope"),
+        (["show", "--live", "3"], "show has no option --live"),
+        (["suspend", "nobody"], "VM named nobody not found."),
+        (["suspend", "twin"], "There are multiple VMs with name twin."),
+        (["deploy", "3", "gamma"], "HOST named gamma not found."),
+        (["migrate", "3", "beta", "--live", "--poff"], "--live and --poff exclude each other"),
+        (["recover", "3"], "say how: --failure"),
+        (["chmod", "3", "888"], "three octal digits"),
+        (["suspend", "9..4"], "is not a range"),
+        (["suspend", "3", "--timeout", "soon"], "--timeout: 'soon' is not a number"),
+        (["create", "/nowhere/vm.one"], "Can not read template: /nowhere/vm.one"),
+        (["create"], "name a template file"),
+        (["list", "--user", "ada"], "--user and --password go together"),
+    ],
+)
+def test_wrong_line_is_refused_on_stderr_with_255(
+    cloud: FakeCloud, capsys: Capture, words: list[str], message: str
+) -> None:
+    assert onevm.main(words) == 255
+    output = capsys.readouterr()
+    assert message in output.err
+    assert output.out == ""
+
+
+def test_unknown_command_shows_the_help_and_leaves_with_255(cloud: FakeCloud, capsys: Capture) -> None:
+    assert onevm.main(["bogus"]) == 255
+    output = capsys.readouterr()
+    assert "deploy <vm-list> <host>" in output.out
+    assert "'bogus'" in output.err
+
+
+ACTIONS = [
+    (["hold", "4"], "hold"),
+    (["release", "4"], "release"),
+    (["stop", "4"], "stop"),
+    (["suspend", "4"], "suspend"),
+    (["resume", "4"], "resume"),
+    (["poweroff", "4"], "poweroff"),
+    (["poweroff", "--hard", "4"], "poweroff-hard"),
+    (["undeploy", "4"], "undeploy"),
+    (["undeploy", "4", "--hard"], "undeploy-hard"),
+    (["reboot", "4"], "reboot"),
+    (["reboot", "4", "--hard"], "reboot-hard"),
+    (["terminate", "4"], "terminate"),
+    (["terminate", "4", "--hard"], "terminate-hard"),
+    (["resched", "4"], "resched"),
+    (["unresched", "4"], "unresched"),
+    (["shutdown", "4"], "terminate"),
+    (["cancel", "4"], "terminate-hard"),
+    (["restart", "4"], "resume"),
+    (["boot", "4"], "resume"),
+    (["reset", "4"], "reboot-hard"),
+]
+
+
+@pytest.mark.parametrize(("words", "name"), ACTIONS)
+def test_action_sends_its_name_and_says_nothing(cloud: FakeCloud, capsys: Capture, words: list[str], name: str) -> None:
+    assert onevm.main(words) == 0
+    assert cloud.called("one.vm.action") == [(name, 4)]
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (["deploy", "db", "beta"], ("one.vm.deploy", 4, 1, False, -1)),
+        (["deploy", "4", "1", "0", "--enforce"], ("one.vm.deploy", 4, 1, True, 0)),
+        (["migrate", "3", "beta"], ("one.vm.migrate", 3, 1, False, False, -1, 0)),
+        (["migrate", "--live", "web", "1"], ("one.vm.migrate", 3, 1, True, False, -1, 0)),
+        (["migrate", "3", "1", "--poff", "-e"], ("one.vm.migrate", 3, 1, False, True, -1, 1)),
+        (["migrate", "3", "1", "--poff-hard"], ("one.vm.migrate", 3, 1, False, False, -1, 2)),
+        (["livemigrate", "3", "1"], ("one.vm.migrate", 3, 1, True, False, -1, 0)),
+        (["recover", "3", "--failure"], ("one.vm.recover", 3, 0)),
+        (["recover", "3", "--success"], ("one.vm.recover", 3, 1)),
+        (["recover", "3", "--retry"], ("one.vm.recover", 3, 2)),
+        (["recover", "3", "--delete"], ("one.vm.recover", 3, 3)),
+        (["recover", "3", "--recreate"], ("one.vm.recover", 3, 4)),
+        (["recover", "3", "--delete-db"], ("one.vm.recover", 3, 5)),
+        (["delete", "3"], ("one.vm.recover", 3, 3)),
+        (["delete", "3", "--recreate"], ("one.vm.recover", 3, 4)),
+        (["resubmit", "3"], ("one.vm.recover", 3, 4)),
+        (["rename", "web", "www"], ("one.vm.rename", 3, "www")),
+        (["chown", "3", "ada"], ("one.vm.chown", 3, 2, -1)),
+        (["chgrp", "3", "100"], ("one.vm.chown", 3, -1, 100)),
+        (["chmod", "3", "641"], ("one.vm.chmod", 3, 1, 1, 0, 1, 0, 0, 0, 0, 1)),
+        (["lock", "3"], ("one.vm.lock", 3, 1)),
+        (["lock", "3", "--all"], ("one.vm.lock", 3, 4)),
+        (["unlock", "3"], ("one.vm.unlock", 3)),
+        (["resize", "3", "--memory", "2G", "--cpu", "1"], ("one.vm.resize", 3, 'CPU="1"\nMEMORY="2048"\n', False)),
+    ],
+)
+def test_command_makes_the_call(cloud: FakeCloud, words: list[str], call: tuple[object, ...]) -> None:
+    for name in ("rename", "chown", "chmod", "lock", "unlock", "resize"):
+        cloud.methods[f"one.vm.{name}"] = lambda vm, *_rest: vm
+    assert onevm.main(words) == 0
+    assert cloud.calls[-1] == call
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (["3,5..6"], [3, 5, 6]),
+        (["web", "6"], [3, 6]),
+        (["web,db"], [3, 4]),
+        (["3", "3", "web"], [3]),
+        (["3", "4..6"], [3, 4, 5, 6]),
+    ],
+)
+def test_objects_are_written_as_ids_ranges_and_names(cloud: FakeCloud, words: list[str], ids: list[int]) -> None:
+    assert onevm.main(["suspend", *words]) == 0
+    assert cloud.called("one.vm.action") == [("suspend", vm) for vm in ids]
+
+
+def test_error_on_one_object_does_not_stop_the_others(cloud: FakeCloud, capsys: Capture) -> None:
+    assert onevm.main(["suspend", "-v", "3", "99", "4"]) == 255
+    output = capsys.readouterr()
+    assert cloud.called("one.vm.action") == [("suspend", 3), ("suspend", 99), ("suspend", 4)]
+    assert output.err == "[one.vm.action] Error getting virtual machine [99].\n"
+    assert output.out == "VM 3: suspending\nVM 99: suspending\nVM 4: suspending\n"
+
+
+def test_user_and_password_take_the_place_of_the_file(cloud: FakeCloud) -> None:
+    assert onevm.main(["list", "--user", "eve", "--password", "a:b"]) == 0
+    assert cloud.sessions == ["eve:a:b"]
+
+
+def test_dry_run_shows_what_would_be_touched_and_changes_nothing(cloud: FakeCloud, capsys: Capture) -> None:
+    for words in (["terminate", "--hard"], ["delete"], ["recover", "--retry"], ["deploy"], ["migrate", "--live"]):
+        rest = ["beta"] if words[0] in ("deploy", "migrate") else []
+        assert onevm.main([*words, "3,4", *rest, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    changed = ("one.vm.action", "one.vm.recover", "one.vm.deploy", "one.vm.migrate")
+    assert not any(cloud.called(method) for method in changed)
+    assert out.count("Nothing was changed.") == 5
+    assert "     3 web                  RUNNING                    alpha           terminate-hard\n" in out
+    assert "     4 db                   PENDING                    -               terminate-hard\n" in out
+    assert "RUNNING                    alpha           migrate live\n" in out
+
+
+def test_show_has_the_sections_of_a_vm(cloud: FakeCloud, capsys: Capture) -> None:
+    cloud.vms[3]["template"] = "<NIC><NIC_ID>0</NIC_ID><IP>10.0.0.9</IP><NETWORK>lan</NETWORK></NIC><DISK/>"
+    cloud.vms[3]["error"] = "it failed once"
+    assert onevm.main(["show", "web"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("VIRTUAL MACHINE 3 INFORMATION\nID                  : 3\nNAME                : web\n")
+    assert "STATE               : ACTIVE\nLCM_STATE           : RUNNING\n" in out
+    assert "HOST                : alpha\n" in out
+    assert "PERMISSIONS\nOWNER               : um-\nGROUP               : ---\n" in out
+    assert "  0 lan                               10.0.0.9" in out
+    assert "VIRTUAL MACHINE HISTORY\n SEQ HOST            ACTION" in out
+    assert 'USER TEMPLATE\nERROR="it failed once"\n' in out
+    assert 'VIRTUAL MACHINE TEMPLATE\nCPU="0.5"\nMEMORY="1536"\nNIC=[\n  NIC_ID="0",\n' in out
+
+
+def test_history_lists_the_records(cloud: FakeCloud, capsys: Capture) -> None:
+    assert onevm.main(["history"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("History for VM 3\n")
+    assert "   0 alpha           none" in out
+
+
+def test_explain_says_summary_filters_and_reasons(cloud: FakeCloud, capsys: Capture) -> None:
+    cloud.methods["oned.vm.explain"] = lambda vm: (
+        f"<EXPLAIN><VM_ID>{vm}</VM_ID><STATE>PENDING</STATE><SUMMARY>no host has 8 CPUs</SUMMARY>"
+        "<REASON><TIME>1700000000</TIME><WHO>mm_sched</WHO><TEXT>not placed</TEXT></REASON>"
+        "<FILTER><NAME>FREE_CPU</NAME><REMOVED>2</REMOVED><DETAIL>alpha, beta</DETAIL></FILTER></EXPLAIN>"
+    )
+    assert onevm.main(["explain", "db"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "VM 4 is PENDING: no host has 8 CPUs"
+    assert lines[2].split() == ["FILTER", "REMOVED", "DETAIL"]
+    assert lines[3].split(maxsplit=2) == ["FREE_CPU", "2", "alpha, beta"]
+    assert lines[5].endswith("  mm_sched: not placed")
+
+
+@pytest.fixture
+def allocated(cloud: FakeCloud) -> list[tuple[str, bool]]:
+    """What was allocated: the text and whether it is on hold. Ids begin with 10."""
+    made: list[tuple[str, bool]] = []
+
+    def allocate(text: str, hold: bool = False) -> int:
+        made.append((text, hold))
+        return 9 + len(made)
+
+    cloud.methods["one.vm.allocate"] = allocate
+    return made
+
+
+def test_create_sends_a_file_as_it_is(allocated: list[tuple[str, bool]], tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "vm.one").write_text("NAME = web # mine\nCPU = 1\n")
+    assert onevm.main(["create", str(tmp_path / "vm.one"), "--hold", "-m", "2"]) == 0
+    assert allocated == [("NAME = web # mine\nCPU = 1\n", True)] * 2
+    assert capsys.readouterr().out == "ID: 10\nID: 11\n"
+
+
+def test_create_makes_a_template_of_options(allocated: list[tuple[str, bool]]) -> None:
+    words = ["--name", "w%i", "--cpu", "0.5", "--memory", "1G", "--disk", "7", "--disk", "/srv/x.img", "--nic", "lan"]
+    assert onevm.main(["create", *words, "--boot", "hd", "--context", "A=b c", "-m", "2", "--rank", "FREE_CPU"]) == 0
+    assert [text.partition("\n")[0] for text, _ in allocated] == ['NAME="w0"', 'NAME="w1"']
+    assert allocated[1][0].partition("\n")[2] == (
+        'CPU="0.5"\nMEMORY="1024"\nSCHED_RANK="FREE_CPU"\nDISK=[\n  IMAGE_ID="7" ]\nDISK=[\n  SOURCE="/srv/x.img" ]\n'
+        'NIC=[\n  NETWORK="lan" ]\nOS=[\n  BOOT="hd" ]\nCONTEXT=[\n  A="b c" ]\n'
+    )
+
+
+def test_create_completes_a_file_by_options(allocated: list[tuple[str, bool]], tmp_path: Path) -> None:
+    (tmp_path / "vm.one").write_text("NAME = web\nCPU = 1\nOS = [ ARCH = x86_64 ]\n")
+    assert onevm.main(["submit", str(tmp_path / "vm.one"), "--cpu", "2", "--boot", "net"]) == 0
+    assert allocated[0][0] == 'NAME="web"\nCPU="2"\nOS=[\n  ARCH="x86_64",\n  BOOT="net" ]\n'
+
+
+def test_create_dry_run_checks_and_makes_nothing(
+    allocated: list[tuple[str, bool]], tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "good.one").write_text("NAME = web")
+    (tmp_path / "bad.one").write_text("NAME = web\nCPU 1")
+    assert onevm.main(["create", str(tmp_path / "good.one"), "--dry-run"]) == 0
+    assert onevm.main(["create", str(tmp_path / "bad.one"), "--dry-run"]) == 255
+    output = capsys.readouterr()
+    assert 'NAME="web"' in output.out
+    assert "Nothing was changed." in output.out
+    assert "syntax error, unexpected" in output.err
+    assert allocated == []
+
+
+def test_update_takes_a_file(cloud: FakeCloud, tmp_path: Path) -> None:
+    cloud.methods["one.vm.update"] = lambda vm, *_rest: vm
+    (tmp_path / "new").write_text("A=1")
+    assert onevm.main(["update", "3", str(tmp_path / "new"), "--append"]) == 0
+    assert cloud.called("one.vm.update") == [(3, "A=1", 1)]
+
+
+def test_update_edits_the_user_template(cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.methods["one.vm.update"] = lambda vm, *_rest: vm
+    cloud.vms[3]["error"] = "old"
+    editor = tmp_path / "my editor"
+    editor.write_text('#!/bin/sh\nsed -i s/old/new/ "$1"\n')
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", f"'{editor}'")
+    assert onevm.main(["update", "web"]) == 0
+    assert cloud.called("one.vm.update") == [(3, 'ERROR="new"\n', 0)]
+
+
+def test_update_without_a_change_sends_nothing(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    for editor, message in (
+        ("true", "as before"),
+        ("false", "left with 1"),
+        ("/nowhere/vi", "cannot start the editor"),
+    ):
+        monkeypatch.setenv("VISUAL", editor)
+        assert onevm.main(["update", "web"]) == 255
+        assert message in capsys.readouterr().err
+    assert cloud.called("one.vm.update") == []
+
+
+def test_refused_call_shows_the_text_of_the_daemon(cloud: FakeCloud, capsys: Capture) -> None:
+    def refuse(*_filter: int) -> str:
+        raise Refused("User couldn't be authenticated, aborting call.", 0x0100)
+
+    cloud.methods["one.vmpool.info"] = refuse
+    assert onevm.main(["list"]) == 255
+    assert capsys.readouterr().err == "[one.vmpool.info] User couldn't be authenticated, aborting call.\n"
