@@ -1,5 +1,6 @@
 """onevm: virtual machines."""
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -234,6 +235,7 @@ def watch(one: Client, vms: VMList | None = None) -> None:
     for event in changes(Events(one), vms or []):
         stamp = time.strftime("%H:%M:%S", time.localtime(event.int("TIME")))
         say(f"{stamp}  VM {event.text('OID')}  {event.text('OLD')} -> {event.text('NEW')}")
+        sys.stdout.flush()
 
 
 def _pool(one: Client, word: str) -> Document:

@@ -99,7 +99,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = [_Token(*_kind(found), found.start()) for found in _TOKEN.finditer(text)]
+        self._tokens = [_token(found) for found in _TOKEN.finditer(text)]
         self._tokens.append(_Token("end", "", len(text)))
         self._at = 0
         self._depth = 0
@@ -150,10 +150,10 @@ class _Parser:
         return ExpressionError(f"syntax error, unexpected {shown}, expecting {expected} at {place}")
 
 
-def _kind(found: re.Match[str]) -> tuple[str, str]:
+def _token(found: re.Match[str]) -> _Token:
     kind = found.lastgroup or ""
     text = found[kind]
-    return kind, ("!=" if kind == "compare" and text[0] == "!" else text)
+    return _Token(kind, "!=" if kind == "compare" and text[0] == "!" else text, found.start())
 
 
 class _Requirement(_Parser):
