@@ -174,11 +174,12 @@ def _widths(columns: list[Column], cells: list[list[str]], terminal: int) -> lis
         if column.name == "ID":
             widths[place] = max(widths[place], needed[place])
     free = terminal - sum(widths) - len(widths) + 1 if terminal else sys.maxsize
-    for place, column in enumerate(columns):
-        if column.expand and free > 0:
-            growth = min(max(needed[place] - widths[place], 0), free)
-            widths[place] += growth
-            free -= growth
+    wants = {place: needed[place] - widths[place] for place, column in enumerate(columns) if column.expand}
+    growing = sorted((place for place in wants if wants[place] > 0), key=wants.__getitem__)
+    for count, place in enumerate(growing):
+        growth = max(min(wants[place], free // (len(growing) - count)), 0)
+        widths[place] += growth
+        free -= growth
     return widths
 
 

@@ -46,9 +46,10 @@ def share(used: float, total: float, *, memory: bool = False, raw: bool = False)
 
 
 def duration(seconds: float) -> str:
-    """`  0d 02h31`: days, hours and minutes, 10 characters wide."""
+    """`  0d 02h31`: days, hours and minutes, 10 characters wide; from 1000 days on without the minutes."""
     minutes = max(int(seconds), 0) // 60
-    return f"{minutes // 1440:3d}d {minutes // 60 % 24:02d}h{minutes % 60:02d}"
+    days, hours = minutes // 1440, minutes // 60 % 24
+    return f"{days:3d}d {hours:02d}h{minutes % 60:02d}" if days < 1000 else f"{days}d {hours:02d}h"
 
 
 def moment(stamp: int) -> str:

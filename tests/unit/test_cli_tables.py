@@ -1,9 +1,13 @@
 """What is read from the tables of commands: help, manual page, completion; and how fast a program starts."""
 
+import fcntl
 import os
+import pty
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -12,6 +16,11 @@ from oned.cli import completion, manual, onehost, oneuser, onevm
 from oned.cli.command import FAILURE, Program
 from oned.cli.names import expand
 from oned.cli.units import age, duration, mebibytes, quantity, share, size
+
+WIDE = (
+    f"<VM><ID>7</ID><NAME>{'n' * 40}</NAME><STATE>3</STATE><LCM_STATE>3</LCM_STATE><HISTORY_RECORDS><HISTORY>"
+    f"<HOSTNAME>{'h' * 19}</HOSTNAME></HISTORY></HISTORY_RECORDS></VM>"
+)
 
 PROGRAMS = [onevm.program, onehost.program, oneuser.program]
 HEAVY = ["argparse", "dataclasses", "inspect", "logging", "http.client", "xmlrpc.client", "asyncio", "yaml", "json",
@@ -85,6 +94,30 @@ def test_version_and_help_import_nothing_heavy(module: str, arguments: list[str]
     assert done.stdout == f"{module} {oned.__version__}\n" if arguments == ["--version"] else "Usage" in done.stdout
 
 
+def on_terminal(script: str, columns: int) -> str:
+    """What a script writes when its stdout is a terminal of so many columns."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    subprocess.run([sys.executable, "-c", script], stdout=its, check=True)
+    os.close(its)
+    written = os.read(ours, 65536).decode().replace("\r\n", "\n")
+    os.close(ours)
+    return written
+
+
+def test_columns_on_a_terminal_share_what_is_free_and_states_have_colours() -> None:
+    script = (
+        "from oned.cli.vm_views import VM_TABLE; from oned.cli.table import Wishes; "
+        f"from oned.client.documents import parse; vm = parse({WIDE!r}); "
+        "VM_TABLE.show([vm], Wishes(columns='ID,NAME,STAT,HOST'))"
+    )
+    header, row = on_terminal(script, 50).splitlines()
+    assert header == "\x1b[1m\x1b[4m  ID NAME                   STAT HOST" + " " * 13 + "\x1b[0m"
+    assert row == "   7 " + "n" * 22 + " \x1b[32mrunn\x1b[0m " + "h" * 17
+    plain = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert plain.splitlines()[1] == f"   7 {'n' * 40} runn {'h' * 19}"
+
+
 def test_help_of_a_command_shows_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert onevm.main(["deploy", "--help"]) == 0
     out = capsys.readouterr().out
@@ -131,6 +164,7 @@ def test_sizes_times_and_shares_are_readable() -> None:
     assert share(100, 800) == "100 / 800 (12%)"
     assert share(1, 0) == "-"
     assert duration(2 * 86400 + 3 * 3600 + 4 * 60 + 59) == "  2d 03h04"
+    assert duration(1106 * 86400 + 15 * 3600) == "1106d 15h"
     assert age(0) == "-"
     with pytest.raises(ValueError, match="not a size"):
         mebibytes("much")
