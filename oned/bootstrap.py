@@ -1,6 +1,7 @@
 """The first start: oneadmin, the groups, the default cluster, the system datastore, the default rules."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from oned.auth import passwords
@@ -22,7 +23,7 @@ class NoCredentials(Exception):
     """ONE_AUTH is missing or malformed."""
 
 
-def credentials(candidates: list[Path]) -> tuple[str, str]:
+def credentials(candidates: Sequence[Path]) -> tuple[str, str]:
     """Name and password of oneadmin, from the first of the files that exists. NoCredentials if there is none."""
     for path in candidates:
         if not path.is_file():

@@ -175,10 +175,13 @@ class Daemon:
     def _first_start(self, services: Services) -> None:
         admin = bootstrap.credentials(self.locations.credentials)
         unit = services.operations.unit()
-        bootstrap.fill(services.pools, unit, admin, self.config["DATASTORE_LOCATION"])
+        bootstrap.fill(services.pools, unit, admin, self._datastores())
         unit.commit()
         services.rights.rules_changed()
         log.info("First start: user %s, the groups, the default cluster and the system datastore are made", admin[0])
+
+    def _datastores(self) -> str:
+        return str(self.config["DATASTORE_LOCATION"] or self.locations.var / "datastores")
 
     def _reserve_events(self, database: Database) -> int:
         rows = database.read_now(select(tables.meta.c.value).where(tables.meta.c.name == "events"))

@@ -1,0 +1,161 @@
+"""oned.conf: its settings and what the daemon reads of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from oned.setting import (
+    OCTAL, REPEATED, SECONDS, TEXT, TRUTH, VECTOR, WHOLE, ConfigError, Setting, Table, Values, effective_text, xml,
+)  # fmt: skip
+
+__all__ = ["SETTINGS", "Config", "ConfigError", "print_config"]
+
+L = TypeVar("L")
+LATER = "it belongs to objects that come with a later release of oned"
+OURS = "oned needs no such setting"
+
+_DRIVER = 'one vector per driver: NAME, EXECUTABLE, ARGUMENTS, PROTOCOL, TIMEOUT = "VERB=seconds, …", PER_HOST, THREADS'
+_IM = """\
+[ NAME = "dummy", EXECUTABLE = "one_im_dummy", PROTOCOL = "3" ]
+[ NAME = "kvm", EXECUTABLE = "one_im_kvm", PROTOCOL = "3" ]"""
+_VM = """\
+[ NAME = "dummy", EXECUTABLE = "one_vmm_dummy", TYPE = "xml", PROTOCOL = "xml" ]
+[ NAME = "kvm", EXECUTABLE = "one_vmm_kvm", ARGUMENTS = "kvm", DEFAULT = "vmm_kvm/vmm_kvm.conf", TYPE = "kvm", \
+PROTOCOL = "xml" ]
+[ NAME = "qemu", EXECUTABLE = "one_vmm_kvm", ARGUMENTS = "qemu", DEFAULT = "vmm_kvm/vmm_kvm.conf", TYPE = "kvm", \
+PROTOCOL = "xml" ]"""
+_TM = """\
+[ NAME = "dummy", EXECUTABLE = "one_tm_dummy", PROTOCOL = "datastore" ]
+[ NAME = "shared", EXECUTABLE = "one_tm", ARGUMENTS = "shared", PROTOCOL = "datastore" ]"""
+_ADMIN = "migrate, delete, recover, retry, deploy, resched"
+_MANAGE = (
+    "undeploy, hold, release, stop, suspend, resume, reboot, poweroff, disk-attach, nic-attach, disk-snapshot, "
+    "terminate, disk-resize, snapshot, updateconf, rename, resize, update, disk-saveas, boot"
+)
+_RESTRICTED = "\n".join(
+    f'"{path}"'
+    for path in (
+        "CONTEXT/FILES", "NIC/MAC", "NIC/VLAN_ID", "NIC/BRIDGE", "RANK", "SCHED_RANK", "DISK/SOURCE", "OS/KERNEL",
+        "OS/INITRD", "RAW/DATA", "EMULATOR",
+    )
+)  # fmt: skip
+
+SETTINGS = Table(
+    "oned.conf: the engine's configuration",
+    (
+        Setting("PORT", WHOLE, "2633", "1.0", "Port of the XML-RPC endpoint; 0 lets the system choose."),
+        Setting("LISTEN_ADDRESS", TEXT, "127.0.0.1", "4.0", "Address of the endpoint; 0.0.0.0 is every one."),
+        Setting("DB", VECTOR, '[ BACKEND = "sqlite", SYNC = "full" ]', "2.0",
+                "The data base. SYNC normal is faster, and may lose the last commits when the power fails."),
+        Setting("LOG", VECTOR, '[ SYSTEM = "file", DEBUG_LEVEL = 2 ]', "4.0",
+                "SYSTEM file or std (standard error); DEBUG_LEVEL 0 error, 1 warning, 2 info, 3 debug."),
+        Setting("DEBUG_LEVEL", WHOLE, "", "1.0", "The level of LOG, as releases up to 3.8 set it."),
+        Setting("VERSION_STRING", TEXT, "6.10.0", "oned", "What one.system.version answers: clients go by it."),
+        Setting("HOST_MONITORING_INTERVAL", SECONDS, "30", "1.0", "Between two monitorings of one host."),
+        Setting("HOST_PER_INTERVAL", WHOLE, "0", "3.0", "Hosts asked in one second at most; 0 is all that are due."),
+        Setting("HOST_MONITORING_EXPIRATION_TIME", SECONDS, "86400", "3.8", "How long samples of hosts are kept."),
+        Setting("VM_POLLING_INTERVAL", SECONDS, "30", "1.0", "Between two polls of one VM; 0 is never."),
+        Setting("VM_PER_INTERVAL", WHOLE, "0", "3.0", "VMs polled in one second at most; 0 is all that are due."),
+        Setting("VM_MONITORING_EXPIRATION_TIME", SECONDS, "86400", "3.8", "How long samples of VMs are kept."),
+        Setting("DATASTORE_LOCATION", TEXT, "", "3.4", "Directory of the datastores on the hosts; var/datastores."),
+        Setting("SCRIPTS_REMOTE_DIR", TEXT, "/var/tmp/one", "2.0", "Directory of the drivers' scripts on the hosts."),
+        Setting("VNC_BASE_PORT", WHOLE, "5900", "2.0", "Port of a VM's console: this plus its id."),
+        Setting("DEFAULT_DEVICE_PREFIX", TEXT, "hd", "2.0", "Of device names: hd, sd, vd or xvd."),
+        Setting("LEGACY_AUTH", TRUTH, "NO", "oned",
+                "Take 40 hexadecimal digits as the sha1 of a password, as clients of 1.4 to 3.0 send it."),
+        Setting("MAX_TOKEN_TIME", SECONDS, "-1", "5.0", "Longest life of a login token; -1 is no limit."),
+        Setting("DEFAULT_UMASK", OCTAL, "177", "4.0", "Permission bits that new objects do not get."),
+        Setting("ENABLE_OTHER_PERMISSIONS", TRUTH, "YES", "3.2", "Let users set the bits of others."),
+        Setting("VM_ADMIN_OPERATIONS", TEXT, _ADMIN, "5.4", "Operations that need ADMIN on the VM."),
+        Setting("VM_MANAGE_OPERATIONS", TEXT, _MANAGE, "5.4", "Operations that need MANAGE on the VM."),
+        Setting("VM_USE_OPERATIONS", TEXT, "", "5.4", "Operations that need USE on the VM."),
+        Setting("VM_RESTRICTED_ATTR", REPEATED, _RESTRICTED, "3.0", "Attributes only oneadmin's group may set."),
+        Setting("ALWAYS_ENFORCE", TRUTH, "NO", "oned", "Check capacity at every deploy, whatever the caller asks."),
+        Setting("CLASSIC_FAILED", TRUTH, "NO", "oned", "Show failed VMs as STATE 7, as 1.x to 4.12 did."),
+        Setting("STRICT_SCHEMA", TRUTH, "NO", "oned", "Leave elements of older releases out of documents."),
+        Setting("API_LIST_ORDER", TEXT, "DESC", "5.8", "Order of pools: DESC is newest first, ASC oldest first."),
+        Setting("RPC_LOG", TRUTH, "NO", "4.0", "Log every call."),
+        Setting("LOG_CALL_FORMAT", TEXT, "Req:%i UID:%u %m invoked, %l20", "4.0",
+                "Line of a call: %i request, %m method, %u %U user, %g %G group, %l20 arguments, %A %P client."),
+        Setting("MESSAGE_SIZE", WHOLE, "1073741824", "4.0", "Largest call, bytes."),
+        Setting("TIMEOUT", SECONDS, "15", "4.0", "For the header of a call; its body may take as long again."),
+        Setting("KEEPALIVE_TIMEOUT", SECONDS, "15", "4.0", "Until an idle connection is closed."),
+        Setting("KEEPALIVE_MAX_CONN", WHOLE, "0", "4.0", "Calls over one connection; 0 is no limit."),
+        Setting("MAX_CONN", WHOLE, "512", "4.0", "Calls answered at once. Those that wait for events count."),
+        Setting("MAX_CONN_BACKLOG", WHOLE, "512", "4.0", "Calls that wait for their turn; more are refused."),
+        Setting("IM_MAD", VECTOR, _IM, "1.0", f"Information drivers: {_DRIVER}."),
+        Setting("VM_MAD", VECTOR, _VM, "1.0", f"Hypervisor drivers: {_DRIVER}, DEFAULT, TYPE (kvm or xml)."),
+        Setting("TM_MAD", VECTOR, _TM, "1.2", f"Transfer drivers: {_DRIVER}."),
+        Setting("MANAGER_TIMER", SECONDS, "", "1.0", "", "timers here run every second"),
+        Setting("VM_RDIR", TEXT, "", "1.0", "", "releases after 1.1 use DATASTORE_LOCATION"),
+        Setting("VM_DIR", TEXT, "", "1.2", "", "use DATASTORE_LOCATION"),
+        Setting("SESSION_EXPIRATION_TIME", SECONDS, "", "3.2", "", "a verified session is remembered until it changes"),
+        *(Setting(name, TEXT, "", since, "", LATER) for name, since in (
+            ("NETWORK_SIZE", "1.2"), ("MAC_PREFIX", "1.2"), ("IMAGE_REPOSITORY_PATH", "2.0"),
+            ("DEFAULT_IMAGE_TYPE", "2.0"), ("DEFAULT_CDROM_DEVICE_PREFIX", "4.8"), ("HM_MAD", "1.4"),
+            ("IMAGE_MAD", "3.0"), ("DATASTORE_MAD", "3.4"), ("AUTH_MAD", "2.0"), ("VM_HOOK", "1.4"),
+            ("HOST_HOOK", "2.0"), ("VNET_HOOK", "3.8"), ("USER_HOOK", "3.8"), ("GROUP_HOOK", "3.8"),
+            ("IMAGE_HOOK", "3.8"), ("IMAGE_RESTRICTED_ATTR", "3.0"), ("VNET_RESTRICTED_ATTR", "4.8"),
+            ("TM_MAD_CONF", "4.2"), ("DS_MAD_CONF", "4.4"), ("VN_MAD_CONF", "5.10"), ("MARKET_MAD", "5.0"),
+            ("MARKET_MAD_CONF", "5.0"), ("IPAM_MAD", "5.4"), ("VLAN_IDS", "5.0"), ("VXLAN_IDS", "5.0"),
+            ("VNC_PORTS", "5.0"), ("DATASTORE_CAPACITY_CHECK", "4.4"), ("DEFAULT_COST", "4.12"),
+            ("INHERIT_IMAGE_ATTR", "4.8"), ("INHERIT_DATASTORE_ATTR", "4.8"), ("INHERIT_VNET_ATTR", "4.8"),
+            ("DEFAULT_AUTH", "5.0"), ("FEDERATION", "4.6"), ("RAFT", "5.4"), ("HOOK_LOG_CONF", "5.10"),
+            ("VM_ENCRYPTED_ATTR", "5.12"), ("IMAGE_ENCRYPTED_ATTR", "5.12"), ("VM_SNAPSHOT_FACTOR", "6.0"),
+            ("MONITORING_INTERVAL_DATASTORE", "5.2"), ("MONITORING_INTERVAL_MARKET", "5.0"),
+        )),
+        *(Setting(name, TEXT, "", "4.4", "", "use HOST_MONITORING_INTERVAL and VM_POLLING_INTERVAL") for name in (
+            "MONITORING_INTERVAL", "MONITORING_INTERVAL_HOST", "MONITORING_INTERVAL_VM",
+            "MONITORING_INTERVAL_DB_UPDATE", "MONITORING_THREADS",
+        )),
+        *(Setting(name, TEXT, "", "4.6", "", OURS) for name in ("RPC_TIMEOUT", "PROXY_ON_SEND", "ONE_KEY")),
+    ),
+)  # fmt: skip
+
+
+class Config(Values):
+    """oned.conf in force."""
+
+    @staticmethod
+    def default_table() -> Table:
+        return SETTINGS
+
+    @property
+    def sync(self) -> str:
+        """SQLite's synchronous pragma."""
+        return self.vector("DB").get("SYNC", "full").upper()
+
+    @property
+    def debug_level(self) -> int:
+        """0 error to 3 debug; the classic DEBUG_LEVEL counts if it is given."""
+        level = self["DEBUG_LEVEL"]
+        return int(level) if level != "" else int(self.vector("LOG")["DEBUG_LEVEL"])
+
+    @property
+    def log_system(self) -> str:
+        """file or std."""
+        return self.vector("LOG").get("SYSTEM", "file").lower()
+
+    def limits(self, made: Callable[..., L]) -> L:
+        """The limits of the HTTP server."""
+        return made(
+            message_size=self["MESSAGE_SIZE"],
+            timeout=self["TIMEOUT"],
+            keepalive_timeout=self["KEEPALIVE_TIMEOUT"],
+            keepalive_requests=self["KEEPALIVE_MAX_CONN"],
+            at_once=self["MAX_CONN"],
+            waiting=self["MAX_CONN_BACKLOG"],
+        )
+
+    def xml(self) -> str:
+        """The configuration as one.system.config gives it."""
+        return xml(self.effective(), "OPENNEBULA_CONFIGURATION")
+
+    def write_effective(self, path: Path) -> None:
+        """Write the file that drivers read."""
+        path.write_text(effective_text(self.effective()))
+
+
+def print_config() -> str:
+    """oned.conf with every setting, its default and its meaning."""
+    return SETTINGS.print()
