@@ -194,12 +194,13 @@ def _line(text: str, name: str) -> int:
 
 def effective_text(template: Template) -> str:
     """The `config` file that drivers read: NAME=value per line, vectors in brackets on one line."""
-    lines = []
-    for name, value in template:
-        if isinstance(value, dict):
-            value = "[" + ",".join(f'{key}="{item}"' for key, item in value.items()) + "]"
-        lines.append(f"{name}={value}\n")
-    return "".join(lines)
+    return "".join(f"{name}={_effective_value(value)}\n" for name, value in template)
+
+
+def _effective_value(value: "str | dict[str, str]") -> str:
+    if isinstance(value, str):
+        return value
+    return "[" + ",".join(f'{key}="{item}"' for key, item in value.items()) + "]"
 
 
 def xml(template: Template, root: str) -> str:

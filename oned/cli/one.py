@@ -115,7 +115,9 @@ def _start(daemon: Daemon, places: Locations) -> None:
     output = places.log / f"{daemon.word}.out"
     arguments = [sys.executable, "-m", daemon.module] + (["-f"] if daemon.word == "oned" else [])
     with output.open("wb") as file:
-        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+        )
     ready = _answers if daemon.word == "oned" else lambda: _pid(daemon, places) != 0
     end = time.monotonic() + START_SECONDS
     while not ready():
