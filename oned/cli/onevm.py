@@ -234,7 +234,7 @@ def watch(one: Client, vms: VMList | None = None) -> None:
     """Shows each change of a state as it happens, until it is interrupted; of all VMs when none is named."""
     for event in changes(Events(one), vms or []):
         stamp = time.strftime("%H:%M:%S", time.localtime(event.int("TIME")))
-        say(f"{stamp}  VM {event.text('OID')}  {event.text('OLD')} -> {event.text('NEW')}")
+        say(f"{stamp}  VM {event.text('OID')}  {event.text('OLD') or '-'} -> {event.text('NEW')}")
         sys.stdout.flush()
 
 

@@ -104,7 +104,14 @@ def test_action_without_wait_asks_for_no_events(cloud: FakeCloud) -> None:
 
 
 def test_watch_shows_each_change_of_the_named_vms(cloud: FakeCloud, capsys: Capture) -> None:
-    answers = iter([events(-1, 0), events(40, 20), events(41, 20).replace("<OID>3<", "<OID>4<"), events(42, 20)])
+    answers = iter(
+        [
+            events(-1, 0),
+            events(40, 20),
+            events(41, 20).replace("<OID>3<", "<OID>4<"),
+            events(42, 20).replace("PROLOG", ""),
+        ]
+    )
 
     def next_answer(_after: int, _seconds: int) -> str:
         for answer in answers:
@@ -114,5 +121,5 @@ def test_watch_shows_each_change_of_the_named_vms(cloud: FakeCloud, capsys: Capt
     cloud.methods["oned.events.wait"] = next_answer
     assert onevm.main(["watch", "3"]) == 255
     output = capsys.readouterr()
-    assert [line[8:] for line in output.out.splitlines()] == ["  VM 3  PROLOG -> BOOT"] * 2
+    assert [line[8:] for line in output.out.splitlines()] == ["  VM 3  PROLOG -> BOOT", "  VM 3  - -> BOOT"]
     assert output.err == "[oned.events.wait] gone\n"
