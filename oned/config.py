@@ -5,7 +5,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from oned.setting import (
-    OCTAL, REPEATED, SECONDS, TEXT, TRUTH, VECTOR, WHOLE, ConfigError, Setting, Table, Values, effective_text, xml,
+    OCTAL,
+    REPEATED,
+    SECONDS,
+    TEXT,
+    TRUTH,
+    VECTOR,
+    WHOLE,
+    ConfigError,
+    Setting,
+    Table,
+    Values,
+    effective_text,
+    xml,
 )  # fmt: skip
 
 __all__ = ["SETTINGS", "Config", "ConfigError", "print_config"]
