@@ -39,7 +39,8 @@ async def info(
         pool_filter = MINE if pool_filter == -1 else max(pool_filter, ALL)
         state = NOT_DONE if state == ANY else state
     items = await _in_state(call, state)
-    return Pieces(call.pools.vms.page(ranged(visible(call, items, pool_filter), start, end)))
+    pool = call.pools.vms
+    return Pieces(pool.page(await pool.rendered(ranged(visible(call, items, pool_filter), start, end))))
 
 
 @method("one.vmpool.infoextended", forms=FORMS, reads=True)

@@ -49,6 +49,11 @@ class PoolObject:
         """Forget the rendered document: something it shows has changed."""
         self._body = None
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the document must be rendered before it can be listed."""
+        return self._body is None
+
     def document(self, view: View) -> str:
         """The object's XML."""
         return document(self.ROOT, self.ELEMENTS, self, view)

@@ -1,5 +1,6 @@
 """A pool: live objects in memory, found by id or name, listed as ready-made bytes."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
@@ -10,6 +11,8 @@ from oned.store import tables
 from oned.store.unit import Unit
 
 T = TypeVar("T", bound=PoolObject)
+RENDERED_AT_ONCE = 50
+"""Documents rendered without letting other calls in: a few milliseconds."""
 
 
 class Pool(Generic[T]):
@@ -103,6 +106,16 @@ class Pool(Generic[T]):
         """Let all documents be rendered anew: a name that they show has changed."""
         for item in self:
             item.stale()
+
+    async def rendered(self, items: Iterable[T]) -> list[T]:
+        """The objects, with all documents rendered; other calls have their turn between."""
+        chosen = list(items)
+        stale = [item for item in chosen if item.is_stale]
+        for start in range(0, len(stale), RENDERED_AT_ONCE):
+            for item in stale[start : start + RENDERED_AT_ONCE]:
+                item.body(self.view)
+            await asyncio.sleep(0)
+        return chosen
 
     def page(self, items: Iterable[T]) -> list[bytes]:
         """The pool document with the given objects, as escaped pieces."""
