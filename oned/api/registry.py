@@ -8,9 +8,9 @@ all prefixes that contain the parameters without a default. The keywords give th
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from oned.document.object import PoolObject
 from oned.document.permissions import ADMIN, CREATE, MANAGE, USE
@@ -110,7 +110,13 @@ def alias(old: str, name: str) -> None:
 def _parameters(handler: Callable[..., Any]) -> dict[str, Parameter]:
     hints = get_type_hints(handler)
     listed = list(inspect.signature(handler).parameters.values())[1:]
-    return {item.name: Parameter(item.name, hints[item.name], item.default) for item in listed}
+    return {item.name: Parameter(item.name, _wire_type(hints[item.name]), item.default) for item in listed}
+
+
+def _wire_type(hint: Any) -> type:
+    """The type of a parameter; a sequence of whatever travels as an array."""
+    made: type = list if get_origin(hint) is Sequence else hint
+    return made
 
 
 def _prefixes(parameters: Mapping[str, Parameter]) -> tuple[tuple[str, ...], ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 
 from oned import clock
 from oned.api.call import Call, Document, Pieces
@@ -44,7 +45,7 @@ async def _stored(call: Call, password: str, driver: str) -> str:
 
 
 @method("one.user.allocate")
-async def allocate(call: Call, name: str, password: str, driver: str = CORE, groups: list | None = None) -> User:  # type: ignore[type-arg]
+async def allocate(call: Call, name: str, password: str, driver: str = CORE, groups: Sequence[int] = ()) -> User:
     """Register a user.
 
     driver  who checks the password; "" is core
@@ -56,7 +57,7 @@ async def allocate(call: Call, name: str, password: str, driver: str = CORE, gro
     name, driver = _checked_user_name(name), driver or CORE
     kept = await _stored(call, password, driver)
     call.pools.users.claim(name, "USER")
-    wanted = [call.pools.groups.get(gid).id for gid in groups or []] or [_default_group(call)]
+    wanted = [call.pools.groups.get(gid).id for gid in groups] or [_default_group(call)]
     user = User(call.pools.users.next_id(call.unit), name, wanted[0], kept)
     user.groups, user.auth_driver = list(dict.fromkeys(wanted)), driver
     call.pools.users.add(call.unit, user)
