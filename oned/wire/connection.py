@@ -7,6 +7,7 @@ is still sending gets to see.
 
 import asyncio
 import http
+import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
@@ -34,6 +35,7 @@ REASONS: Mapping[int, str] = {
 _REFUSAL = (
     b"HTTP/1.1 %d %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
 )
+_UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 
 
 class Phase(Enum):
@@ -84,6 +86,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refusal:
             return
+        if b"pgrade" in data and self._phase is not Phase.BODY:
+            data = _without_upgrade(data)
         super().data_received(data)
         if self._phase is not Phase.REQUEST:
             self._measure(len(data))
@@ -248,3 +252,14 @@ class Connection(HttpToolsProtocol):
             min(idle, key=lambda other: idle[other] or 0.0).close()
         else:
             self._refuse(503)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """The same bytes with the Upgrade header of the head renamed.
+
+    A server may ignore Upgrade, and this one does: java.net.http offers HTTP/2 with every call. The parser does not: it
+    drops the body of such a request.
+    """
+    end = data.find(b"\r\n\r\n")
+    head = data if end < 0 else data[:end]
+    return _UPGRADE.sub(b"ignored", head) + data[len(head) :]
