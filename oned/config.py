@@ -60,7 +60,7 @@ SETTINGS = Table(
         Setting("DB", VECTOR, '[ BACKEND = "sqlite", SYNC = "full" ]', "2.0",
                 "The data base. SYNC normal is faster, and may lose the last commits when the power fails."),
         Setting("LOG", VECTOR, '[ SYSTEM = "file", DEBUG_LEVEL = 2 ]', "4.0",
-                "SYSTEM file or std (standard error); DEBUG_LEVEL 0 error, 1 warning, 2 info, 3 debug."),
+                "SYSTEM file, syslog or std (standard error); DEBUG_LEVEL 0 error, 1 warning, 2 info, 3 debug."),
         Setting("DEBUG_LEVEL", WHOLE, "", "1.0", "The level of LOG, as releases up to 3.8 set it."),
         Setting("VERSION_STRING", TEXT, "6.10.0", "oned", "What one.system.version answers: clients go by it."),
         Setting("HOST_MONITORING_INTERVAL", SECONDS, "30", "1.0", "Between two monitorings of one host."),
@@ -145,8 +145,11 @@ class Config(Values):
 
     @property
     def log_system(self) -> str:
-        """file or std."""
-        return self.vector("LOG").get("SYSTEM", "file").lower()
+        """file, syslog or std. ConfigError for another word."""
+        word = self.vector("LOG").get("SYSTEM", "file").lower()
+        if word not in ("file", "syslog", "std"):
+            raise ConfigError(f'LOG: SYSTEM = "{word}" is none of file, syslog, std')
+        return word
 
     def limits(self, made: Callable[..., L]) -> L:
         """The limits of the HTTP server."""

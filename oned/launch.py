@@ -28,7 +28,7 @@ def run(config: Config, locations: Locations) -> None:
     except (OSError, AlreadyRunning) as error:
         raise StartFailed(str(error)) from error
     os.chdir(locations.var)
-    target = None if config.log_system == "std" else locations.oned_log
+    target = locations.oned_log if config.log_system == "file" else config.log_system
     listener = logs.start(target, config.debug_level, locations.vm_log)
     try:
         locations.oned_pid.write_text(f"{os.getpid()}\n")

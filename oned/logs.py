@@ -53,13 +53,9 @@ class VMHandler(logging.Handler):
             self.handleError(record)
 
 
-def start(target: Path | None, level: int, vm_log: Callable[[int], Path]) -> logging.handlers.QueueListener:
-    """Send records to the file, or to standard error without one. The listener is to be stopped at the end."""
-    main: logging.Handler = (
-        logging.FileHandler(target, encoding="utf-8", errors="backslashreplace")
-        if target
-        else logging.StreamHandler(sys.stderr)
-    )
+def start(target: Path | str, level: int, vm_log: Callable[[int], Path]) -> logging.handlers.QueueListener:
+    """Send records to a file, to "syslog" or to "std" (standard error). The listener is to be stopped at the end."""
+    main = _handler(target)
     of_vms = VMHandler(vm_log)
     for handler in (main, of_vms):
         handler.setFormatter(ClassicFormatter())
@@ -74,6 +70,14 @@ def start(target: Path | None, level: int, vm_log: Callable[[int], Path]) -> log
     listener = logging.handlers.QueueListener(waiting, main, of_vms)
     listener.start()
     return listener
+
+
+def _handler(target: Path | str) -> logging.Handler:
+    if target == "syslog":
+        return logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON)
+    if target == "std":
+        return logging.StreamHandler(sys.stderr)
+    return logging.FileHandler(target, encoding="utf-8", errors="backslashreplace")
 
 
 def _module(name: str) -> str:

@@ -62,6 +62,11 @@ class Record:
         """The classic REASON, derived from the action that ended the stay."""
         return ERROR if self.failed else _REASONS.get(self.action, NONE)
 
+    @property
+    def ds_location(self) -> str:
+        """The directory that holds the system datastore's, as 3.8 to 4.14 show it."""
+        return self.sysds_path.rpartition("/")[0]
+
     def copy(self, seq: int, now: int) -> Self:
         """A new stay on the same host, beginning now."""
         kept = ("hid", "hostname", "cid", "vm_mad", "tm_mad", "ds_id", "sysds_path")
@@ -82,7 +87,7 @@ _MODERN = (
     ("RSTIME", "rstime"), ("RETIME", "retime"), ("ESTIME", "estime"), ("EETIME", "eetime"), ("ACTION", "action"),
     ("UID", "uid"), ("GID", "gid"), ("REQUEST_ID", "request"),
 )  # fmt: skip
-_CLASSIC = (("VMMMAD", "vm_mad"), ("TMMAD", "tm_mad"), ("DS_LOCATION", "sysds_path"), ("REASON", "reason"))
+_CLASSIC = (("VMMMAD", "vm_mad"), ("TMMAD", "tm_mad"), ("DS_LOCATION", "ds_location"), ("REASON", "reason"))
 
 
 def history_xml(oid: int, record: Record, *, strict: bool) -> str:
