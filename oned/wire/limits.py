@@ -8,6 +8,8 @@ _FOR_OTHERS = 256
 _ENOUGH = 65536
 """More open files than this are never needed."""
 
+_FEWEST = 16
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -39,4 +41,4 @@ def room_for_connections(wanted: int) -> int:
     needed = min(wanted + _FOR_OTHERS, possible)
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    return max(needed - _FOR_OTHERS, 16)
+    return min(wanted, max(needed - _FOR_OTHERS, _FEWEST))

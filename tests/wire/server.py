@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -76,6 +77,13 @@ class Server:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
+
+    def wait_for_calls(self, count: int) -> None:
+        """Returns when so many calls have reached the answer function."""
+        end = time.monotonic() + PATIENCE
+        while len(self.peers) < count:
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
     def connect(self, receive_buffer: int = 0) -> "Client":
         return Client(self.port, receive_buffer)
