@@ -53,15 +53,21 @@ def _program(program: Tabled | Helped) -> Iterator[str]:
 def _tabled(program: Tabled) -> Iterator[str]:
     listed = program.commands()
     yield table(("command", "what it does"), (_command_row(row) for row in listed if not row.classic))
-    yield table(("classic name", "is written today"), (_classic_row(row) for row in listed if row.classic))
-    shown = LISTS[program.name]
-    yield f"Columns of `{program.name} list` (without `-l`: {codes(column.name for column in shown.default)}):\n"
-    yield table(("column", "shows"), ((code(column.name), column.sentence) for column in shown.columns.values()))
+    classic = [_classic_row(row) for row in listed if row.classic]
+    if classic:
+        yield table(("classic name", "is written today"), classic)
+    if program.name in LISTS:
+        yield from _columns(program.name, LISTS[program.name])
     for row in listed:
         if not row.classic and (_own(row) or explanation(row)):
             yield heading(3, f"{program.name} {row.verb}")
             yield "\n".join(line.strip() for line in explanation(row)).strip() + "\n"
             yield _options(_own(row))
+
+
+def _columns(name: str, shown: Table) -> Iterator[str]:
+    yield f"Columns of `{name} list` (without `-l`: {codes(column.name for column in shown.default)}):\n"
+    yield table(("column", "shows"), ((code(column.name), column.sentence) for column in shown.columns.values()))
 
 
 def _command_row(row: Command) -> tuple[str, str]:

@@ -4,10 +4,9 @@ from collections.abc import Iterable
 
 from oned.docs import figures
 from oned.docs.markdown import code, codes, heading, joined, table
-from oned.docs.transitions import command, ordered, words
+from oned.docs.transitions import command, merged, ordered, words
 from oned.docs.ways import command_of
 from oned.host.states import STATUS, UP, HostState
-from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.row import Row
 from oned.vm.states import FAILED, HOLDS_ROOM, LIVE, STABLE, STATES, WAITS_FOR_DRIVER, Family, State
 
@@ -46,7 +45,7 @@ def page() -> str:
         *_figures(),
         heading(2, "The table"),
         TABLE_HEAD,
-        table(("from", "event", "by", "condition", "to", "sends", "record", "times"), map(_row, LIFECYCLE)),
+        table(("from", "event", "by", "condition", "to", "sends", "record", "times"), map(_row, merged())),
         heading(2, "States of a host"),
         table(("state", "number", "meaning", ""), map(_host_state, HostState)),
     )

@@ -65,6 +65,20 @@ def _is_work_of(row: Row, state: State) -> bool:
     return row.to is state or stays
 
 
+def merged() -> list[Row]:
+    """The table with one row for all states that an event leads out of in the same way."""
+    alike: dict[tuple[object, ...], Row] = {}
+    for row in LIFECYCLE:
+        rest = (row.event, row.to, row.then, row.when, row.opens, row.stamps, row.previous)
+        known = alike.get(rest)
+        start = row.start | known.start if known else row.start
+        stamps, previous = " ".join(row.stamps), " ".join(row.previous)
+        alike[rest] = Row(
+            start, row.event, row.to, row.then, when=row.when, opens=row.opens, stamps=stamps, previous=previous
+        )
+    return list(alike.values())
+
+
 def edges() -> Iterator[tuple[State, str, State]]:
     """Every change of a state but those of deleting and recovering: from, event, to."""
     for row in LIFECYCLE:
