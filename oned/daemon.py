@@ -209,7 +209,7 @@ class Daemon:
         timers = AsyncIOScheduler()
         rules = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         jobs: list[tuple[Callable[..., object], float, tuple[object, ...]]] = [
-            (services.monitor.round, ROUND_EVERY, ()),
+            (self._round, ROUND_EVERY, (services.monitor,)),
             (notify, WATCHDOG_EVERY, ("WATCHDOG=1",)),
             (self._expire, EXPIRE_EVERY, (services.database,)),
         ]
@@ -217,6 +217,10 @@ class Daemon:
             timers.add_job(job, "interval", seconds=seconds, args=arguments, **rules)
         timers.start()
         return timers
+
+    async def _round(self, monitor: Monitor) -> None:
+        """In the event loop: the timers run a plain function in a thread, and the pools belong to the loop."""
+        monitor.round()
 
     async def _expire(self, database: Database) -> None:
         """Delete samples that are older than oned.conf keeps them."""
