@@ -1,22 +1,19 @@
 """Settings as a table: read by the loader, `oned --print-config`, the shipped files and the manual."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from oned.template.parse import TemplateError, parse
 from oned.template.render import xml as template_xml
-from oned.template.template import Template
+from oned.template.template import Template, Value
 
 
 class ConfigError(Exception):
     """A configuration that cannot be used: file, line and reason."""
-
-
-def _whole(text: str) -> int:
-    return int(text)
 
 
 def _truth(text: str) -> bool:
@@ -37,8 +34,41 @@ class Type(NamedTuple):
     read: Callable[[str], Any]
 
 
-WHOLE = Type("a whole number", _whole)
-SECONDS = Type("seconds, a whole number", _whole)
+def whole(word: str, low: int, high: int | None = None) -> Type:
+    """Whole numbers from low to high."""
+
+    def read(text: str) -> int:
+        number = int(text)
+        if number < low or (high is not None and number > high):
+            raise ValueError(f"it is out of range: {number}")
+        return number
+
+    return Type(word, read)
+
+
+def one_of(*words: str) -> Type:
+    """One of some words, in any case."""
+
+    def read(text: str) -> str:
+        if text.upper() not in (word.upper() for word in words):
+            raise ValueError("it is another word")
+        return text
+
+    return Type(" or ".join(words), read)
+
+
+def _verb_seconds(text: str) -> str:
+    if not re.fullmatch(r"\s*([A-Za-z_]+=[0-9.]+[\s,]*)*", text):
+        raise ValueError("it has another form")
+    return text
+
+
+WHOLE = whole("a whole number", 0)
+PORT = whole("a port, 0 to 65535", 0, 65535)
+LEVEL = whole("a level, 0 to 5", 0, 5)
+SECONDS = whole("seconds, a whole number", 0)
+SECONDS_OR_NONE = whole("seconds, or -1", -1)
+TIMEOUTS = Type("VERB=seconds, VERB=seconds, …", _verb_seconds)
 TRUTH = Type("YES or NO", _truth)
 OCTAL = Type("an octal number", _octal)
 TEXT = Type("text", str)
@@ -52,6 +82,8 @@ class Setting:
 
     default  as text; "" for none. Vectors: the vectors of the shipped file, as text
     idle     why it does nothing here; it is then accepted with a warning
+    keys     what a vector may hold; other keys are accepted with a warning
+    needs    the keys that a vector must have
     """
 
     name: str
@@ -60,6 +92,8 @@ class Setting:
     since: str
     sentence: str
     idle: str = ""
+    keys: Mapping[str, Type] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
 
 class Table:
@@ -90,13 +124,15 @@ def _assignments(setting: Setting) -> list[str]:
 class Values:
     """A configuration in force: values by name, typed; defaults where the file says nothing."""
 
-    def __init__(self, table: Table, given: Template, where: Callable[[str], str]) -> None:
+    def __init__(self, table: Table, given: Template, where: Callable[[str, int], str]) -> None:
         self.table = table
         self.template = given
         self.warnings: list[str] = []
         self._values: dict[str, Any] = {}
+        seen: Counter[str] = Counter()
         for name, value in given:
-            self._take(name, value, where(name))
+            self._take(name, value, where(name, seen[name]))
+            seen[name] += 1
         for setting in table.settings.values():
             if setting.name not in self._values and setting.type not in (VECTOR, REPEATED):
                 self._values[setting.name] = setting.type.read(setting.default) if setting.default else ""
@@ -116,7 +152,11 @@ class Values:
                 raise ConfigError(f"-o {override}: it is KEY=VALUE")
             given.set(name.strip().upper(), _override(value.strip()))
         overridden = {override.partition("=")[0].strip().upper() for override in overrides}
-        return cls(table, given, lambda name: "-o" if name in overridden else f"{path}, line {_line(text, name)}")
+
+        def where(name: str, index: int) -> str:
+            return f"-o {name}" if name in overridden else f"{path}, line {_line(text, name, index)}"
+
+        return cls(table, given, where)
 
     @staticmethod
     def default_table() -> Table:
@@ -155,30 +195,45 @@ class Values:
                 whole.add(setting.name, text)
         return whole
 
-    def _take(self, name: str, value: object, place: str) -> None:
+    def _take(self, name: str, value: Value, place: str) -> None:
         setting = self.table.settings.get(name)
         if setting is None:
             raise ConfigError(f"{place}: there is no setting {name}. oned --print-config shows what there is")
         if setting.idle:
             self.warnings.append(f"{place}: {name} does nothing here: {setting.idle}")
         if isinstance(value, dict) != (setting.type is VECTOR) and not setting.idle:
-            raise ConfigError(f"{place}: {name} is {setting.type.word}")
-        if isinstance(value, str) and setting.type not in (VECTOR, REPEATED) and name not in self._values:
-            self._values[name] = _read(setting, value, place)
+            given = "a vector" if isinstance(value, dict) else "a single value"
+            raise ConfigError(f"{place}: {name} is {given}; it should be {setting.type.word}")
+        if isinstance(value, dict):
+            self._check_vector(setting, value, place)
+        elif name in self._values:
+            self.warnings.append(f"{place}: {name} is set twice; the first counts")
+        elif setting.type not in (VECTOR, REPEATED):
+            self._values[name] = _read(setting.type, name, value, place)
+
+    def _check_vector(self, setting: Setting, vector: Mapping[str, str], place: str) -> None:
+        for key in setting.needs:
+            if not vector.get(key):
+                raise ConfigError(f"{place}: {setting.name} needs {key}")
+        for key, text in vector.items():
+            if key in setting.keys:
+                _read(setting.keys[key], f"{setting.name}/{key}", text, place)
+            elif not setting.idle:
+                self.warnings.append(f"{place}: {setting.name}/{key} does nothing here")
 
 
-def _read(setting: Setting, text: str, place: str) -> Any:
+def _read(wanted: Type, name: str, text: str, place: str) -> Any:
     try:
-        return setting.type.read(text)
+        return wanted.read(text)
     except ValueError as error:
-        raise ConfigError(f'{place}: {setting.name} = "{text}" is not {setting.type.word}') from error
+        raise ConfigError(f'{place}: {name} = "{text}" is not {wanted.word}') from error
 
 
 def _texts(default: str) -> list[str]:
     return [text.strip('"') if text.startswith('"') else text for text in default.split("\n") if text]
 
 
-def _override(text: str) -> "str | dict[str, str]":
+def _override(text: str) -> Value:
     if not text.startswith("["):
         return text.strip('"')
     try:
@@ -187,9 +242,10 @@ def _override(text: str) -> "str | dict[str, str]":
         raise ConfigError(f"-o {text}: {error}") from error
 
 
-def _line(text: str, name: str) -> int:
-    found = re.search(rf"^[ \t]*{name}[ \t]*=", text, re.MULTILINE | re.IGNORECASE)
-    return text.count("\n", 0, found.start()) + 1 if found else 0
+def _line(text: str, name: str, index: int) -> int:
+    """The line of the index-th assignment of that name; 0 if it stands in the middle of a line."""
+    found = list(re.finditer(rf"^[ \t]*{name}[ \t]*=", text, re.MULTILINE | re.IGNORECASE))
+    return text.count("\n", 0, found[index].start()) + 1 if index < len(found) else 0
 
 
 def effective_text(template: Template) -> str:
@@ -197,7 +253,7 @@ def effective_text(template: Template) -> str:
     return "".join(f"{name}={_effective_value(value)}\n" for name, value in template)
 
 
-def _effective_value(value: "str | dict[str, str]") -> str:
+def _effective_value(value: Value) -> str:
     if isinstance(value, str):
         return value
     return "[" + ",".join(f'{key}="{item}"' for key, item in value.items()) + "]"
