@@ -37,7 +37,7 @@ GRACE = 2.0
 """Seconds that running actions have to end after FINALIZE or end of file."""
 
 R = TypeVar("R")
-_ID = re.compile(rb"-?\d+")
+_VERB, _ID = re.compile(rb"[A-Z_]+"), re.compile(rb"-?\d+")
 
 
 class CannotStart(Exception):
@@ -129,7 +129,7 @@ class Driver(Generic[R]):
     @staticmethod
     def _complain(voice: Voice, line: bytes) -> None:
         if line.strip():
-            voice.line("LOG E - Line without an id ignored:", one_line(line[:80].decode("utf-8", "replace")))
+            voice.line("LOG E - Line without verb and id ignored:", one_line(line[:80].decode("utf-8", "replace")))
 
     def _accept(self, task: Task, rest: bytes, workers: Workers) -> None:
         action = self._actions.get(task.verb)
@@ -159,7 +159,8 @@ class Driver(Generic[R]):
 def _split(line: bytes) -> tuple[str, int | None, bytes]:
     """Verb, id and the rest of a request line; 6.x has an empty word, that is one more blank, before the id."""
     verb, oid, rest = (*line.split(None, 2), b"", b"", b"")[:3]
-    return verb.decode("utf-8", "replace"), int(oid) if _ID.fullmatch(oid) else None, rest
+    is_request = _VERB.fullmatch(verb) and _ID.fullmatch(oid)
+    return verb.decode("utf-8", "replace"), int(oid) if is_request else None, rest
 
 
 def _cancel(voice: Voice, workers: Workers, oid: int) -> None:
