@@ -88,7 +88,7 @@ class Lifecycle:
         row = find(vm, event)
         if row is None:
             raise wrong_state(vm, event)
-        if row.then or (row.to and vm.state in WAITS_FOR_DRIVER):
+        if row.then or row.to is DONE or (row.to and vm.state in WAITS_FOR_DRIVER):
             for intent in unit.desk.open_for(Kind.VM, vm.id):
                 unit.abandon(intent)
         before = vm.state

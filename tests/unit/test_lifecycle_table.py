@@ -334,6 +334,14 @@ def test_a_booting_vm_may_be_booted_again_by_hand_with_one_command_open(engine: 
         assert vm.state is state
 
 
+def test_a_vm_that_ends_leaves_no_command_open_not_even_a_reboot(engine: Engine) -> None:
+    vm = engine.put(a_vm(RUNNING))
+    engine.fire(vm, "reboot")
+    assert [intent.command.verb for intent in engine.operations.open_for(vm.kind, vm.id)] == ["REBOOT"]
+    engine.recover(vm, "delete-db")
+    assert engine.operations.open_for(vm.kind, vm.id) == []
+
+
 def test_undeployed_and_stopped_vms_come_back_by_their_own_ways(engine: Engine) -> None:
     ways = {}
     for state in (STOPPED, UNDEPLOYED):
