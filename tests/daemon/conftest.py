@@ -1,0 +1,32 @@
+"""Real daemons: one with scripted drivers, one with the simulated ones. Each test file shares its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.process import SIMULATED, Daemon, Scripted
+
+QUIET = "HOST_MONITORING_INTERVAL = 3600\nVM_POLLING_INTERVAL = 0\n"
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripted]:
+    """A daemon whose drivers the test plays; nothing is polled by itself."""
+    with Scripted(tmp_path_factory.mktemp("scripted"), QUIET) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon with the drivers of simulated hosts; alpha and beta are monitored."""
+    with Daemon(tmp_path_factory.mktemp("simulated"), SIMULATED) as daemon:
+        for name in ("alpha", "beta"):
+            daemon.monitored(name)
+        yield daemon
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A directory for a daemon of the test's own."""
+    return tmp_path
