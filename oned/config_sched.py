@@ -4,6 +4,7 @@ from oned.setting import LEVEL, PORT, SECONDS, TEXT, VECTOR, WHOLE, Setting, Tab
 
 __all__ = ["SCHED_SETTINGS", "SchedConfig", "print_sched_config"]
 
+LIMIT = whole("a whole number; below 1 is no limit", -(2**31))
 LATER = "it belongs to objects that come with a later release of oned"
 
 SCHED_SETTINGS = Table(
@@ -14,9 +15,9 @@ SCHED_SETTINGS = Table(
         Setting("TIMEOUT", SECONDS, "60", "5.0", "For one call to oned."),
         Setting("SCHED_INTERVAL", SECONDS, "15", "3.2",
                 "Between two cycles when nothing happens; a change starts one at once."),
-        Setting("MAX_VM", WHOLE, "0", "3.2", "VMs looked at in a cycle; 0 is no limit."),
-        Setting("MAX_DISPATCH", WHOLE, "0", "3.2", "VMs placed in a cycle; 0 is no limit."),
-        Setting("MAX_HOST", WHOLE, "0", "3.2", "VMs placed on one host in a cycle; 0 is no limit."),
+        Setting("MAX_VM", LIMIT, "0", "3.2", "VMs looked at in a cycle."),
+        Setting("MAX_DISPATCH", LIMIT, "0", "3.2", "VMs placed in a cycle."),
+        Setting("MAX_HOST", LIMIT, "0", "3.2", "VMs placed on one host in a cycle."),
         Setting("STALE_HOST_INTERVALS", WHOLE, "5", "oned",
                 "Monitoring intervals of oned after which a silent host is left out; 0 is never."),
         Setting("LIVE_RESCHEDS", one_of("0", "1"), "0", "3.6", "1 moves running VMs live when they are rescheduled."),
