@@ -30,7 +30,10 @@ class State:
 
 
 class Family(frozenset[State]):
-    """States that one rule speaks about."""
+    """States that one rule speaks about, in the order of their numbers."""
+
+    def __iter__(self) -> Iterator[State]:
+        return iter(sorted(super().__iter__(), key=lambda state: (state.number, state.lcm)))
 
     def __or__(self, other: Iterable[State]) -> "Family":  # type: ignore[override]
         return Family(frozenset(self).union(other))
