@@ -6,9 +6,6 @@ from pathlib import Path
 
 from oned.drivers.lib.task import ActionFailed
 
-TYPES = ("shared", "qcow2", "ssh", "dummy", "lvm", "ceph", "fs_lvm", "vmfs", "iscsi")
-"""Types of datastores: the second word of a line that has datastores."""
-
 ARGUMENTS = {
     "CLONE": ("source", "destination"),
     "LN": ("source", "destination"),
@@ -75,15 +72,15 @@ def parse(text: str) -> Line:
     if command not in ARGUMENTS:
         raise ActionFailed(f"{command} not found: {text}")
     kind = ""
-    if _has_datastores(command, words):
+    if _has_datastores(words):
         kind, words = words[0], words[1:-2]
     return Line(command=command, type=kind, text=text, **_named(command, words, text))  # type: ignore[arg-type]
 
 
-def _has_datastores(command: str, words: Sequence[str]) -> bool:
-    """Whether the line has the type in front and VM and datastore id behind."""
+def _has_datastores(words: Sequence[str]) -> bool:
+    """Whether the line has the type in front, which is no path and no number, and VM and datastore id behind."""
     ids_behind = len(words) >= 4 and all(word.isdigit() for word in words[-2:])
-    return ids_behind and words[0] in TYPES
+    return ids_behind and not words[0].isdigit() and not {"/", ":"} & set(words[0])
 
 
 def _named(command: str, words: list[str], text: str) -> dict[str, object]:

@@ -21,6 +21,7 @@ from oned.drivers.lib.script import Line, path_of
 from oned.drivers.lib.task import ActionFailed, Task
 
 TYPES = ("", "shared", "qcow2")
+"""Types of datastores that are served; the classic form has none."""
 QUICK, SLOW = 60.0, 3600.0
 """Seconds that a command may take: one that only writes a little, one that writes whole images."""
 
