@@ -105,7 +105,7 @@ class Daemon:
         restorer = Restorer(database, pools, operations)
         drivers = self._drivers(pools, operations)
         monitor = Monitor(operations, pools, self._intervals())
-        operations.observed = monitor.observed
+        operations.observed, operations.forgotten = monitor.observed, monitor.forgotten
         operations.restore(stored_intents(database))
         services = self._services(database, pools, operations, restorer, monitor, events)
         if not len(pools.users):

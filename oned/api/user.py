@@ -89,7 +89,9 @@ def delete(call: Call, user: User) -> int:
 @method("one.user.passwd", user=MANAGE)
 async def passwd(call: Call, user: User, password: str) -> User:
     """Set the password. Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (the password). Since: 2.0."""
-    user.password = await _stored(call, password, user.auth_driver)
+    kept = await _stored(call, password, user.auth_driver)
+    user = call.pools.users.get(user.id)
+    user.password = kept
     call.unit.touch(user)
     return user
 
@@ -97,9 +99,9 @@ async def passwd(call: Call, user: User, password: str) -> User:
 @method("one.user.chauth", user=ADMIN)
 async def chauth(call: Call, user: User, driver: str, password: str = "") -> User:
     """Set who checks the password, and the password unless it is "". Errors: as passwd. Since: 3.2."""
-    if password:
-        user.password = await _stored(call, password, driver)
-    user.auth_driver = driver or CORE
+    kept = await _stored(call, password, driver or CORE) if password else user.password
+    user = call.pools.users.get(user.id)
+    user.password, user.auth_driver = kept, driver or CORE
     call.unit.touch(user)
     return user
 

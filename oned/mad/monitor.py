@@ -91,6 +91,14 @@ class Monitor:
         except StoreFailed as error:
             log.warning("What %s told is not kept: %s", intent.command.host, error)
 
+    def forgotten(self, intent: Intent) -> None:
+        """The question has no answer: it is due again."""
+        host = self._pools.hosts.peek(intent.command.oid) if intent.command.kind is Kind.HOST else None
+        if host is not None:
+            host.asked = 0.0
+        if intent.command.kind is Kind.VM:
+            self._polled.pop(intent.command.oid, None)
+
     # --- hosts ---
 
     def _host_is_due(self, host: Host, now: float) -> bool:

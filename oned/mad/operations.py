@@ -29,7 +29,8 @@ OBSERVES = ("POLL", "MONITOR")
 class Operations:
     """The desk of the units and the listener of the drivers.
 
-    observed  what hears the answers of POLL and MONITOR
+    observed   what hears the answers of POLL and MONITOR
+    forgotten  what hears that one of them will have no answer
     """
 
     def __init__(self, database: Database, pools: Pools, events: Events) -> None:
@@ -42,6 +43,7 @@ class Operations:
         self.lifecycle: Lifecycle
         self.drivers: DriverSet
         self.observed: Callable[[Intent, bool, str], None] = lambda *_: None
+        self.forgotten: Callable[[Intent], None] = lambda _: None
 
     # --- the desk ---
 
@@ -149,6 +151,13 @@ class Operations:
         else:
             self.answered(boot, False, f"After a restart of oned the domain was not found: {info or 'no answer'}")
 
+    def _unanswered(self, intent: Intent) -> None:
+        """A question died with its driver: it says nothing about the object, and is asked again by the monitor."""
+        if intent.id in self._boots:
+            self._observed(intent, False, "the driver died")
+        else:
+            self.forgotten(intent)
+
     def _advance(self, unit: Unit, vm: VM, intent: Intent, success: bool, info: str) -> None:
         event = f"{intent.command.verb.lower()} {'done' if success else 'failed'}"
         if not success:
@@ -173,7 +182,7 @@ class Operations:
         """A driver died: what it says it can repeat is sent again, transfers too; anything else has failed."""
         for intent in intents:
             if intent.command.verb in OBSERVES:
-                self._observed(intent, False, f"Driver {driver.section.label} died")
+                self._unanswered(intent)
             elif may_repeat(driver, intent):
                 log.info("%s of VM %d is sent again: its driver died", *_words(intent))
                 driver.send(intent)
