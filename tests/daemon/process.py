@@ -84,15 +84,13 @@ class Daemon:
         assert self._process
         return self._process.pid
 
-    def start(self, *, limits: Callable[[], None] | None = None) -> None:
-        """Start it; returns when it answers. `limits` is called in the child before it becomes oned."""
+    def start(self) -> None:
+        """Start it; returns when it answers."""
         port_file = self.var / "oned.port"
         port_file.unlink(missing_ok=True)
         with (self.root / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "oned", "-f"],
-                env=self.environment, stdout=output, stderr=output, preexec_fn=limits,
-            )  # fmt: skip
+            command = [sys.executable, "-m", "oned", "-f"]
+            self._process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output)
         until(lambda: self._ended() or (port_file.exists() and port_file.read_text().endswith("\n")), "the start")
         assert not self._ended(), f"oned did not start: {self.log()}{(self.root / 'output').read_text()}"
         self._endpoint = f"http://127.0.0.1:{port_file.read_text().strip()}/RPC2"
