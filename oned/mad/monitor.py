@@ -18,7 +18,7 @@ from oned.store.events import Change
 from oned.store.unit import Unit
 from oned.vm.fire import Cause, find
 from oned.vm.machine import poll
-from oned.vm.states import LIVE, State
+from oned.vm.states import LIVE
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,6 @@ class Monitor:
 
     def __init__(self, operations: Operations, pools: Pools, intervals: Intervals) -> None:
         self._operations, self._pools, self._intervals = operations, pools, intervals
-        self._polled: dict[int, tuple[float, State]] = {}
         self._off: set[int] = set()
 
     def round(self) -> None:
@@ -93,11 +92,10 @@ class Monitor:
 
     def forgotten(self, intent: Intent) -> None:
         """The question has no answer: it is due again."""
-        host = self._pools.hosts.peek(intent.command.oid) if intent.command.kind is Kind.HOST else None
-        if host is not None:
-            host.asked = 0.0
-        if intent.command.kind is Kind.VM:
-            self._polled.pop(intent.command.oid, None)
+        pool = self._pools.hosts if intent.command.kind is Kind.HOST else self._pools.vms
+        item = pool.peek(intent.command.oid)
+        if item is not None:
+            item.asked = 0.0
 
     # --- hosts ---
 
@@ -152,16 +150,15 @@ class Monitor:
         due = [vm for vm in self._pools.vms if vm.state in LIVE and self._vm_is_due(vm, now)]
         due.sort(key=lambda vm: vm.last_poll)
         for vm in due[: self._intervals.vms_at_once or None]:
-            self._polled[vm.id] = (now, vm.state)
+            vm.asked, vm.asked_in = now, vm.state
             self._operations.observe(poll(vm, self._operations.lifecycle.site))
 
     def _vm_is_due(self, vm: VM, now: float) -> bool:
-        last = max(vm.last_poll, self._polled.get(vm.id, (0.0, vm.state))[0], vm.record.rstime)
+        last = max(vm.last_poll, vm.asked, vm.record.rstime)
         return now - last >= self._intervals.vm
 
     def _vm_answered(self, oid: int, success: bool, info: str) -> None:
         vm = self._pools.vms.peek(oid)
-        asked_in = self._polled.get(oid, (0.0, None))[1]
         if vm is None or not success:
             log.log(logging.DEBUG if success else logging.ERROR, "Error monitoring VM %d: %s", oid, info)
             return
@@ -172,7 +169,7 @@ class Monitor:
         unit = self._operations.unit()
         body = "".join(f"{name}={value}\n" for name, value in seen.values.items())
         unit.put(tables.vm_monitoring, {"oid": vm.id, "at": vm.last_poll, "body": body})
-        if vm.state in LIVE and vm.state is asked_in and not self._operations.open_for(Kind.VM, oid):
+        if vm.state in LIVE and vm.state is vm.asked_in and not self._operations.open_for(Kind.VM, oid):
             self._conclude(unit, vm, seen.state)
         unit.commit()
 

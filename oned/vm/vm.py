@@ -27,6 +27,7 @@ class VM(Owned):
 
     history     its stays on hosts, in order; rows of their own
     monitoring  the last sample; kept in a table of its own, not in the row
+    asked       when the monitor asked about it last, asked_in its state then
     counted     the hosts that count it and for how much, kept by the ledger (pool.ledger)
     """
 
@@ -59,6 +60,7 @@ class VM(Owned):
     def settle(self) -> None:
         self.history: list[Record] = []
         self.monitoring: Mapping[str, str] = {}
+        self.asked, self.asked_in = 0.0, INIT
         self.counted: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
         self.settle_capacity()
 
