@@ -10,12 +10,13 @@ import http
 import re
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Any
+from typing import Any, cast
 
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from oned.wire.gathering import Gathering
 from oned.wire.limits import Limits
 
 HEAD_LIMIT = 64 * 1024
@@ -68,6 +69,7 @@ class Connection(HttpToolsProtocol):
         self._served = 0
         self._refusal = 0
         self._stalled: asyncio.TimerHandle | None = None
+        self._outgoing: Gathering
 
     @property
     def idle_since(self) -> float | None:
@@ -77,7 +79,8 @@ class Connection(HttpToolsProtocol):
     # --- The transport's side
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self._outgoing = Gathering(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", self._outgoing))
         if len(self.connections) > self._limits.connections:
             self._make_room()
         if not self._refusal:
@@ -99,6 +102,7 @@ class Connection(HttpToolsProtocol):
         if self._unanswered and self._phase is Phase.REQUEST:
             self.cycle.keep_alive = False
             return True
+        self._outgoing.flush()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

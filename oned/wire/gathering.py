@@ -10,11 +10,12 @@ LARGE = 64 * 1024
 class Gathering:
     """A transport in front of a transport: what is written in one turn of the loop leaves together."""
 
-    __slots__ = ("_held", "_loop", "_transport")
+    __slots__ = ("_held", "_loop", "_transport", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._held: list[bytes] = []
+        self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
         """Keep the data until the end of the turn, or send it with what is kept."""
@@ -27,7 +28,7 @@ class Gathering:
     def flush(self) -> None:
         """Send what is kept."""
         held, self._held = self._held, []
-        if not held or self._transport.is_closing():
+        if not held or self.is_closing():
             return
         if len(held[-1]) < LARGE:
             held = [b"".join(held)]
@@ -40,6 +41,7 @@ class Gathering:
         self._transport.close()
 
     def write_eof(self) -> None:
+        """Send what is kept, then close the sending side."""
         self.flush()
         self._transport.write_eof()
 

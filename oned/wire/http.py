@@ -24,8 +24,8 @@ PATH = "/RPC2"
 PIECE = 256 * 1024
 """Bytes written at once; between two pieces of an answer other calls have their turn."""
 _BACKLOG = 1024
-_LAST_ANSWERS = 5.0
-"""Seconds in which answers begun may end when the server stops."""
+_LAST_ANSWERS = 2.0
+"""Seconds in which answers begun may end when the server stops; calls that wait for events are then cut short."""
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -90,6 +90,9 @@ class Application:
             self._waiting -= 1
         try:
             pieces = await self._answer(body, peer)
+        except asyncio.CancelledError:
+            await _say(send, 503, "The server stops.", [(b"connection", b"close")])
+            return
         finally:
             self._turns.release()
         await _send_answer(send, pieces)
@@ -116,7 +119,7 @@ async def serve(application: ASGI, address: str, port: int, limits: Limits, read
         server_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=cast("int", limits.keepalive_timeout),
-        timeout_graceful_shutdown=cast("int", _LAST_ANSWERS),
+        timeout_graceful_shutdown=cast("int", 2 * _LAST_ANSWERS),
     )
     server = _Server(config, lambda: ready(listener.getsockname()[1]))
     running = asyncio.create_task(server.serve(sockets=[listener]))
@@ -142,6 +145,15 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        cut = asyncio.get_running_loop().call_later(_LAST_ANSWERS, self._cut_short)
+        await super().shutdown(sockets)
+        cut.cancel()
+
+    def _cut_short(self) -> None:
+        for task in self.server_state.tasks:
+            task.cancel()
 
 
 def _listen(address: str, port: int) -> socket.socket:

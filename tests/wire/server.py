@@ -41,6 +41,8 @@ class Server:
             return fault(error)
         if name == "wait":
             await asyncio.to_thread(self.gate.wait, PATIENCE)
+        if name == "forever":
+            await asyncio.Event().wait()
         if name == "large":
             megabytes = int(str(arguments[0]))
             return answer(True, [b"0123456789abcdef" * 4096] * 16 * megabytes, 0)

@@ -272,6 +272,16 @@ def test_a_server_that_stops_ends_the_answers_it_began_and_closes_idle_connectio
         stopping.result(PATIENCE)
 
 
+def test_a_server_that_stops_cuts_calls_short_that_wait_on_and_on(start: Start) -> None:
+    server = start()
+    with server.connect() as waiting:
+        waiting.send(request("never", "forever"))
+        server.wait_for_calls(1)
+        server.stop()
+        cut = waiting.response()
+        assert (cut.status, cut.headers["connection"]) == (503, "close")
+
+
 def test_an_address_in_use_is_an_error_of_the_caller(server: Server) -> None:
     with pytest.raises(OSError, match="in use"):
         asyncio.run(serve(server.application, "127.0.0.1", server.port, server.limits, lambda port: None))
