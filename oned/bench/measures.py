@@ -1,0 +1,176 @@
+"""The measurements. Each stage yields names of rows with their figures."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from oned.bench.engine import BenchFailed, Engine
+from oned.bench.load import Load, Outcome, joined
+from oned.bench.rows import Sizes
+from oned.sched import pools
+from oned.sched.dispatch import Dispatcher, Moves
+from oned.sched.place import Rules, place
+from oned.sched.pools import Candidate, Host, Wish
+from oned.sched.rights import Rights
+
+CLIENTS = 8
+SMALL = "CPU=0.1 MEMORY=32"
+"""A VM of the bench: CPU, memory and a name."""
+DISTINCT = 50
+"""Requirements of the match-making."""
+Figure = tuple[str, float]
+_ALL = (-2, -1, -1, -1)
+
+
+def all_figures(sizes: Sizes) -> Iterator[Figure]:
+    """Every row's figure."""
+    with Engine() as engine:
+        yield from full_pool(engine, sizes)
+    with Engine() as engine:
+        yield from life(engine, sizes)
+    yield matching(sizes)
+    yield command(sizes)
+
+
+def full_pool(engine: Engine, sizes: Sizes) -> Iterator[Figure]:
+    """Reads, writes, memory and start of an engine with many VMs, which are held so that nothing moves."""
+    yield "allocate", allocate(engine, sizes.vms, hold=True).rate
+    yield from _reads(engine, sizes)
+    yield from _lists(engine, sizes)
+    engine.start_scheduler()
+    time.sleep(min(sizes.seconds, 1.0))
+    yield "memory", engine.memory()
+    engine.stop("mm_sched")
+    engine.stop("oned")
+    yield "start", engine.start()
+
+
+def _reads(engine: Engine, sizes: Sizes) -> Iterator[Figure]:
+    half = Load(_some(engine, sizes), CLIENTS // 2, sizes.seconds)
+    nothing = Load([engine.sender.nothing()], CLIENTS // 2, sizes.seconds, wanted=b"200 OK")
+    whole, cost = _cost(engine, half)
+    yield "info", whole.rate
+    yield "share", (cost - _cost(engine, nothing)[1]) * 1e6
+    fresh = half._replace(requests=_some(engine, sizes, keep=False), keep=False)
+    yield "fresh", joined(engine.sender.together([fresh, fresh])).rate
+
+
+def _some(engine: Engine, sizes: Sizes, *, keep: bool = True) -> list[bytes]:
+    """Requests for VMs from all over the pool."""
+    step = max(1, sizes.vms // 500)
+    return [engine.sender.call("one.vm.info", vm, keep=keep) for vm in range(0, sizes.vms, step)]
+
+
+def _cost(engine: Engine, load: Load) -> tuple[Outcome, float]:
+    """The outcome of a load from two processes, and oned's seconds of CPU per call."""
+    before = engine.cpu()
+    outcome = joined(engine.sender.together([load, load]))
+    return outcome, (engine.cpu() - before) / len(outcome.latencies)
+
+
+def _lists(engine: Engine, sizes: Sizes) -> Iterator[Figure]:
+    """Whole pools by one client, alone; then while others make small calls."""
+    pool = engine.sender.call("one.vmpool.info", *_ALL)
+    alone = engine.sender.together([Load([pool] * (2 * sizes.repeats), 1)])[0]
+    yield "list", statistics.median(alone.latencies) * 1e3
+    whole = Load([pool], 1, sizes.seconds)
+    small = Load(_some(engine, sizes), CLIENTS // 2, sizes.seconds)
+    yield "meanwhile", engine.sender.together([whole, small])[1].percentile(0.99) * 1e3
+
+
+def allocate(engine: Engine, count: int, *, hold: bool) -> Outcome:
+    """Make VMs, each answered when it is on disk."""
+    arguments = (True,) if hold else ()
+    requests = [
+        engine.sender.call("one.vm.allocate", f"NAME=vm{number} {SMALL}", *arguments) for number in range(count)
+    ]
+    return engine.sender.halves(requests, CLIENTS)
+
+
+def life(engine: Engine, sizes: Sizes) -> Iterator[Figure]:
+    """VMs from allocate to RUNNING, by the scheduler and without it."""
+    engine.add_hosts(sizes.hosts)
+    engine.start_scheduler()
+    time.sleep(min(sizes.seconds, 1.0))
+    after, began = engine.last_event(), time.monotonic()
+    allocate(engine, sizes.flock, hold=False)
+    engine.wait_running(sizes.flock, after)
+    yield "scheduled", time.monotonic() - began
+    engine.stop("mm_sched")
+    allocate(engine, sizes.flock, hold=False)
+    yield "deployed", _deploys(engine, sizes)
+    allocate(engine, sizes.flock, hold=False)
+    yield "dispatch", _dispatch(engine)
+
+
+def _deploys(engine: Engine, sizes: Sizes) -> float:
+    """Deploys in a second, each counted when its VM is RUNNING."""
+    waiting = [vm.id for vm in pools.candidates(_pending(engine))]
+    hosts = [host.id for host in pools.hosts(engine.client.text("one.hostpool.info"), {})]
+    requests = [
+        engine.sender.call("one.vm.deploy", vm, hosts[place % len(hosts)], True, -1, "")
+        for place, vm in enumerate(waiting)
+    ]
+    after, began = engine.last_event(), time.monotonic()
+    engine.sender.halves(requests, CLIENTS)
+    engine.wait_running(sizes.flock, after)
+    return sizes.flock / (time.monotonic() - began)
+
+
+def _dispatch(engine: Engine) -> float:
+    """Deploys in a second as the scheduler sends them, each counted when it is answered."""
+    waiting = list(pools.candidates(_pending(engine)))
+    hosts = pools.hosts(engine.client.text("one.hostpool.info"), {})
+    placed = place(waiting, hosts, Rules(), Rights()).placed
+    with ExitStack() as connections:
+        dispatcher = Dispatcher(lambda: connections.enter_context(engine.connected()), Moves())
+        began = time.monotonic()
+        answers = dispatcher.send(placed)
+        seconds = time.monotonic() - began
+        dispatcher.close()
+    refused = [reason for _, reason in answers if reason]
+    if refused:
+        raise BenchFailed(f"{len(refused)} of {len(answers)} deploys were refused: {refused[0]}")
+    return len(answers) / seconds
+
+
+def _pending(engine: Engine) -> str:
+    return engine.client.text("one.vmpool.infoextended", -2, -1, -1, 1)
+
+
+def matching(sizes: Sizes) -> Figure:
+    """Match-making of one cycle: some requirements fit a part of the hosts, some nearly all."""
+    hosts = [_host(number) for number in range(sizes.places)]
+    vms = [Candidate(number, _wish(number)) for number in range(sizes.pending)]
+    seconds = [_timed(lambda: place(vms, hosts, Rules(), Rights())) for _ in range(sizes.repeats)]
+    return "match", statistics.median(seconds)
+
+
+def _host(number: int) -> Host:
+    attributes = {"NAME": f"h{number}", "HYPERVISOR": "kvm", "RACK": str(number % DISTINCT), "FREE_CPU": "3200"}
+    return Host(number, f"h{number}", True, 0, 3200, 64 << 20, 0, 0, attributes)
+
+
+def _wish(number: int) -> Wish:
+    kind = number % DISTINCT
+    test = f"RACK = {kind}" if kind % 5 == 0 else f"RACK != {kind}"
+    return Wish(f'HYPERVISOR = "kvm" & {test} & FREE_CPU > 50', "", 0, 0, 100, 1 << 20)
+
+
+def command(sizes: Sizes) -> Figure:
+    """The start of a command."""
+    script = Path(sys.executable).with_name("onevm")
+    run = partial(subprocess.run, [script, "--version"], check=True, capture_output=True)
+    run()
+    return "command", statistics.median(_timed(run) for _ in range(4 * sizes.repeats)) * 1e3
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
