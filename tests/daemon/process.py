@@ -144,11 +144,10 @@ class Daemon:
 
     def drivers(self) -> dict[str, int]:
         """The processes of its drivers, by program."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         found = {}
-        for child in map(int, children):
-            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-            found[next(Path(word.decode()).name for word in words if b"/one_" in word)] = child
+        for child in map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()):
+            words = _command_line(child)
+            found |= {Path(word).name: child for word in words if "/one_" in word}
         return found
 
     def kill_driver(self, program: str) -> None:
@@ -289,6 +288,14 @@ class Scripted(Daemon):
         self.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
         self.reaches(vm, "RUNNING")
         return vm
+
+
+def _command_line(process: int) -> list[str]:
+    """The words of a process; none if it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def refusal(call: Callable[..., object], *arguments: object) -> tuple[str, int]:
