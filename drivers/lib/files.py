@@ -57,6 +57,7 @@ def _copy_data(reader: int, writer: int, what: str, task: Task) -> None:
             if time.monotonic() - said > PROGRESS:
                 said = time.monotonic()
                 task.info(f"Copying {what}: {100 * offset // size} % of {size >> 20} MiB")
+    task.check()
     os.fsync(writer)
 
 
