@@ -89,7 +89,7 @@ def status(_one: Client) -> int:
     for daemon, pid in zip(DAEMONS, pids, strict=True):
         say(f"{daemon.word:<6} {f'runs (pid {pid}, since {_since(pid)})' if pid else 'does not run'}")
     if pids[0]:
-        with Client(timeout=10) as one:
+        with _client(places) as one:
             say(f"endpoint {one.endpoint}, version {one.text('one.system.version')}")
     return 0 if all(pids) else NOT_RUNNING
 
@@ -112,15 +112,16 @@ def _chosen(which: str) -> list[Daemon]:
 def _start(daemon: Daemon, places: Locations) -> None:
     """Start a daemon and wait until it is at work. CommandError with its last words if it is not."""
     places.make()
+    if daemon.word == "oned":
+        places.port_file.unlink(missing_ok=True)
     output = places.log / f"{daemon.word}.out"
     arguments = [sys.executable, "-m", daemon.module] + (["-f"] if daemon.word == "oned" else [])
     with output.open("wb") as file:
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
         )
-    ready = _answers if daemon.word == "oned" else lambda: _pid(daemon, places) != 0
     end = time.monotonic() + START_SECONDS
-    while not ready():
+    while not _at_work(daemon, places):
         if process.poll() is not None or time.monotonic() > end:
             what = "ended" if process.poll() is not None else f"does not answer after {START_SECONDS:.0f} s"
             raise CommandError(f"{daemon.word} {what}.\n{_last_words(output, daemon.log(places))}")
@@ -128,13 +129,31 @@ def _start(daemon: Daemon, places: Locations) -> None:
     say(f"{daemon.word} runs (pid {process.pid})")
 
 
-def _answers() -> bool:
+def _at_work(daemon: Daemon, places: Locations) -> bool:
+    """Whether oned answers, or the scheduler has its pid file."""
+    if daemon.word != "oned":
+        return _pid(daemon, places) != 0
+    if not places.port_file.exists():
+        return False
     try:
-        with Client(timeout=10) as one:
+        with _client(places) as one:
             one.text("one.system.version")
     except ClientError:
         return False
     return True
+
+
+def _client(places: Locations) -> Client:
+    """A client of this very engine, whatever endpoint the environment names."""
+    from oned.config import Config, ConfigError
+
+    try:
+        address = Config.load(places.oned_conf)["LISTEN_ADDRESS"]
+        port = int(places.port_file.read_text())
+    except (ConfigError, OSError, ValueError) as error:
+        raise CommandError(f"The endpoint of this oned is not known: {error}") from error
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)
+    return Client(f"http://{host}:{port}/RPC2", timeout=10)
 
 
 def _last_words(*files: Path) -> str:
@@ -180,7 +199,7 @@ def _register_simulated_hosts(places: Locations) -> None:
     count = location.simulated_hosts(places.etc)
     if not count:
         return
-    with Client() as one:
+    with _client(places) as one:
         if one.text("one.hostpool.info").count("<HOST>"):
             return
         for number in range(1, count + 1):
