@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from oned.document.element import Element, ids, plain, tag, wrap
 from oned.document.object import PoolObject, View
-from oned.host.states import UP, HostState
+from oned.host.states import HostState
 from oned.ids import Kind
 from oned.template.render import xml as template_xml
 from oned.template.template import Template
@@ -143,11 +143,6 @@ class Host(PoolObject):
     def max_mem(self) -> int:
         """Memory that VMs may take, KiB."""
         return 0 if self.state is HostState.OFFLINE else reserve(self.measure("TOTALMEMORY"), self._reserved("MEM"))
-
-    @property
-    def up(self) -> bool:
-        """Whether VMs may be placed on it."""
-        return self.state in UP
 
     def measure(self, name: str) -> int:
         """A monitored number, 0 if it is missing or none."""

@@ -23,13 +23,8 @@ from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
 
-ASKED_IN = {
-    HostState.INIT: HostState.MONITORING_INIT,
-    HostState.MONITORED: HostState.MONITORING_MONITORED,
-    HostState.ERROR: HostState.MONITORING_ERROR,
-    HostState.DISABLED: HostState.MONITORING_DISABLED,
-}
-"""State of a host → its state while it is being asked."""
+LEFT_ALONE = (HostState.DISABLED, HostState.OFFLINE)
+"""States that people set: an answer does not change them."""
 
 SEEN = {"a": "seen running", "p": "seen paused", "e": "seen gone", "d": "seen gone"}
 """Letter of a POLL answer → event of the life cycle."""
@@ -72,8 +67,6 @@ class Monitor:
     def ask_host(self, host: Host) -> None:
         """Send MONITOR now."""
         host.asked = clock.now()
-        host.move_to(ASKED_IN.get(host.state, host.state))
-        host.stale()
         driver = self._operations.drivers.find(Mad.IM, host.im_mad)
         seconds = driver.section.timeouts.get("MONITOR", 60.0) if driver else 60.0
         self._operations.observe(
@@ -125,24 +118,21 @@ class Monitor:
 
     def _take_values(self, unit: Unit, host: Host, values: dict[str, str]) -> None:
         host.monitored, host.error = values, ""
-        disabled = host.state in (HostState.DISABLED, HostState.MONITORING_DISABLED)
-        host.move_to(HostState.DISABLED if disabled else HostState.MONITORED)
+        if host.state not in LEFT_ALONE:
+            host.move_to(HostState.MONITORED)
         body = "".join(f"{name}={value}\n" for name, value in values.items())
         unit.put(tables.host_monitoring, {"oid": host.id, "at": host.last_monitored, "body": body})
 
     def _take_failure(self, host: Host, info: str) -> None:
         host.error = f"Error monitoring host {host.name} ({host.id}): {info or 'no reason given'}"
         log.error("%s", host.error)
-        if host.state is HostState.MONITORING_DISABLED:
-            host.move_to(HostState.DISABLED)
-        elif host.state is not HostState.DISABLED:
+        if host.state not in LEFT_ALONE:
             host.move_to(HostState.ERROR)
 
     def _tell(self, unit: Unit, host: Host, before: HostState) -> None:
-        was, now = _settled(before), host.state
-        if was is not now:
-            unit.tell(Change(Kind.HOST, host.id, "state", was.name, now.name))
-            log.info("Host %s (%d) is %s", host.name, host.id, now.name)
+        if host.state is not before:
+            unit.tell(Change(Kind.HOST, host.id, "state", before.name, host.state.name))
+            log.info("Host %s (%d) is %s", host.name, host.id, host.state.name)
 
     # --- VMs ---
 
@@ -182,11 +172,6 @@ class Monitor:
             self._off.discard(vm.id)
         if event and find(vm, event) is not None:
             self._operations.fire(unit, vm, event, Cause(info="seen by the monitor"))
-
-
-def _settled(state: HostState) -> HostState:
-    """The state without the question that is open."""
-    return next((settled for settled, asked in ASKED_IN.items() if asked is state), state)
 
 
 def _sample(vm: VM, values: dict[str, str]) -> dict[str, str]:
