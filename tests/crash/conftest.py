@@ -1,6 +1,7 @@
 """Daemons that are killed: each test has its own, with the drivers of simulated hosts, slowed by orders."""
 
 import json
+import logging
 import os
 import random
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def engine(tmp_path: Path) -> Iterator[Simulation]:
 
 @pytest.fixture
 def dice() -> random.Random:
-    """Chance that can be replayed: SEED=number in the environment; the number is printed when a test fails."""
+    """Chance that can be replayed: SEED=number in the environment; the number is in the log of a test that fails."""
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(2**32))
-    print(f"SEED={seed}")
+    logging.getLogger(__name__).warning("SEED=%d", seed)
     return random.Random(seed)

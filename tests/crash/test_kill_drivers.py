@@ -1,4 +1,4 @@
-"""kill -9 of the drivers in the middle of an action, and drivers that die by themselves: the action is done in the end."""
+"""kill -9 of drivers in the middle of an action, and drivers that die by themselves: it is done in the end."""
 
 import random
 
@@ -54,7 +54,10 @@ def test_an_action_is_done_though_its_driver_died_before_or_after_it(
 
 def test_monitoring_goes_on_after_its_driver_was_killed(engine: Simulation) -> None:
     host = engine.host("alpha")
+    engine.orders("im MONITOR host=alpha delay=60 times=1")
+    until(lambda: engine.host_info(host).int("STATE") == 1, "a monitoring that takes its time")
     engine.kill_driver("one_im_dummy")
+    engine.orders()
     last = engine.host_info(host).int("LAST_MON_TIME")
     until(lambda: engine.host_info(host).int("LAST_MON_TIME") > last + 1, "the next monitoring")
     until(lambda: engine.host_info(host).int("STATE") in (1, 2), "MONITORED")

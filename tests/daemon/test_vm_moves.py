@@ -1,4 +1,4 @@
-"""Moves of VMs between hosts and the front-end: what the transfer driver is told, and what happens when a step fails."""
+"""Moves of VMs between hosts and the front-end: what the transfer driver is told, and what a failed step leaves."""
 
 import platform
 from collections.abc import Iterator
