@@ -1,0 +1,50 @@
+"""What setup.cfg installs: all of the program, and the files it needs."""
+
+import glob
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from setuptools.config.setupcfg import read_configuration
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def options() -> dict[str, Any]:
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        return dict(read_configuration("setup.cfg")["options"])
+    finally:
+        os.chdir(before)
+
+
+def test_every_module_is_installed(options: dict[str, Any]) -> None:
+    installed = {
+        path
+        for package in options["packages"]
+        for pattern in ("*.py", *options["package_data"].get(package, ()))
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    modules = {
+        Path(folder, name)
+        for folder, _, names in os.walk(ROOT / "oned", followlinks=True)
+        for name in names
+        if name.endswith(".py")
+    }
+    assert len(modules) > 100
+    assert sorted(modules - installed) == []
+
+
+def test_every_data_file_exists(options: dict[str, Any]) -> None:
+    patterns = [pattern for _, patterns in options["data_files"] for pattern in patterns]
+    assert [pattern for pattern in patterns if not glob.glob(pattern, root_dir=ROOT)] == []
+
+
+def test_every_program_is_a_function_that_exists(options: dict[str, Any]) -> None:
+    for line in options["entry_points"]["console_scripts"]:
+        module, _, function = line.partition("=")[2].strip().partition(":")
+        assert callable(getattr(import_module(module), function)), line
