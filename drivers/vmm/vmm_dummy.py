@@ -7,6 +7,7 @@ moves. `oned.drivers.lib.orders` makes it slow, fail, hang or die. Options: -t T
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -112,6 +113,7 @@ def poll(request: VMRequest) -> str:
 @simulated("DETACHDISK")
 @simulated("ATTACHNIC")
 @simulated("DETACHNIC")
+@simulated("RESIZEDISK")
 @simulated("SNAPSHOTREVERT")
 @simulated("SNAPSHOTDELETE")
 def touch(request: VMRequest) -> str:
@@ -120,7 +122,16 @@ def touch(request: VMRequest) -> str:
     return ""
 
 
+@simulated("RESIZE")
+def resize(request: VMRequest) -> str:
+    """Give the domain the capacity of the VM's document."""
+    cpu, memory = _capacity(request)
+    simulation.truth.put(replace(_domain(request), cpu=cpu, memory=memory))
+    return ""
+
+
 @simulated("SNAPSHOTCREATE")
+@simulated("DISKSNAPSHOTCREATE")
 def snapshot(request: VMRequest) -> str:
     """The name of the snapshot."""
     _domain(request)

@@ -118,6 +118,8 @@ def test_the_information_driver_measures_what_the_domains_use(start: Start) -> N
     assert used(im, "h1") == (250, 1536 * 1024)
     vmm.ask(request("SAVE", 8, "h1"))
     assert used(im, "h1") == (50, 512 * 1024)
+    vmm.ask(request("RESIZE", 7, "h1", cpu="1", memory=256))
+    assert used(im, "h1") == (100, 256 * 1024)
 
 
 def test_a_simulated_host_has_8_cores_and_16_gib(start: Start) -> None:
