@@ -144,7 +144,7 @@ def _pending(engine: Engine) -> str:
 
 
 def matching(sizes: Sizes) -> Figure:
-    """Match-making of one cycle: some requirements fit a part of the hosts, some nearly all."""
+    """Match-making of one cycle."""
     hosts = [_host(number) for number in range(sizes.places)]
     vms = [Candidate(number, _wish(number)) for number in range(sizes.pending)]
     seconds = [_timed(lambda: place(vms, hosts, Rules(), Rights())) for _ in range(sizes.repeats)]
@@ -157,9 +157,11 @@ def _host(number: int) -> Host:
 
 
 def _wish(number: int) -> Wish:
+    """One in five can use few hosts, one in ten asks for what changes as hosts fill up."""
     kind = number % DISTINCT
-    test = f"RACK = {kind}" if kind % 5 == 0 else f"RACK != {kind}"
-    return Wish(f'HYPERVISOR = "kvm" & {test} & FREE_CPU > 50', "", 0, 0, 100, 1 << 20)
+    rack = f"RACK = {kind}" if kind % 5 == 0 else f"RACK != {kind}"
+    room = " & FREE_CPU > 50" if kind % 10 == 1 else ""
+    return Wish(f'HYPERVISOR = "kvm" & {rack}{room}', "", 0, 0, 100, 1 << 20)
 
 
 def command(sizes: Sizes) -> Figure:

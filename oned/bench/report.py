@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+import statistics
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +14,7 @@ from oned.bench.rows import ROWS
 
 HISTORY = Path("share/bench/history.json")
 """Below the project."""
+_WRITES = 25
 _LINE = "{:<58} {:>9} {:<3} {:>7} {:>8} {:>6}  {}\n"
 
 
@@ -35,9 +38,23 @@ def number(value: float) -> str:
 
 
 def machine() -> str:
-    """On what it was measured, and how busy that was."""
+    """On what it was measured, how busy that was, and how long its disk takes: durable rows cannot beat that."""
     loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    return f"{os.cpu_count()} cores, Python {platform.python_version()}, load {loads}"
+    python = platform.python_version()
+    return f"{os.cpu_count()} cores, Python {python}, load {loads}, fsync {fsync() * 1e3:.1f} ms"
+
+
+def fsync() -> float:
+    """The seconds of an fsync of a small write in the directory for temporary files, the median."""
+    seconds = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(_WRITES):
+            file.write(bytes(4096))
+            file.flush()
+            began = time.monotonic()
+            os.fsync(file.fileno())
+            seconds.append(time.monotonic() - began)
+    return statistics.median(seconds)
 
 
 def record(project: Path, figures: Mapping[str, float], loads: str) -> None:

@@ -10,8 +10,32 @@ from oned.docs.pages import PROJECT
 from oned.docs.programs import PROGRAMS, Helped, Tabled
 from tests.docs.pages_read import DOC, anchors, links, pages, shell_lines
 
-SHELL = {"cat", "cd", "cp", "curl", "echo", "eval", "export", "git", "kill", "make", "mkdir", "pip", "python3", "sh",
-         "sudo", "systemctl", "tail", "useradd", "install", "source", "."}  # fmt: skip
+SHELL = frozenset(
+    [
+        "cat",
+        "cd",
+        "cp",
+        "curl",
+        "echo",
+        "eval",
+        "export",
+        "git",
+        "install",
+        "kill",
+        "ln",
+        "make",
+        "mkdir",
+        "pip",
+        "python",
+        "python3",
+        "sh",
+        "source",
+        "sudo",
+        "systemctl",
+        "tail",
+        "useradd",
+    ]
+)
 """Words of other people's programs that the pages may use."""
 TABLES: dict[str, Program] = {program.name: program.table for program in PROGRAMS if isinstance(program, Tabled)}
 
