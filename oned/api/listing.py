@@ -1,5 +1,6 @@
 """What pool methods share: the filter, the range, the order."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
@@ -43,7 +44,7 @@ def ranged(items: Iterator[T], start: int, end: int) -> Iterator[T]:
     if start < 0:
         return items
     if end < -1:
-        return islice(items, start, start - end)
+        return islice(items, start, min(start - end, sys.maxsize))
     return (item for item in items if item.id >= start and (end < 0 or item.id <= end))
 
 

@@ -127,6 +127,10 @@ class Daemon:
     def _ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
 
+    @property
+    def port(self) -> int:
+        return int(self._endpoint.rpartition(":")[2].removesuffix("/RPC2"))
+
     def client(self, session: str) -> Client:
         """A client with a connection of its own."""
         self._clients.append(Client(self._endpoint, session, timeout=60))
