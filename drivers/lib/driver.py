@@ -92,10 +92,15 @@ class Driver(Generic[R]):
         _set_log()
         arguments, problem = self._start(sys.argv[1:])
         workers = Workers(arguments.threads)
+        status = 1
         try:
             self._serve(voice, workers, problem)
-        finally:
-            _end(workers)
+            status = 0
+        except _Leave:
+            status = 0
+        except Exception:
+            log.exception("%s ends, which is a bug", self.name)
+        _end(workers, status)
 
     def _start(self, argv: list[str]) -> tuple[argparse.Namespace, str]:
         """The options, and why the driver cannot start, if so. The daemon gives all arguments as one word."""
@@ -186,8 +191,12 @@ def _set_signals() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+class _Leave(BaseException):
+    """SIGTERM has come."""
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(0)
+    raise _Leave
 
 
 def _own_output() -> int:
@@ -202,9 +211,9 @@ def _set_log() -> None:
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(message)s")
 
 
-def _end(workers: Workers) -> NoReturn:
+def _end(workers: Workers, status: int) -> NoReturn:
     """Cancel everything, wait GRACE seconds for it to end, and leave; a hung action does not hold the process."""
     end = time.monotonic() + GRACE
     for task in workers.cancel():
         task.ended.wait(max(0.0, end - time.monotonic()))
-    os._exit(0)
+    os._exit(status)
