@@ -34,6 +34,16 @@ ADVICE = {
 }
 """Class → what the one who meets it does."""
 
+WORDS = {
+    0x0100: "AUTHENTICATION",
+    0x0200: "AUTHORIZATION",
+    0x0400: "NO_EXISTS",
+    0x0800: "ACTION",
+    0x1000: "XML_RPC_API",
+    0x2000: "INTERNAL",
+}
+"""Code → its name in OpenNebula, which the help of methods uses."""
+
 FAULTS = (
     (-501, "arguments that fit no form of the method", "Compare with [rpc.md](rpc.md) or `system.methodSignature`."),
     (-503, "a body that is no XML-RPC call", "Check the client: the XML, its encoding, its size."),
@@ -51,10 +61,12 @@ def classes() -> Iterator[type[OneError]]:
 
 def page() -> str:
     """The page."""
-    rows = ((_number(item), item.__name__, code(item.text), ADVICE[item.__name__]) for item in classes())
+    rows = (
+        (_number(item), WORDS[item.code], item.__name__, code(item.text), ADVICE[item.__name__]) for item in classes()
+    )
     return joined(
         HEAD,
-        table(("code", "class", "text", "what to do"), rows),
+        table(("code", "called", "class", "text", "what to do"), rows),
         heading(2, "XML-RPC faults"),
         "A request that is no call of a method gives a fault instead of the three values.\n",
         table(("fault", "cause", "what to do"), ((code(number), cause, advice) for number, cause, advice in FAULTS)),

@@ -1,5 +1,7 @@
 """Every method, setting, state, command, column, element, error and driver verb is in the manual."""
 
+import re
+
 import pytest
 
 from oned.cli.command import Program
@@ -124,6 +126,13 @@ def test_error_is_told_with_its_code_and_what_to_do(kind: type) -> None:
     row = next(line for line in text("errors.md").splitlines() if f"| {kind.__name__} |" in line)
     assert row.startswith(f"| {kind.code} (")
     assert len(errors.ADVICE[kind.__name__].split()) > 2
+
+
+def test_errors_in_the_help_of_methods_have_a_row() -> None:
+    facts = [rpc.read_help(method.help).facts.get("Errors", "") for method in rpc.methods().values()]
+    told = {word for text in facts for word in re.findall(r"[A-Z_]{6,}", text)}
+    assert {"NO_EXISTS", "ACTION"} <= told
+    assert told <= set(errors.WORDS.values())
 
 
 def test_every_driver_verb_of_the_life_cycle_is_in_the_page_for_authors_of_drivers() -> None:
