@@ -2,11 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -261,12 +263,20 @@ class Driver:
             self._kept[verb, number].append(line)
 
 
+class Program(FakeDriver):
+    """A fake driver that oned may end at any moment."""
+
+    def _listen(self, driver: socket.socket) -> None:
+        with suppress(ConnectionError):
+            super()._listen(driver)
+
+
 class Scripted(Daemon):
     """A daemon whose drivers do what the test says; hosts are monitored at once."""
 
     def __init__(self, root: Path, conf: str, dialect: str = "plain", **vmm: str) -> None:
         greeting = "INIT SUCCESS - -"
-        self.fakes = {mad: FakeDriver(root / f"{mad}.sock", greeting) for mad in ("VM_MAD", "TM_MAD", "IM_MAD")}
+        self.fakes = {mad: Program(root / f"{mad}.sock", greeting) for mad in ("VM_MAD", "TM_MAD", "IM_MAD")}
         self.fakes["IM_MAD"].answers_all("MONITOR", "SUCCESS {id} HYPERVISOR=dummy,TOTALCPU=800,TOTALMEMORY=16777216")
         self.vmm, self.tm = Driver(self.fakes["VM_MAD"]), Driver(self.fakes["TM_MAD"])
         self.im = Driver(self.fakes["IM_MAD"])
@@ -278,6 +288,12 @@ class Scripted(Daemon):
             self.fakes["IM_MAD"].section("IM_MAD", "dummy", PROTOCOL="3"),
         )
         super().__init__(root, conf + "".join(sections))
+
+    def start(self) -> None:
+        """Start it; returns when it answers and has greeted its drivers."""
+        before = self.log().count(" is up")
+        super().start()
+        until(lambda: self.log().count(" is up") == before + len(self.fakes), "the start of the drivers")
 
     def close(self) -> None:
         super().close()
