@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import resource
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -206,6 +207,7 @@ def test_the_connection_idle_longest_makes_room_for_a_new_one(start: Start) -> N
     server = start(connections=2)
     with server.connect() as older, server.connect() as newer:
         assert older.call().status == 200
+        time.sleep(0.05)  # the loop's clock ticks in milliseconds
         assert newer.call().status == 200
         with server.connect() as newest:
             assert newest.call("newest").text == "newest"
