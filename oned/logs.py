@@ -45,12 +45,17 @@ class VMHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            path = self._path_of(record.__dict__["vm"])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(self.format(record) + "\n")
+            self._append(self._path_of(record.__dict__["vm"]), self.format(record) + "\n")
         except OSError:
             self.handleError(record)
+
+    def _append(self, path: Path, text: str) -> None:
+        try:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(path, text)
 
 
 def start(target: Path | str, level: int, vm_log: Callable[[int], Path]) -> logging.handlers.QueueListener:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oned.drivers.lib.driver import Driver
-from oned.drivers.lib.hypervisor import hypervisor, library
+from oned.drivers.lib.hypervisor import check_installed, hypervisor
 from oned.drivers.lib.report import report
 from oned.drivers.lib.request import IM, HostRequest, var_directory
 from oned.drivers.lib.settings import Settings
@@ -69,7 +69,7 @@ def cpu_times(stat: str) -> CpuTimes:
 @driver.prepare
 def prepare(arguments: argparse.Namespace) -> None:
     """Errors: CannotStart without libvirt-python."""
-    library()
+    check_installed()
     options.hypervisor = arguments.hypervisor
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Protocol
@@ -54,12 +55,15 @@ class Connection(Protocol):
     def close(self) -> int: ...
 
 
+def check_installed() -> None:
+    """Errors: CannotStart where libvirt-python is not there. It is loaded when it is first needed: it is large."""
+    if importlib.util.find_spec("libvirt") is None:
+        raise CannotStart("libvirt-python is not installed (pip install 'oned[libvirt]')")
+
+
 def library() -> ModuleType:
-    """The libvirt module. Errors: CannotStart, where it is not installed."""
-    try:
-        libvirt = importlib.import_module("libvirt")
-    except ImportError:
-        raise CannotStart("libvirt-python is not installed (pip install 'oned[libvirt]')") from None
+    """The libvirt module."""
+    libvirt = importlib.import_module("libvirt")
     libvirt.registerErrorHandler(lambda context, error: None, None)
     return libvirt
 

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from oned.drivers.lib import metrics
 from oned.drivers.lib.driver import Driver
-from oned.drivers.lib.hypervisor import INVALID, NO_DOMAIN, Domain, Hypervisor, error_number, hypervisor, library
+from oned.drivers.lib.hypervisor import (
+    INVALID,
+    NO_DOMAIN,
+    Domain,
+    Hypervisor,
+    check_installed,
+    error_number,
+    hypervisor,
+    library,
+)
 from oned.drivers.lib.request import VMM, VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
@@ -30,7 +39,7 @@ settings = Settings("vmm_kvm")
 @driver.prepare
 def prepare(arguments: argparse.Namespace) -> None:
     """Errors: CannotStart without libvirt-python."""
-    library()
+    check_installed()
 
 
 def name_of(request: VMRequest) -> str:

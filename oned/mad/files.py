@@ -8,7 +8,10 @@ from pathlib import Path
 def write(files: Mapping[Path, str]) -> None:
     """Nobody sees one of them half written. Blocks: call it in a thread. Raises OSError."""
     for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.new")
-        fresh.write_text(text)
+        try:
+            fresh.write_text(text)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(text)
         os.replace(fresh, path)

@@ -27,6 +27,7 @@ class Dispatcher:
     def __init__(self, connect: Callable[[], Client], moves: Moves, connections: int = CONNECTIONS) -> None:
         self._connect, self._moves = connect, moves
         self._own = threading.local()
+        self._clients: list[Client] = []
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="dispatch")
 
     def send(self, placements: Iterable[Placement]) -> list[tuple[Placement, str]]:
@@ -37,7 +38,10 @@ class Dispatcher:
         return list(self._threads.map(self._one, placements))
 
     def close(self) -> None:
+        """Wait for the calls under way and close the connections."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for client in self._clients:
+            client.close()
 
     def _one(self, placement: Placement) -> tuple[Placement, str]:
         try:
@@ -58,5 +62,6 @@ class Dispatcher:
     def _client(self) -> Client:
         if not hasattr(self._own, "client"):
             self._own.client = self._connect()
+            self._clients.append(self._own.client)
         client: Client = self._own.client
         return client
