@@ -11,7 +11,7 @@ def write(files: Mapping[Path, str]) -> None:
         fresh = path.with_name(f".{path.name}.new")
         try:
             fresh.write_text(text)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh.write_text(text)
         os.replace(fresh, path)
