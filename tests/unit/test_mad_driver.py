@@ -324,6 +324,10 @@ def runs(process: int) -> bool:
         return False
 
 
+CLASSIC_SIGNALS = (1 << 31) - 1
+"""Signals 1 to 31. make runs its commands with the two above them ignored, which are the C library's own."""
+
+
 async def test_driver_inherits_one_argument_and_clean_signals(tmp_path: Path) -> None:
     program = tmp_path / "driver.sh"
     program.write_text(
@@ -341,7 +345,8 @@ async def test_driver_inherits_one_argument_and_clean_signals(tmp_path: Path) ->
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     assert (tmp_path / "arguments").read_text() == "1 -t 15 -r 0 kvm\n"
-    assert (tmp_path / "signals").read_text().split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+    _, blocked, _, ignored = (tmp_path / "signals").read_text().split()
+    assert (int(blocked, 16), int(ignored, 16) & CLASSIC_SIGNALS) == (0, 0)
     assert (tmp_path / "vmm_fake.log").read_text() == "oops\n"
 
 
