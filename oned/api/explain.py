@@ -30,10 +30,10 @@ def summary(vm: VM, reasons: Sequence[Reason]) -> str:
         return f"A step failed: {error or vm.state.sentence}. Ways out: onevm recover --retry, --success or --delete."
     where = f" on host {vm.record.hostname}" if vm.history and vm.state in ACTIVE_STATES else ""
     if vm.state in WAITS_FOR_DRIVER:
-        return f"It {vm.state.sentence}{where}: a driver is at work."
-    because = f" because: {said}" if said and where else ""
+        return f"It is {vm.state}{where}: {vm.state.sentence}. A driver is at work."
+    because = f" It is there because: {said}." if said and where else ""
     last = f" The last error was: {error}." if error else ""
-    return f"It {vm.state.sentence}{where}{because}.{last}"
+    return f"It is {vm.state}{where}: {vm.state.sentence}.{because}{last}"
 
 
 def _reason(reason: Reason) -> str:
