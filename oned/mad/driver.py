@@ -10,8 +10,9 @@ from pathlib import Path
 from oned import clock
 from oned.command import Intent, Mad
 from oned.ids import Kind
-from oned.mad import dialect, files, line, vmm
+from oned.mad import dialect, line, vmm
 from oned.mad.contract import Listener, Source
+from oned.mad.files import Files
 from oned.mad.line import Answer, Greeting, Log
 from oned.mad.process import GRACE, DriverProcess, Launch, StartFailed
 from oned.mad.section import DriverSection
@@ -37,6 +38,7 @@ class Driver:
         self._write_line = dialect.writer(section, Greeting(False, ""))
         self._greeting = Greeting(False, "")
         self._reason, self._down_since = "it has not been started", clock.monotonic()
+        self._files = Files()
         self._preparing: set[asyncio.Task[None]] = set()
         self._life: asyncio.Task[None] | None = None
         self._stopping = False
@@ -195,7 +197,7 @@ class Driver:
     async def _write_after(self, intent: Intent, wanted: dict[Path, str]) -> None:
         process = self._process
         try:
-            await asyncio.to_thread(files.write, wanted)
+            await self._files.write(wanted)
         except OSError as error:
             self._refuse(intent, f"Could not write {error.filename}: {error.strerror}")
             return

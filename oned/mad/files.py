@@ -1,17 +1,69 @@
 """Files that a driver reads: written before the line that names them leaves."""
 
+import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+Wanted = Mapping[Path, str]
 
-def write(files: Mapping[Path, str]) -> None:
-    """Nobody sees one of them half written. Blocks: call it in a thread. Raises OSError."""
-    for path, text in files.items():
+
+class Files:
+    """Writes files in a thread. What comes while it is busy is written in one go after that."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Wanted, asyncio.Future[None]]] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def write(self, wanted: Wanted) -> None:
+        """Returns when the files lie there. Raises OSError."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((wanted, done))
+        if self._work is None:
+            self._work = asyncio.create_task(self._drain())
+        await done
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            errors = await asyncio.to_thread(_write_all, [wanted for wanted, _ in batch])
+            for (_, done), error in zip(batch, errors, strict=True):
+                if done.cancelled():
+                    continue
+                if error is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(error)
+        self._work = None
+
+
+def _write_all(batch: Sequence[Wanted]) -> list[OSError | None]:
+    return [_attempt(wanted) for wanted in batch]
+
+
+def _attempt(wanted: Wanted) -> OSError | None:
+    try:
+        for path, text in wanted.items():
+            write(path, text)
+    except OSError as error:
+        return error
+    return None
+
+
+def write(path: Path, text: str) -> None:
+    """Make the file; nobody sees it half written, not even who reads an older one of that name. Raises OSError."""
+    try:
+        _create(path, text)
+    except (FileNotFoundError, NotADirectoryError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _create(path, text)
+    except FileExistsError:
         fresh = path.with_name(f".{path.name}.new")
-        try:
-            fresh.write_text(text)
-        except (FileNotFoundError, NotADirectoryError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(text)
+        fresh.write_text(text)
         os.replace(fresh, path)
+
+
+def _create(path: Path, text: str) -> None:
+    """Nobody looks for a file before its line has left: a new one needs no other name first."""
+    with path.open("x") as file:
+        file.write(text)
