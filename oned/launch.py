@@ -33,6 +33,8 @@ def run(config: Config, locations: Locations) -> None:
     try:
         locations.oned_pid.write_text(f"{os.getpid()}\n")
         config.write_effective(locations.var / "config")
+        for warning in config.warnings:
+            log.warning("%s", warning)
         log.info("oned %s starts, log level %d", __version__, config.debug_level)
         uvloop.run(Daemon(config, locations).run())
     except (NoCredentials, SchemaError, OSError) as error:

@@ -1,7 +1,7 @@
 """One call: who makes it, and what its handler works with."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -65,10 +65,19 @@ class Call:
     request: int
     services: Services
     form: tuple[str, ...] = ()
-    unit: Unit = field(init=False)
+    _unit: Unit | None = None
 
-    def __post_init__(self) -> None:
-        self.unit = self.services.operations.unit()
+    @property
+    def unit(self) -> Unit:
+        """The unit of work, made when something is first changed."""
+        if self._unit is None:
+            self._unit = self.services.operations.unit()
+        return self._unit
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether there is something to commit, or to undo."""
+        return self._unit is not None and self._unit.dirty
 
     @property
     def pools(self) -> Pools:

@@ -4,7 +4,6 @@ Every answer of a method has exactly three values; text and code of a refusal co
 """
 
 import logging
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,8 @@ from oned.wire.http import Peer
 log = logging.getLogger(__name__)
 calls = logging.getLogger("oned.calls")
 NO_SUCH_METHOD = -506
-LARGEST_REQUEST_ID = 9999
+REQUEST_IDS = 10_000
+"""Request numbers, as the log and the history records show them, begin anew after so many."""
 LEVELS = (("VM_ADMIN_OPERATIONS", ADMIN), ("VM_MANAGE_OPERATIONS", MANAGE), ("VM_USE_OPERATIONS", USE))
 
 LOCK_COVERS = {1: USE, 2: MANAGE, 3: ADMIN}
@@ -47,6 +47,7 @@ class Dispatcher:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._request = -1
         pools = services.pools
         self._pools: dict[Kind, Pool[Any]] = {pool.kind: pool for pool, _, _ in pools.classes}
         self._levels = _operation_levels(services)
@@ -101,7 +102,8 @@ class Dispatcher:
         services = self._services
         user = services.sessions.known(values[0]) or await services.sessions.verify(values[0])
         form, arguments = bind(method, values[1:])
-        call = Call(method.name, user, random.randint(0, LARGEST_REQUEST_ID), services, form)
+        self._request = (self._request + 1) % REQUEST_IDS
+        call = Call(method.name, user, self._request, services, form)
         if self._log_form:
             self._log(call, form, values[1:], peer)
         await self._resolve(method, arguments, user)
@@ -113,10 +115,10 @@ class Dispatcher:
             if method.is_async:
                 result = await result
         except BaseException:
-            if call.unit.dirty:
+            if call.has_changed:
                 services.restorer.undo()
             raise
-        if call.unit.dirty:
+        if call.has_changed:
             await call.unit.commit()
         return Answer(True, _payload(result))
 
@@ -129,10 +131,7 @@ class Dispatcher:
 
     async def _resolve(self, method: Method, arguments: dict[str, Any], user: User) -> None:
         """Put objects in the place of ids, the last one first; -1 is the caller himself and his group."""
-        for name, parameter in reversed(list(method.parameters.items())):
-            if not parameter.is_object or name not in arguments:
-                continue
-            kind: Kind = vars(parameter.type)["kind"]
+        for name, kind in method.objects:
             oid = arguments[name]
             if oid == -1 and kind in (Kind.USER, Kind.GROUP):
                 oid = user.id if kind is Kind.USER else user.gid

@@ -9,11 +9,13 @@ all prefixes that contain the parameters without a default. The keywords give th
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 from oned.document.object import PoolObject
 from oned.document.permissions import ADMIN, CREATE, MANAGE, USE
+from oned.ids import Kind
 
 __all__ = ["ADMIN", "CREATE", "MANAGE", "METHODS", "USE", "Method", "Parameter", "alias", "method", "operation"]
 
@@ -70,6 +72,24 @@ class Method:
     is_async: bool
     reads: bool = False
     alias_of: str = ""
+    forms_by_types: dict[tuple[type, ...], tuple[str, ...]] = field(default_factory=dict, compare=False)
+    """Forms chosen before, by the types of the arguments."""
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The values of arguments that are left out."""
+        return {name: item.default for name, item in self.parameters.items() if item.default is not REQUIRED}
+
+    @cached_property
+    def truths(self) -> tuple[str, ...]:
+        """The boolean parameters."""
+        return tuple(name for name, item in self.parameters.items() if item.type is bool)
+
+    @cached_property
+    def objects(self) -> tuple[tuple[str, Kind], ...]:
+        """The parameters that are objects, the last one first, with their kinds."""
+        found = [(name, vars(item.type)["kind"]) for name, item in self.parameters.items() if item.is_object]
+        return tuple(reversed(found))
 
     @property
     def help(self) -> str:
