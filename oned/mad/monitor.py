@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from oned import clock
@@ -31,6 +32,8 @@ SEEN = {"a": "seen running", "p": "seen paused", "e": "seen gone", "d": "seen go
 OFF = "o"
 """A domain that switched itself off: believed at the second report."""
 
+OWN = ("TIMESTAMP", "ID")
+"""Names of a sample that the engine sets itself."""
 COUNTERS = ("MEMORY", "NETTX", "NETRX", "DISKRDBYTES", "DISKRDIOPS", "DISKWRBYTES", "DISKWRIOPS")
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 CLASSIC = {"USEDCPU": "CPU", "USEDMEMORY": "MEMORY"}
@@ -175,18 +178,26 @@ class Monitor:
 
 
 def _sample(vm: VM, values: dict[str, str]) -> dict[str, str]:
-    """The MONITORING element of an observation: known counters are whole numbers, names fit XML."""
+    """The MONITORING element of an observation: known numbers are numbers, names fit XML."""
     sample = {"TIMESTAMP": str(vm.last_poll), "ID": str(vm.id)}
     for name, value in values.items():
-        if not _NAME.fullmatch(name):
+        if name in OWN or not _NAME.fullmatch(name):
             continue
         modern = CLASSIC.get(name, name)
-        sample[modern] = str(_whole(value)) if modern in COUNTERS else value
+        sample[modern] = NUMBERS[modern](value) if modern in NUMBERS else value
     return sample
 
 
-def _whole(text: str) -> int:
+def _fraction(text: str) -> str:
+    return text if re.fullmatch(r"\d+(\.\d+)?", text) else "0"
+
+
+def _whole(text: str) -> str:
     try:
-        return int(float(text))
+        return str(int(float(text)))
     except (ValueError, OverflowError):
-        return 0
+        return "0"
+
+
+NUMBERS: Mapping[str, Callable[[str], str]] = {"CPU": _fraction, **dict.fromkeys(COUNTERS, _whole)}
+"""Names whose values clients read as numbers; what is none becomes 0."""

@@ -41,7 +41,7 @@ def _lock(vm: "VM", _view: View) -> str:
 
 
 def _sample(name: str) -> Callable[["VM", View], object]:
-    return lambda vm, _view: vm.monitoring.get(name, "0")
+    return lambda vm, _view: vm.monitoring.get(name, "0").partition(".")[0]
 
 
 def _classic_history(vm: "VM", _view: View) -> str:

@@ -55,7 +55,8 @@ def test_an_action_is_done_though_its_driver_died_before_or_after_it(
 def test_monitoring_goes_on_after_its_driver_was_killed(engine: Simulation) -> None:
     host = engine.host("alpha")
     engine.orders("im MONITOR host=alpha delay=60 times=1")
-    until(lambda: engine.host_info(host).int("STATE") == 1, "a monitoring that takes its time")
+    asked = engine.host_info(engine.host("beta")).int("LAST_MON_TIME") + 2
+    until(lambda: engine.host_info(engine.host("beta")).int("LAST_MON_TIME") > asked, "monitorings of the other host")
     engine.kill_driver("one_im_dummy")
     engine.orders()
     last = engine.host_info(host).int("LAST_MON_TIME")

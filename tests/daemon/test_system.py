@@ -67,12 +67,11 @@ def test_several_calls_in_one_are_answered_each_for_itself(simulated: Daemon) ->
     assert simulated.state(vm) == "HOLD"
 
 
-def test_documents_come_in_a_multicall_too(simulated: Daemon) -> None:
-    vm = simulated.allocate()
-    call = {"methodName": "one.vm.info", "params": [ADMIN, vm]}
-    [[answer]] = simulated.admin.call("system.multicall", [call])  # type: ignore[misc,arg-type]
-    assert answer[0] is True
-    assert answer[1] == simulated.admin.text("one.vm.info", vm)
+def test_documents_are_too_much_for_a_call_of_many(simulated: Daemon) -> None:
+    call = {"methodName": "one.vmpool.info", "params": [ADMIN, -2]}
+    [answer] = simulated.admin.call("system.multicall", [call])  # type: ignore[misc,arg-type]
+    assert answer["faultCode"] == -501
+    assert "Call it by itself" in answer["faultString"]
 
 
 def test_too_many_calls_in_one_are_a_fault(simulated: Daemon) -> None:
