@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import logging
 import os
 import signal
 import sys
@@ -13,26 +14,32 @@ from pathlib import Path
 from oned import __version__
 from oned.client.client import Client
 from oned.client.failures import ClientError
+from oned.config_sched import SchedConfig
+from oned.locations import Locations
 from oned.sched import log
 from oned.sched.cycle import Cycles
 from oned.sched.dispatch import Dispatcher
 from oned.sched.loop import Loop
-from oned.sched.settings import Places, Settings, SettingsError, load
+from oned.sched.settings import Settings, read
 from oned.sched.watch import LONGEST_WAIT, Watch
+from oned.setting import ConfigError
 
 _EVENTS_TIMEOUT = LONGEST_WAIT + 15
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status; returns after SIGTERM or SIGINT."""
-    places = Places.of(os.environ)
+    places = Locations.of(os.environ)
     given = _parser(places).parse_args(arguments)
     try:
-        settings = load(given.config)
-        with _only_one(places.pid):
-            log.set_up(None if given.stderr else places.log, settings.debug_level)
+        config = SchedConfig.load(given.config)
+        settings = read(config)
+        with _only_one(places.sched_pid):
+            log.set_up(None if given.stderr else places.sched_log, settings.debug_level)
+            for warning in config.warnings:
+                logging.getLogger(__name__).warning("%s", warning)
             serve(settings)
-    except (SettingsError, ClientError, OSError) as error:
+    except (ConfigError, ClientError, OSError) as error:
         sys.stderr.write(f"mm_sched: {error}\n")
         return 1
     return 0
@@ -55,10 +62,10 @@ def serve(settings: Settings) -> None:
     dispatcher.close()
 
 
-def _parser(places: Places) -> argparse.ArgumentParser:
+def _parser(places: Locations) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mm_sched", description="Places pending virtual machines on hosts.")
-    parser.add_argument("-c", "--config", type=Path, default=places.settings, help="settings (%(default)s)")
-    parser.add_argument("-s", "--stderr", action="store_true", help=f"log to stderr instead of {places.log}")
+    parser.add_argument("-c", "--config", type=Path, default=places.sched_conf, help="settings (%(default)s)")
+    parser.add_argument("-s", "--stderr", action="store_true", help=f"log to stderr instead of {places.sched_log}")
     parser.add_argument("-v", "--version", action="version", version=f"oned {__version__}")
     return parser
 

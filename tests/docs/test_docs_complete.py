@@ -6,13 +6,10 @@ import pytest
 
 from oned.cli.command import Program
 from oned.config import SETTINGS
+from oned.config_sched import SCHED_SETTINGS
 from oned.docs import documents, errors, figures, rpc, transitions
 from oned.docs.programs import PROGRAMS, Helped, Tabled
-from oned.docs.settings import SCHED_SETTINGS
 from oned.docs.ways import command_of
-from oned.sched.settings import read
-from oned.template.parse import parse
-from oned.template.template import Template
 from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.states import CLONING, FAILED, INIT, STATES
 from tests.docs.pages_read import DOC, headings
@@ -47,30 +44,6 @@ def test_every_setting_is_told_with_its_meaning(table: object) -> None:
     assert settings
     assert [item.name for item in settings if f"| `{item.name}` |" not in text("settings.md")] == []
     assert [item.name for item in settings if not (item.sentence or item.idle)] == []
-
-
-class Asked(Template):
-    """A template that remembers what it was asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def get(self, name: str, default: str = "") -> str:
-        self.names.add(name)
-        return super().get(name, default)
-
-    def vector(self, name: str) -> dict[str, str]:
-        self.names.add(name)
-        return super().vector(name)
-
-
-def test_settings_of_the_scheduler_are_those_that_it_reads_with_its_defaults() -> None:
-    asked = Asked()
-    read(asked)
-    assert asked.names == set(SCHED_SETTINGS.settings)
-    told = "".join(f"{item.name} = {item.default}\n" for item in SCHED_SETTINGS.settings.values() if item.default)
-    assert read(parse(told)) == read(Template())
 
 
 @pytest.mark.parametrize("state", STATES, ids=str)

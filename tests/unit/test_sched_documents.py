@@ -1,9 +1,11 @@
 """What the scheduler reads and what it reports."""
 
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from oned.config_sched import SchedConfig
 from oned.sched import pools, report
 from oned.sched.feasible import Removed
 from oned.sched.place import Left, Placement
@@ -11,10 +13,10 @@ from oned.sched.pools import Candidate, Host, Wish
 from oned.sched.refusals import FIRST_WAIT, PATIENCE, Refusals
 from oned.sched.report import News, Reason
 from oned.sched.rights import rights
-from oned.sched.settings import SettingsError, read
+from oned.sched.settings import Settings, read
 from oned.sched.watch import Event
 from oned.sched.watch import read as read_events
-from oned.template.parse import parse
+from oned.setting import ConfigError
 
 HOSTS = """<HOST_POOL><HOST><ID>4</ID><NAME>h4</NAME><STATE>3</STATE><CLUSTER_ID>1</CLUSTER_ID></HOST><HOST><ID>2</ID>
 <NAME>h2</NAME><STATE>2</STATE><LAST_MON_TIME>77</LAST_MON_TIME><CLUSTER_ID>1</CLUSTER_ID><CLUSTER>blue</CLUSTER>
@@ -150,26 +152,27 @@ def test_events_document_is_read() -> None:
     assert read_events("<EVENTS><LAST>3</LAST></EVENTS>") == (3, [])
 
 
-def test_settings_have_defaults_without_limits_and_striping() -> None:
-    settings = read(parse(""))
-    assert (settings.rules.policy, settings.rules.max_host, settings.rules.max_dispatch, settings.max_vms) == (
-        1,
-        0,
-        0,
-        0,
+def settings_of(path: Path, text: str) -> Settings:
+    path.write_text(text)
+    return read(SchedConfig.load(path))
+
+
+def test_settings_have_defaults_without_limits_and_striping(tmp_path: Path) -> None:
+    rules = settings_of(tmp_path / "sched.conf", "").rules
+    assert (rules.policy, rules.max_host, rules.max_dispatch) == (1, 0, 0)
+
+
+def test_settings_are_those_of_classic_files(tmp_path: Path) -> None:
+    settings = settings_of(
+        tmp_path / "sched.conf",
+        "sched_interval = 30\nMAX_HOST = 1\nMAX_DISPATCH = -1\nLIVE_RESCHEDS = 1\nONED_PORT = 2634\n"
+        'DEFAULT_SCHED = [ policy = 3, rank = "FREE_CPU" ]',
     )
-
-
-def test_settings_are_those_of_classic_files() -> None:
-    settings = read(
-        parse('sched_interval = 30\nMAX_HOST = 1\nMAX_DISPATCH = -1\nLIVE_RESCHEDS = 1\nONED_PORT = 2634\n'
-              'DEFAULT_SCHED = [ policy = 3, rank = "FREE_CPU" ]')
-    )  # fmt: skip
-    assert (settings.interval, settings.rules.max_host, settings.rules.max_dispatch) == (30.0, 1, 0)
+    assert (settings.interval, settings.rules.max_host, settings.rules.max_dispatch) == (30, 1, 0)
     assert (settings.moves.live, settings.endpoint) == (True, "http://localhost:2634/RPC2")
     assert (settings.rules.policy, settings.rules.rank) == (3, "FREE_CPU")
 
 
-def test_setting_that_is_no_number_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match='MAX_HOST = "many" is not a number'):
-        read(parse('MAX_HOST = "many"'))
+def test_setting_that_is_no_number_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'line 2: MAX_HOST = "many" is not'):
+        settings_of(tmp_path / "sched.conf", 'MAX_VM = 1\nMAX_HOST = "many"')
