@@ -76,6 +76,9 @@ SETTINGS = Table(
         Setting("DEBUG_LEVEL", LEVEL, "", "1.0", "The level of LOG, as releases up to 3.8 set it."),
         Setting("VERSION_STRING", TEXT, "6.10.0", "oned", "What one.system.version answers: clients go by it."),
         Setting("HOST_MONITORING_INTERVAL", SECONDS, "30", "1.0", "Between two monitorings of one host."),
+        Setting("MONITORING_INTERVAL", SECONDS, "", "4.4", "Both intervals, where the two of their own are not set."),
+        Setting("MONITORING_INTERVAL_HOST", SECONDS, "", "5.2", "The name of 5.2 for HOST_MONITORING_INTERVAL."),
+        Setting("MONITORING_INTERVAL_VM", SECONDS, "", "5.2", "The name of 5.2 for VM_POLLING_INTERVAL."),
         Setting("HOST_PER_INTERVAL", WHOLE, "0", "3.0", "Hosts asked in one second at most; 0 is all that are due."),
         Setting("HOST_MONITORING_EXPIRATION_TIME", SECONDS, "86400", "3.8", "How long samples of hosts are kept."),
         Setting("VM_POLLING_INTERVAL", SECONDS, "30", "1.0", "Between two polls of one VM; 0 is never."),
@@ -131,9 +134,8 @@ SETTINGS = Table(
             ("VM_ENCRYPTED_ATTR", "5.12"), ("IMAGE_ENCRYPTED_ATTR", "5.12"), ("VM_SNAPSHOT_FACTOR", "6.0"),
             ("MONITORING_INTERVAL_DATASTORE", "5.2"), ("MONITORING_INTERVAL_MARKET", "5.0"),
         )),
-        *(Setting(name, TEXT, "", "4.4", "", "use HOST_MONITORING_INTERVAL and VM_POLLING_INTERVAL") for name in (
-            "MONITORING_INTERVAL", "MONITORING_INTERVAL_HOST", "MONITORING_INTERVAL_VM",
-            "MONITORING_INTERVAL_DB_UPDATE", "MONITORING_THREADS",
+        *(Setting(name, TEXT, "", since, "", "monitoring here needs no such setting") for name, since in (
+            ("MONITORING_INTERVAL_DB_UPDATE", "5.12"), ("MONITORING_THREADS", "4.4"),
         )),
         *(Setting(name, TEXT, "", "4.6", "", OURS) for name in ("RPC_TIMEOUT", "PROXY_ON_SEND", "ONE_KEY")),
     ),
@@ -162,6 +164,10 @@ class Config(Values):
     def log_system(self) -> str:
         """file, syslog or std."""
         return self.vector("LOG").get("SYSTEM", "file").lower()
+
+    def interval(self, *names: str) -> int:
+        """The seconds of the first of these settings that is given, else the default of the first."""
+        return int(self[next((name for name in names if name in self.template), names[0])])
 
     def limits(self, made: Callable[..., L]) -> L:
         """The limits of the HTTP server."""

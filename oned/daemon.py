@@ -74,6 +74,7 @@ class Daemon:
         log.info("Stopping")
         timers.shutdown(wait=False)
         starting.cancel()
+        services.events.close()
         await self._end(serving)
         await drivers.stop()
         services.database.close()
@@ -139,8 +140,8 @@ class Daemon:
     def _intervals(self) -> Intervals:
         config = self.config
         return Intervals(
-            config["HOST_MONITORING_INTERVAL"],
-            config["VM_POLLING_INTERVAL"],
+            config.interval("HOST_MONITORING_INTERVAL", "MONITORING_INTERVAL_HOST", "MONITORING_INTERVAL"),
+            config.interval("VM_POLLING_INTERVAL", "MONITORING_INTERVAL_VM", "MONITORING_INTERVAL"),
             config["HOST_PER_INTERVAL"],
             config["VM_PER_INTERVAL"],
         )

@@ -47,6 +47,12 @@ class Events:
         self.last = first
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._news = asyncio.Event()
+        self._closed = False
+
+    def close(self) -> None:
+        """Let nobody wait any more: the daemon ends."""
+        self._closed = True
+        self._news.set()
 
     def publish(self, change: Change) -> Event:
         """Number the change and wake who waits."""
@@ -67,7 +73,7 @@ class Events:
 
     async def wait(self, number: int, seconds: float) -> list[Event]:
         """The events after a number: at once if there are any, else when one comes or the time is over."""
-        if not self.after(number):
+        if not self.after(number) and not self._closed:
             try:
                 await asyncio.wait_for(self._news.wait(), seconds)
             except TimeoutError:

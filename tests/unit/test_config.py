@@ -195,3 +195,13 @@ def test_a_limit_of_the_scheduler_may_be_negative_as_in_classic_files(tmp_path: 
     config = SchedConfig.load(path)
     assert (config["MAX_DISPATCH"], config["LIVE_RESCHEDS"]) == (-1, "1")
     assert "RESERVED_MEM" in config.warnings[0]
+
+
+def test_intervals_are_taken_by_the_names_of_every_release(tmp_path: Path) -> None:
+    path = tmp_path / "oned.conf"
+    path.write_text("MONITORING_INTERVAL = 70\nMONITORING_INTERVAL_VM = 80\nHOST_MONITORING_INTERVAL = 90\n")
+    config = Config.load(path)
+    assert config.interval("HOST_MONITORING_INTERVAL", "MONITORING_INTERVAL_HOST", "MONITORING_INTERVAL") == 90
+    assert config.interval("VM_POLLING_INTERVAL", "MONITORING_INTERVAL_VM", "MONITORING_INTERVAL") == 80
+    path.write_text("MONITORING_INTERVAL = 70\n")
+    assert Config.load(path).interval("VM_POLLING_INTERVAL", "MONITORING_INTERVAL_VM", "MONITORING_INTERVAL") == 70
