@@ -50,6 +50,11 @@ def simulated_hosts(etc: Path) -> int:
     return int(path.read_text()) if path.is_file() else 0
 
 
+def simulated_hosts_are_registered(etc: Path) -> None:
+    """They are registered once: whoever deletes one later does not get it back."""
+    (etc / SIMULATED).unlink()
+
+
 def exports(root: Path) -> str:
     """What a shell needs to work with the location."""
     programs = Path(sys.executable).parent
