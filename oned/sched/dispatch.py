@@ -9,7 +9,8 @@ from oned.client.client import Client
 from oned.client.failures import ServerRefused
 from oned.sched.place import Placement
 
-CONNECTIONS = 8
+CONNECTIONS = 32
+"""Calls at once: an answer waits for the disk, and the daemon commits together what comes together."""
 _ANY_DATASTORE = -1
 
 
