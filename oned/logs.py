@@ -58,6 +58,14 @@ class VMHandler(logging.Handler):
             self._append(path, text)
 
 
+class Posting(logging.handlers.QueueHandler):
+    """Hands records to the thread that writes: it is of this process, so they go as they are."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        record.msg, record.args = record.getMessage(), None
+        return record
+
+
 def start(target: Path | str, level: int, vm_log: Callable[[int], Path]) -> logging.handlers.QueueListener:
     """Send records to a file, to "syslog" or to "std" (standard error). The listener is to be stopped at the end."""
     main = _handler(target)
@@ -67,8 +75,10 @@ def start(target: Path | str, level: int, vm_log: Callable[[int], Path]) -> logg
     main.addFilter(lambda record: record.__dict__.get("vm") is None)
     of_vms.addFilter(lambda record: record.__dict__.get("vm") is not None)
     waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # no line shows where it was written, so nobody needs to look for it
     root = logging.getLogger()
-    root.handlers = [logging.handlers.QueueHandler(waiting)]
+    root.handlers = [Posting(waiting)]
     root.setLevel(LEVELS.get(level, logging.DEBUG))
     for noisy in ("uvicorn", "asyncio", "apscheduler", "sqlalchemy", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
