@@ -228,6 +228,23 @@ def test_a_driver_that_does_not_exist_or_cannot_run_does_not_keep_oned_from_star
         assert daemon.allocate() == 0
 
 
+def test_a_vm_on_a_host_whose_driver_is_not_there_fails_at_once_with_the_reason(scripted: Scripted) -> None:
+    host = scripted.admin.number("one.host.allocate", "elsewhere", "dummy", "xen", 0)
+    vm = scripted.allocate()
+    scripted.one.vm.deploy(vm, host)
+    scripted.reaches(vm, "PROLOG_FAILURE")
+    assert "There is no driver shared in TM_MAD of oned.conf" in error(scripted, vm)
+    for _ in range(3):
+        scripted.one.vm.recover(vm, 2)
+        scripted.reaches(vm, "PROLOG_FAILURE")
+    scripted.one.vm.recover(vm, 1)
+    scripted.reaches(vm, "BOOT_FAILURE")
+    assert "There is no driver xen in VM_MAD of oned.conf" in error(scripted, vm)
+    scripted.one.vm.recover(vm, 3)
+    scripted.reaches(vm, "DONE")
+    assert scripted.check() == []
+
+
 def test_a_driver_that_reads_no_more_blocks_no_call(own: Scripted) -> None:
     host = own.monitored("alpha")
     vms = [own.running(host, f'BLOB = "{"x" * 20_000}"') for _ in range(2)]

@@ -20,6 +20,7 @@ def now(daemon: Daemon) -> int:
 def test_the_life_of_a_vm_is_told_in_order(scripted: Scripted) -> None:
     host, last = scripted.monitored("alpha"), now(scripted)
     vm = scripted.running(host)
+    until(lambda: ("VM", vm, "state", "BOOT", "RUNNING") in told(scripted, last), "the last event")
     assert [event for event in told(scripted, last) if event[:2] == ("VM", vm)] == [
         ("VM", vm, "state", "", "PENDING"), ("VM", vm, "state", "PENDING", "PROLOG"),
         ("VM", vm, "state", "PROLOG", "BOOT"), ("VM", vm, "state", "BOOT", "RUNNING"),

@@ -125,14 +125,6 @@ def test_a_search_is_refused_unless_empty(world: World) -> None:
     assert code == 8192
 
 
-def test_what_has_ended_is_left_out_after_a_restart_and_found_when_asked_for(world: World) -> None:
-    before = world.listed(-2, -1, -1, ANY)
-    world.daemon.stop()
-    world.daemon.restart()
-    assert world.listed(-2, -1, -1, ANY) == before
-    assert world.daemon.state(world.done) == "DONE"
-
-
 def test_monitoring_of_the_pool_is_told(world: World) -> None:
     assert world.daemon.admin.text("one.vmpool.monitoring", -2).startswith("<MONITORING_DATA>")
     assert world.daemon.admin.text("one.vmpool.monitoring", -2, -1).startswith("<MONITORING_DATA>")
@@ -144,3 +136,17 @@ def test_the_order_is_a_setting(tmp_path_factory: pytest.TempPathFactory) -> Non
         daemon.one.vm.action("terminate", made[1])
         listed = parse(daemon.admin.text("one.vmpool.info", -2, -1, -1, ANY)).all("VM")
         assert [vm.int("ID") for vm in listed] == made
+
+
+def test_what_has_ended_is_left_out_after_a_restart_and_found_when_asked_for(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with Daemon(tmp_path_factory.mktemp("ended"), SIMULATED) as daemon:
+        kept, ended = daemon.allocate(), daemon.allocate()
+        daemon.one.vm.action("terminate", ended)
+        daemon.stop()
+        daemon.restart()
+        for state, wanted in ((NOT_DONE, [kept]), (DONE, [ended]), (ANY, [ended, kept])):
+            listed = parse(daemon.admin.text("one.vmpool.info", -2, -1, -1, state)).all("VM")
+            assert [vm.int("ID") for vm in listed] == wanted
+        assert daemon.state(ended) == "DONE"

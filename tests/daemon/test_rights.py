@@ -27,7 +27,7 @@ def test_a_user_makes_vms_of_his_own_and_acts_on_them(simulated: Daemon, people:
     assert simulated.vm(vm).text("UNAME") == "ann"
     assert ann.call("one.vm.action", "hold", vm) == vm
     assert ann.call("one.vm.rename", vm, "mine") == vm
-    assert ids(ann.text("one.vmpool.info", -3, -1, -1, -1)) == [vm]
+    assert vm in ids(ann.text("one.vmpool.info", -3, -1, -1, -1))
 
 
 @pytest.mark.parametrize(("method", "arguments"), [
