@@ -17,24 +17,15 @@ from oned.drivers.lib.testing import DriverProcess, program
 from oned.template.parse import parse
 from oned.vm.deployment.facts import Facts
 from oned.vm.deployment.kvm import domain
+from tests.lab.needs import PROGRAMS, need
 
 DEMO = Path(__file__).parents[2] / "share" / "demo"
 CACHE = Path(os.environ.get("ONE_CACHE", Path(__file__).parents[2] / ".cache")) / "guest"
-PROGRAMS = ("libvirtd", "qemu-system-x86_64", "qemu-img", "apt-get", "unshare")
 BOOT_SECONDS = 60.0
 
 T = TypeVar("T")
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
-
-
-def need(condition: object, reason: str) -> None:
-    """Skip the test where the machine cannot do it; in continuous integration it must."""
-    if condition:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def demo(*words: str) -> str:
