@@ -86,13 +86,17 @@ class Daemon:
         assert self._process
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it; returns when it answers."""
+    def start(self, killed_after: float = 0.0) -> None:
+        """Start it; returns when it answers. `killed_after` seconds it is killed, at whatever it does then."""
         port_file = self.var / "oned.port"
         port_file.unlink(missing_ok=True)
         with (self.root / "output").open("ab") as output:
             command = [sys.executable, "-m", "oned", "-f"]
             self._process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output)
+        if killed_after:
+            time.sleep(killed_after)
+            self.kill()
+            return
         until(lambda: self._ended() or (port_file.exists() and port_file.read_text().endswith("\n")), "the start")
         assert not self._ended(), f"oned did not start: {self.log()}{(self.root / 'output').read_text()}"
         self._endpoint = f"http://127.0.0.1:{port_file.read_text().strip()}/RPC2"
