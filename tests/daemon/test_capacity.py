@@ -62,44 +62,54 @@ def test_always_enforce_leaves_nobody_the_choice(tmp_path_factory: pytest.TempPa
         assert refusal(daemon.one.vm.deploy, vm, host, False)[1] == 2048
 
 
-def test_the_sums_follow_a_vm_through_its_life(scripted: Scripted) -> None:
-    alpha, beta = scripted.monitored("alpha"), scripted.monitored("beta")
-    one, vm = scripted.one, scripted.running(alpha, "CPU = 2\nMEMORY = 100")
-    full, empty = (200, 102400, 1), (0, 0, 0)
+FULL, EMPTY = (200, 102400, 1), (0, 0, 0)
 
-    def counted() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-        return usage(scripted, alpha), usage(scripted, beta)
 
-    assert counted() == (full, empty)
-    one.vm.action("suspend", vm)
-    scripted.vmm.succeeds("SAVE", vm)
-    scripted.reaches(vm, "SUSPENDED")
-    assert counted() == (full, empty), "a suspended VM keeps its room"
-    one.vm.action("resume", vm)
-    scripted.vmm.succeeds("RESTORE", vm)
-    scripted.reaches(vm, "RUNNING")
-    one.vm.migrate(vm, beta, True)
-    assert counted() == (full, full), "a moving VM needs room on both hosts"
-    scripted.vmm.fails("MIGRATE", vm)
-    scripted.reaches(vm, "RUNNING")
-    assert counted() == (full, empty), "a failed move gives the new host's room back"
-    one.vm.migrate(vm, beta, False)
-    scripted.vmm.succeeds("SAVE", vm)
-    scripted.reaches(vm, "PROLOG_MIGRATE")
-    assert counted() == (empty, full), "the files have left the old host"
-    scripted.tm.succeeds("TRANSFER", vm)
-    scripted.vmm.fails("RESTORE", vm)
-    scripted.reaches(vm, "BOOT_MIGRATE_FAILURE")
-    assert counted() == (empty, full), "a failed VM keeps its room"
-    one.vm.recover(vm, 2)
-    scripted.vmm.succeeds("RESTORE", vm)
-    scripted.reaches(vm, "RUNNING")
-    one.vm.action("stop", vm)
-    scripted.vmm.succeeds("SAVE", vm)
-    assert counted() == (empty, full)
-    scripted.tm.succeeds("TRANSFER", vm)
-    scripted.reaches(vm, "STOPPED")
-    assert counted() == (empty, empty), "a stopped VM holds no host"
+class Pair:
+    """Two hosts with nothing on them, and a VM that runs on the first."""
+
+    def __init__(self, daemon: Scripted, names: str) -> None:
+        self.daemon, self.one = daemon, daemon.one
+        self.old, self.new = (daemon.monitored(name) for name in names.split())
+        self.vm = daemon.running(self.old, "CPU = 2\nMEMORY = 100")
+
+    def counted(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        return usage(self.daemon, self.old), usage(self.daemon, self.new)
+
+
+def test_a_suspended_vm_keeps_its_room_and_a_stopped_one_holds_no_host(scripted: Scripted) -> None:
+    pair = Pair(scripted, "rest1 rest2")
+    assert pair.counted() == (FULL, EMPTY)
+    pair.one.vm.action("suspend", pair.vm)
+    scripted.vmm.succeeds("SAVE", pair.vm)
+    scripted.reaches(pair.vm, "SUSPENDED")
+    assert pair.counted() == (FULL, EMPTY)
+    pair.one.vm.action("stop", pair.vm)
+    assert pair.counted() == (FULL, EMPTY)
+    scripted.tm.succeeds("TRANSFER", pair.vm)
+    scripted.reaches(pair.vm, "STOPPED")
+    assert pair.counted() == (EMPTY, EMPTY)
+
+
+def test_a_moving_vm_needs_room_on_both_hosts_and_a_failed_move_gives_it_back(scripted: Scripted) -> None:
+    pair = Pair(scripted, "move1 move2")
+    pair.one.vm.migrate(pair.vm, pair.new, True)
+    assert pair.counted() == (FULL, FULL)
+    scripted.vmm.fails("MIGRATE", pair.vm)
+    scripted.reaches(pair.vm, "RUNNING")
+    assert pair.counted() == (FULL, EMPTY)
+
+
+def test_a_vm_that_failed_on_the_new_host_takes_room_there_only(scripted: Scripted) -> None:
+    pair = Pair(scripted, "fail1 fail2")
+    pair.one.vm.migrate(pair.vm, pair.new, False)
+    scripted.vmm.succeeds("SAVE", pair.vm)
+    scripted.reaches(pair.vm, "PROLOG_MIGRATE")
+    assert pair.counted() == (EMPTY, FULL)
+    scripted.tm.succeeds("TRANSFER", pair.vm)
+    scripted.vmm.fails("RESTORE", pair.vm)
+    scripted.reaches(pair.vm, "BOOT_MIGRATE_FAILURE")
+    assert pair.counted() == (EMPTY, FULL)
     assert scripted.check() == []
 
 
