@@ -13,7 +13,7 @@ demo-stop: setup
 	@share/demo/demo-stop
 
 test: setup
-	$(PYTHON) -m pytest tests -n 2 -m "not soak"
+	$(PYTHON) -m pytest tests -n 2 --dist loadfile -m "not soak"
 
 lint: setup
 	.venv/bin/ruff check .
