@@ -3,6 +3,7 @@
 Every answer of a method has exactly three values; text and code of a refusal come from oned.errors.
 """
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,27 +58,20 @@ class Dispatcher:
         """The answer's pieces. A request that is no call, and a method that is not there, give a fault."""
         try:
             name, values = xmlrpc.decode(body)
-            if name.startswith("system."):
-                return xmlrpc.value(await self.system(name, values))
-            answer = await self.perform(name, values, peer)
+            if name == "system.multicall":
+                return await introspection.multicall(values, functools.partial(self.written, peer=peer))
+            return await self.written(name, values, peer)
         except xmlrpc.Fault as fault:
             return xmlrpc.fault(fault)
+
+    async def written(self, name: str, values: Sequence[Any], peer: Peer) -> list[bytes]:
+        """The pieces of a method's answer. Methods of the XML-RPC library itself (system.*) need no session."""
+        if name.startswith("system."):
+            return xmlrpc.value(introspection.answer(name, values))
+        answer = await self.perform(name, values, peer)
         return xmlrpc.answer(answer.ok, answer.payload, answer.code)
 
-    async def system(self, name: str, values: Sequence[Any]) -> Any:
-        """The methods of the XML-RPC library itself: they need no session."""
-        if name == "system.multicall":
-            return await introspection.multicall(values, self._one_of_many)
-        return introspection.answer(name, values)
-
-    async def _one_of_many(self, name: str, values: Sequence[Any]) -> Any:
-        answer = await self.perform(name, values, None)
-        payload = answer.payload
-        if isinstance(payload, list):
-            raise xmlrpc.Fault(-501, f"{name} answers too much for system.multicall. Call it by itself")
-        return [answer.ok, payload, answer.code]
-
-    async def perform(self, name: str, values: Sequence[Any], peer: Peer | None) -> Answer:
+    async def perform(self, name: str, values: Sequence[Any], peer: Peer) -> Answer:
         """The answer of one method. Raises Fault for an unknown method and ill-typed arguments."""
         method = METHODS.get(name)
         if method is None:
@@ -98,7 +92,7 @@ class Dispatcher:
             log.error("%s", answer.payload)
         return answer
 
-    async def _called(self, method: Method, values: Sequence[Any], peer: Peer | None) -> Answer:
+    async def _called(self, method: Method, values: Sequence[Any], peer: Peer) -> Answer:
         services = self._services
         user = services.sessions.known(values[0]) or await services.sessions.verify(values[0])
         form, arguments = bind(method, values[1:])
@@ -122,11 +116,10 @@ class Dispatcher:
             await call.unit.commit()
         return Answer(True, _payload(result))
 
-    def _log(self, call: Call, form: Form, values: Sequence[Any], peer: Peer | None) -> None:
+    def _log(self, call: Call, form: Form, values: Sequence[Any], peer: Peer) -> None:
         group = self._services.pools.view.group_name(call.user.gid)
-        where = peer or Peer("", 0)
         arguments = list(zip(form, values, strict=False))
-        line = calllog.Line(call.request, call.method, call.user, group, arguments, where.address, where.port)
+        line = calllog.Line(call.request, call.method, call.user, group, arguments, peer.address, peer.port)
         calls.info("%s", calllog.text(self._log_form, line))
 
     async def _resolve(self, method: Method, arguments: dict[str, Any], user: User) -> None:

@@ -4,10 +4,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from oned.api.registry import METHODS
-from oned.wire.xmlrpc import Fault
+from oned.wire import xmlrpc
+from oned.wire.xmlrpc import Fault, Pieces
 
 AT_MOST = 100
 """Calls in one system.multicall."""
+MOST_BYTES = 16 << 20
+"""Bytes of all documents in one system.multicall."""
+SMALL = 4096
+"""Answers up to this size always come: those of calls that change something are small."""
 
 SYSTEM: dict[str, str] = {
     "system.listMethods": "The names of all methods.",
@@ -24,7 +29,8 @@ CAPABILITIES: dict[str, Any] = {
     "introspect": {"specUrl": "http://xmlrpc-c.sourceforge.net/introspection.html", "specVersion": 1},
 }
 
-Perform = Callable[[str, Sequence[Any]], Awaitable[Any]]
+Perform = Callable[[str, Sequence[Any]], Awaitable[Pieces]]
+"""A method's name and arguments to the pieces of its answer."""
 
 
 def answer(name: str, values: Sequence[Any]) -> Any:
@@ -51,24 +57,35 @@ def _about(question: str, name: str) -> Any:
     return method.help if question == "system.methodHelp" else method.signatures()
 
 
-async def multicall(values: Sequence[Any], perform: Perform) -> list[Any]:
-    """The answers of several calls, in order: each an array of one value, or a fault struct."""
+async def multicall(values: Sequence[Any], perform: Perform) -> Pieces:
+    """The answer to several calls, in order: each an array of one value, or a fault struct."""
     calls = values[0] if values else None
     if not isinstance(calls, list):
         raise Fault(-501, "Not enough parameters: system.multicall takes an array of structs")
     if len(calls) > AT_MOST:
         raise Fault(-501, f"{len(calls)} calls in one system.multicall; {AT_MOST} are allowed. Send them in parts")
-    return [await _one(call, perform) for call in calls]
+    answers: list[Pieces] = []
+    room = MOST_BYTES
+    for call in calls:
+        pieces = await _one(call, perform)
+        size = sum(map(len, pieces))
+        if size > max(room, SMALL):
+            too_much = f"The answers are more than {MOST_BYTES >> 20} MiB. Call this one by itself"
+            pieces, size = xmlrpc.fault(Fault(-501, too_much)), 0
+        room -= size
+        answers.append(pieces)
+    return xmlrpc.multicall(answers)
 
 
-async def _one(call: Any, perform: Perform) -> Any:
+async def _one(call: Any, perform: Perform) -> Pieces:
     try:
         if not isinstance(call, dict) or not isinstance(call.get("methodName"), str):
             raise Fault(-501, "Each call is a struct with methodName and params")
         name, values = call["methodName"], call.get("params", [])
+        if not isinstance(values, list):
+            raise Fault(-501, f"params of {name} is an array")
         if name == "system.multicall":
             raise Fault(-501, "A system.multicall inside a system.multicall is not allowed")
-        result = answer(name, values) if name.startswith("system.") else await perform(name, values)
+        return await perform(name, values)
     except Fault as fault:
-        return {"faultCode": fault.code, "faultString": fault.text}
-    return [result]
+        return xmlrpc.fault(fault)

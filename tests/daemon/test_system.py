@@ -67,11 +67,24 @@ def test_several_calls_in_one_are_answered_each_for_itself(simulated: Daemon) ->
     assert simulated.state(vm) == "HOLD"
 
 
-def test_documents_are_too_much_for_a_call_of_many(simulated: Daemon) -> None:
-    call = {"methodName": "one.vmpool.info", "params": [ADMIN, -2]}
-    [answer] = simulated.admin.call("system.multicall", [call])  # type: ignore[misc,arg-type]
-    assert answer["faultCode"] == -501
-    assert "Call it by itself" in answer["faultString"]
+def test_documents_are_given_in_a_call_of_many(simulated: Daemon) -> None:
+    vm = simulated.allocate()
+    calls = [
+        {"methodName": "one.vm.info", "params": [ADMIN, vm]},
+        {"methodName": "one.vmpool.info", "params": [ADMIN, -2]},
+    ]
+    [[one], [pool]] = simulated.admin.call("system.multicall", calls)  # type: ignore[misc,arg-type]
+    assert one[1].startswith(f"<VM><ID>{vm}</ID>")
+    assert one[1] in pool[1]
+
+
+def test_more_than_a_call_of_many_may_answer_is_a_fault_for_the_call(simulated: Daemon) -> None:
+    vm = simulated.allocate(f'NAME=large CPU=1 MEMORY=128 NOTE="{"x" * 1_000_000}"')
+    call = {"methodName": "one.vm.info", "params": [ADMIN, vm]}
+    answers = simulated.admin.call("system.multicall", [call] * 20)  # type: ignore[list-item]
+    assert isinstance(answers, list)
+    assert answers[0][0][0] is True
+    assert "Call this one by itself" in answers[-1]["faultString"]
 
 
 def test_too_many_calls_in_one_are_a_fault(simulated: Daemon) -> None:
