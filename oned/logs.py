@@ -18,6 +18,8 @@ MODULES = {
     "oned.auth": "AuM",
     "oned.mad.monitor": "InM",
     "oned.mad": "VMM",
+    "oned.mad.operations.IM": "InM",
+    "oned.mad.operations.TM": "TM",
     "oned.vm": "VM",
     "oned.store": "ONE",
     "oned.sched": "SCHED",

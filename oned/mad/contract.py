@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from oned.command import Command, Intent
+from oned.command import Command, Intent, Mad
 from oned.ids import Kind
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Listener(Protocol):
     def answered(self, intent: Intent, success: bool, info: str) -> None:
         """The driver answered, or the deadline passed: success is False then. Info is "" with nothing to tell."""
 
-    def logged(self, kind: Kind, oid: int, severity: str, text: str) -> None:
-        """A LOG line about an object. Severity is I, E, D, or - when the driver does not say."""
+    def logged(self, mad: Mad, oid: int, severity: str, text: str) -> None:
+        """A LOG line about a host (of an information driver) or a VM. Severity is I, E, D, or - if it is not said."""
 
     def lost(self, driver: Driver, intents: list[Intent]) -> None:
         """The process died with these commands open. It restarts by itself; they are not sent again by themselves."""

@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from oned import clock
-from oned.command import Intent, Mad
-from oned.ids import Kind
+from oned.command import Intent
 from oned.mad import dialect, line, vmm
 from oned.mad.contract import Listener, Source
 from oned.mad.files import Files
@@ -23,7 +22,6 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between a death and the next start: doubled at each, back to the first after a life of the longest."""
 
-_KIND = {Mad.VMM: Kind.VM, Mad.TM: Kind.VM, Mad.IM: Kind.HOST}
 
 
 class Driver:
@@ -155,7 +153,7 @@ class Driver:
         transfer = self._turns.opened("TRANSFER", message.oid)
         if transfer:
             self._arm(transfer)
-        self._tell(partial(self._listener.logged, _KIND[self.section.mad], message.oid, message.severity, message.text))
+        self._tell(partial(self._listener.logged, self.section.mad, message.oid, message.severity, message.text))
         if message.cancelled is not None:
             self._turns.forgive(message.cancelled)
             self._give()

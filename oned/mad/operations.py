@@ -173,10 +173,14 @@ class Operations:
         if vm.state is DONE:
             retire(self._pools, unit, vm)
 
-    def logged(self, kind: Kind, oid: int, severity: str, text: str) -> None:
+    def logged(self, mad: Mad, oid: int, severity: str, text: str) -> None:
         """A driver's LOG line goes to the VM's log, or for a host to the daemon's."""
         level = {"E": logging.ERROR, "D": logging.DEBUG}.get(severity, logging.INFO)
-        log.log(level, "%s", text, extra={"vm": oid} if kind is Kind.VM else None)
+        heard = logging.getLogger(f"{__name__}.{mad.name}")
+        if mad is Mad.IM:
+            heard.log(level, "Host %d: %s", oid, text)
+        else:
+            heard.log(level, "%s", text, extra={"vm": oid})
 
     def lost(self, driver: Driver, intents: list[Intent]) -> None:
         """A driver died: what it says it can repeat is sent again, transfers too; anything else has failed."""

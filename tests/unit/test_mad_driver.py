@@ -36,7 +36,7 @@ class Core:
 
     files_of: dict[str, str] = field(default_factory=dict)
     answers: list[tuple[Intent, bool, str]] = field(default_factory=list)
-    logs: list[tuple[Kind, int, str, str]] = field(default_factory=list)
+    logs: list[tuple[Mad, int, str, str]] = field(default_factory=list)
     deaths: list[list[Intent]] = field(default_factory=list)
     made: int = 0
 
@@ -56,8 +56,8 @@ class Core:
     def answered(self, intent: Intent, success: bool, info: str) -> None:
         self.answers.append((intent, success, info))
 
-    def logged(self, kind: Kind, oid: int, severity: str, text: str) -> None:
-        self.logs.append((kind, oid, severity, text))
+    def logged(self, mad: Mad, oid: int, severity: str, text: str) -> None:
+        self.logs.append((mad, oid, severity, text))
 
     def lost(self, driver: Driver, intents: list[Intent]) -> None:
         self.deaths.append(intents)
@@ -234,7 +234,7 @@ async def test_log_lines_push_the_deadline_of_a_transfer_on(tmp_path: Path, fake
             await asyncio.sleep(0.2)
             fake.answers(f"LOG I 7 {percent} %")
         await until(lambda: len(bench.core.logs) == 5)
-        assert bench.core.logs[0] == (Kind.VM, 7, "I", "0 %")
+        assert bench.core.logs[0] == (Mad.TM, 7, "I", "0 %")
         assert bench.core.answers == []
 
 
