@@ -51,14 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _start(config: "Config", locations: "Locations", *, foreground: bool) -> int:
+    from oned.background import into_background
     from oned.launch import StartFailed, run  # the heavy parts, once the configuration is sound
 
-    if not foreground:
-        if os.fork():
-            return 0
-        os.setsid()
+    ready = (lambda: None) if foreground else into_background()
     try:
-        run(config, locations)
+        run(config, locations, ready)
     except StartFailed as error:
         sys.stderr.write(f"Error: {error}" + "\n")
         return BAD_USAGE

@@ -57,6 +57,7 @@ class Daemon:
 
     config: Config
     locations: Locations
+    ready: Callable[[], None]
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, end."""
@@ -205,6 +206,7 @@ class Daemon:
         log.info("Listening on %s port %d", self.config["LISTEN_ADDRESS"], port)
         self.locations.port_file.write_text(f"{port}\n")
         notify("READY=1")
+        self.ready()
 
     def _timers(self, services: Services) -> AsyncIOScheduler:
         timers = AsyncIOScheduler()

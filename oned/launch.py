@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 
 import uvloop
 
@@ -20,8 +21,8 @@ class StartFailed(Exception):
     """The daemon could not start; the text says why and what to do."""
 
 
-def run(config: Config, locations: Locations) -> None:
-    """Run the daemon until it is told to end. StartFailed if it cannot start."""
+def run(config: Config, locations: Locations, ready: Callable[[], None]) -> None:
+    """Run the daemon until it is told to end; `ready` is called when it serves. StartFailed if it cannot start."""
     try:
         locations.make()
         lock = hold_lock(locations.daemon_lock)
@@ -36,7 +37,7 @@ def run(config: Config, locations: Locations) -> None:
         for warning in config.warnings:
             log.warning("%s", warning)
         log.info("oned %s starts, log level %d", __version__, config.debug_level)
-        uvloop.run(Daemon(config, locations).run())
+        uvloop.run(Daemon(config, locations, ready).run())
     except (NoCredentials, SchemaError, OSError) as error:
         log.error("Could not start: %s", error)
         raise StartFailed(str(error)) from error

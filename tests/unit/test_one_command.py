@@ -124,3 +124,16 @@ def test_a_daemon_that_cannot_start_is_told_with_its_last_words(
     said = "".join(capsys.readouterr())
     assert "oned ended." in said
     assert "there is no setting NONSENSE" in said
+
+
+def test_oned_goes_into_the_background_and_says_whether_it_came_up(location: Path) -> None:
+    assert main(["init", str(location), "--port", "0"]) == 0
+    oned = [sys.executable, "-m", "oned"]
+    refused = subprocess.run([*oned, "-o", "LISTEN_ADDRESS=192.0.2.1"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 255
+    assert "address" in refused.stderr.lower()
+    assert subprocess.run(oned, check=False).returncode == 0
+    again = subprocess.run(oned, capture_output=True, text=True, check=False)
+    assert again.returncode == 255
+    assert "Another oned is running here" in again.stderr
+    assert main(["stop"]) == 0
