@@ -16,6 +16,8 @@ from oned.user.user import NO_QUOTAS, User
 from oned.vm.allocate import check_name
 
 CORE = "core"
+MOST_TOKENS = 50
+"""Login tokens of one user: each is compared at each call."""
 _BLANKS = re.compile(r"[ \t\n\v\f\r]")
 
 
@@ -49,11 +51,15 @@ async def allocate(call: Call, name: str, password: str, driver: str = CORE, gro
     """Register a user.
 
     driver  who checks the password; "" is core
-    groups  ids, the first is the primary group; left out: the caller's, or users when he is in oneadmin
+    groups  ids, the first is the primary group; left out: the caller's, or users when he is in oneadmin.
+            A group that is not the caller's own needs MANAGE
     Errors: AUTHORIZATION, NO_EXISTS (group), INTERNAL (name or password).
     Since: 1.4; driver 3.2; groups 5.2.
     """
     call.services.rights.demand_create(call.user, Kind.USER)
+    for gid in groups:
+        if call.pools.groups.get(gid).id not in call.user.groups:
+            call.demand(MANAGE, call.pools.groups.get(gid))
     name, driver = _checked_user_name(name), driver or CORE
     kept = await _stored(call, password, driver)
     call.pools.users.claim(name, "USER")
@@ -165,32 +171,44 @@ def login(call: Call, name: str, token: str, seconds: int, egid: int = -1) -> st
     token    the token, or "" to have one made; with seconds 0 the one to take back ("" for all)
     seconds  how long it holds; -1 for ever, 0 takes it back
     egid     group it is bound to; -1 for all of the user's
-    Answers the token. Errors: NO_EXISTS, AUTHORIZATION, XML_RPC_API (seconds, group).
+    A caller whose own token is bound to a group gets tokens of that group only. A user has at most 50 tokens.
+    Answers the token. Errors: AUTHORIZATION, ACTION (too many), XML_RPC_API (user, seconds, group).
     Since: 4.10; egid 5.2.
     """
     user = call.pools.users.find(name)
     if user is None:
         raise BadArgument(detail=f"There is no user {name}. oneuser list shows who there is")
-    call.demand(MANAGE, user)
+    if user.id != call.user.id:
+        call.demand(MANAGE, user)
     if seconds == 0:
         return _take_back(call, user, token)
+    _check_token(call, user, seconds, egid)
+    token = token or passwords.new_token()
+    expires = -1 if seconds == -1 else clock.stamp() + seconds
+    now = clock.now()
+    held = [kept for kept in user.tokens if kept["expires"] < 0 or kept["expires"] > now]
+    if len(held) >= MOST_TOKENS:
+        raise ActionError(detail=f"User has {MOST_TOKENS} login tokens, the most there may be. Take one back first")
+    user.tokens = [*held, {"hash": passwords.token_hash(token), "expires": expires, "egid": egid}]
+    call.unit.touch(user)
+    return token
+
+
+def _check_token(call: Call, user: User, seconds: int, egid: int) -> None:
+    """BadArgument unless the caller may have such a token."""
     longest = call.services.setting("MAX_TOKEN_TIME")
     if seconds < -1 or (longest >= 0 and not 0 < seconds <= longest):
         raise BadArgument(detail=f"Wrong valid period for token. MAX_TOKEN_TIME in oned.conf is {longest} seconds")
     if egid >= 0 and egid not in user.groups:
         raise BadArgument(detail=f"User is not in group {egid}, no token can be bound to it")
-    token = token or passwords.new_token()
-    expires = -1 if seconds == -1 else clock.stamp() + seconds
-    now = clock.now()
-    user.tokens = [kept for kept in user.tokens if kept["expires"] < 0 or kept["expires"] > now]
-    user.tokens.append({"hash": passwords.token_hash(token), "expires": expires, "egid": egid})
-    call.unit.touch(user)
-    return token
+    if user.id == call.user.id and call.user.bound not in (-1, egid):
+        raise BadArgument(detail="Cannot create a full token with a specific group token")
 
 
 def _take_back(call: Call, user: User, token: str) -> str:
-    gone = passwords.token_hash(token)
-    user.tokens = [kept for kept in user.tokens if token and kept["hash"] != gone]
+    """Take back the token, or all; with a token that is bound to a group, only such as are bound to it too."""
+    gone, bound = passwords.token_hash(token), call.user.bound
+    user.tokens = [kept for kept in user.tokens if (token and kept["hash"] != gone) or bound not in (-1, kept["egid"])]
     call.unit.touch(user)
     return token or "-"
 

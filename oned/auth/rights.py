@@ -28,7 +28,7 @@ class Rights:
 
     def may(self, user: User, right: int, item: PoolObject) -> bool:
         """Whether the user has the right on the object."""
-        if user.is_admin or (isinstance(item, User) and item.id == user.id and right in (USE, MANAGE)):
+        if user.is_admin or (isinstance(item, User) and item.id == user.id and right in _own(user)):
             return True
         if isinstance(item, Owned) and _bits_grant(user, right, item):
             return True
@@ -65,6 +65,11 @@ class Rights:
         if key not in self._reach:
             self._reach[key] = reach(self._rules, user.id, user.groups, kind.name, right)
         return self._reach[key]
+
+
+def _own(user: User) -> tuple[int, ...]:
+    """What a user may do to himself: a token of one group must not reach what the others of his groups give."""
+    return (USE, MANAGE) if user.bound < 0 else (USE,)
 
 
 def _bits_grant(user: User, right: int, item: Owned) -> bool:

@@ -1,6 +1,7 @@
 """The user and its document (OpenNebula 6.10)."""
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 from oned.document.element import Element, ids, plain, tag, wrap
 from oned.document.object import PoolObject, View
@@ -38,6 +39,7 @@ class User(PoolObject):
 
     password  for the core driver `scrypt$salt$hash` of the sha1 of the password (auth.passwords)
     tokens    login tokens, hashed: hash, expires (epoch seconds, -1 never), egid (-1 all groups)
+    bound     the group that the caller's token is bound to, -1 all groups; set in views only (`bound_to`)
     """
 
     kind = Kind.USER
@@ -47,6 +49,7 @@ class User(PoolObject):
 
     auth_driver: str = "core"
     enabled: int = 1
+    bound: int = -1
     template: Template
 
     def __init__(self, oid: int, name: str, gid: int, password: str) -> None:
@@ -63,7 +66,13 @@ class User(PoolObject):
     @property
     def is_admin(self) -> bool:
         """oneadmin, or a member of its group: everything is allowed."""
-        return self.id == ONEADMIN or self.gid == ADMIN_GROUP or ADMIN_GROUP in self.groups
+        return (self.id == ONEADMIN and self.bound < 0) or self.gid == ADMIN_GROUP or ADMIN_GROUP in self.groups
+
+    def bound_to(self, gid: int) -> Self:
+        """The user as a member of this group only: who calls with a token of the group. It is never stored."""
+        view = copy.copy(self)
+        view.gid, view.groups, view.bound = gid, [gid], gid
+        return view
 
     def umask(self, default: int) -> int:
         """The user's own UMASK, or the engine's."""
