@@ -57,8 +57,8 @@ _MANAGE = (
 _RESTRICTED = "\n".join(
     f'"{path}"'
     for path in (
-        "CONTEXT/FILES", "NIC/MAC", "NIC/VLAN_ID", "NIC/BRIDGE", "RANK", "SCHED_RANK", "DISK/SOURCE", "OS/KERNEL",
-        "OS/INITRD", "RAW/DATA", "EMULATOR",
+        "CONTEXT/FILES", "NIC/MAC", "NIC/VLAN_ID", "NIC/BRIDGE", "RANK", "SCHED_RANK", "DISK/SOURCE", "DISK/TM_MAD",
+        "OS/KERNEL", "OS/INITRD", "RAW/DATA", "EMULATOR",
     )
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """From the template of a user to a VM: what is checked, where each attribute goes, what the engine adds."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from oned.errors import InternalError, NotAuthorized
 from oned.template.template import Template
@@ -57,6 +57,13 @@ CLASSIC_NAMES = {"REQUIREMENTS": "SCHED_REQUIREMENTS", "RANK": "SCHED_RANK"}
 LONGEST_NAME = 128
 FORBIDDEN = "&|:\\\";/'#{}$<>"
 _BLANK = re.compile(r"[\x00-\x1f\x7f]")
+_WORD = re.compile(r"[A-Za-z0-9_.-]+"), "one word of letters, digits and _ . -"
+WORDS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "SIZE": (re.compile(r"[0-9]+"), "a whole number of MiB"),
+    "SOURCE": (re.compile(r"[^\s\x00-\x1f\x7f]+"), "a path without blanks, which transfer drivers could not be told"),
+    **dict.fromkeys(("FORMAT", "TM_MAD", "TARGET", "DEV_PREFIX", "DRIVER"), _WORD),
+}
+"""Attributes of disks that become a word of a script or the name of a device: what each may be."""
 CONTEXT_LETTER, FIRST_LETTERS = "b", "acdefghijklmnopqrstuvwxyz"
 
 
@@ -153,8 +160,9 @@ def _free_target(prefix: str, taken: list[str]) -> str:
 
 
 def check_disks(template: Template) -> None:
-    """InternalError for a disk of which nothing can be made."""
+    """InternalError for a disk of which nothing can be made, or whose words would not stay one word in a script."""
     for number, disk in enumerate(template.vectors("DISK")):
+        _check_words(f"DISK {number}", disk)
         kind = disk.get("TYPE", "").upper()
         if "IMAGE" in disk or "IMAGE_ID" in disk:
             raise InternalError(detail=f"DISK {number}: there are no images here yet. Give SOURCE, the path of a file")
@@ -165,5 +173,10 @@ def check_disks(template: Template) -> None:
                 raise InternalError(detail=f"DISK {number}: a {kind.lower()} disk needs {' and '.join(missing)}")
         elif not disk.get("SOURCE"):
             raise InternalError(detail=f"DISK {number}: SOURCE is missing: the path of the file to copy or link")
-        elif any(char.isspace() for char in disk["SOURCE"]):
-            raise InternalError(detail=f"DISK {number}: blanks in SOURCE cannot be carried to transfer drivers")
+    _check_words("CONTEXT", template.vector("CONTEXT"))
+
+
+def _check_words(where: str, vector: Mapping[str, str]) -> None:
+    for name, (form, meaning) in WORDS.items():
+        if vector.get(name) and not form.fullmatch(vector[name]):
+            raise InternalError(detail=f"{where}: {name} is {meaning}, not {vector[name]!r}")

@@ -6,6 +6,7 @@ prolog (disks are made in H:D), migrate (old H:D → new H:D), resume (F:V → H
 keep → F:V, then H:D is removed) and delete (H:D is removed, on both hosts of an unfinished move).
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 from oned.command import Command, Mad
@@ -14,6 +15,7 @@ from oned.vm.history import ACTIONS, MOVES, Record
 from oned.vm.machine import Site, Then, directory
 from oned.vm.vm import VM
 
+_WORD = re.compile(r"[^\s\x00-\x1f\x7f]+")
 VOLATILE = ("SWAP", "FS")
 _MOVE_ACTIONS = frozenset(ACTIONS[name] for name in MOVES)
 
@@ -121,10 +123,13 @@ class Script:
             yield self._line(verb, where, target, *size_word, mad=disk.get("TM_MAD"))
 
     def _line(self, verb: str, *words: str, mad: str | None = None) -> str:
-        if self._classic:
-            return " ".join((verb, *words))
-        ending = str(self._vm.id), str(self._record.ds_id)
-        return " ".join((verb, mad or self._record.tm_mad, *words, *ending))
+        """One command. ValueError for a word that would not stay one: scripts run with the rights of oneadmin."""
+        if not self._classic:
+            words = (mad or self._record.tm_mad, *words, str(self._vm.id), str(self._record.ds_id))
+        broken = next((word for word in words if not _WORD.fullmatch(word)), None)
+        if broken is not None:
+            raise ValueError(f"A transfer script cannot carry the word {broken!r}: blanks and control characters")
+        return " ".join((verb, *words))
 
     def _there(self, name: str) -> str:
         return f"{self._place(self._record)}/{name}"

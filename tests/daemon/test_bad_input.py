@@ -141,10 +141,18 @@ def test_capacity_must_be_positive_numbers(simulated: Daemon, template: str, tex
 
 @pytest.mark.parametrize("disk", [
     "", "IMAGE_ID = 3", "IMAGE = x", "TYPE = swap", "TYPE = fs, SIZE = 10", 'SOURCE = "/a b"',
+    "TYPE = swap, SIZE = big", "TYPE = swap, SIZE = -1", "TYPE = fs, SIZE = 10, FORMAT = \"ext3 a:/b\"",
+    'TYPE = fs, SIZE = 10, FORMAT = "ext3\nDELETE front:/srv"', 'SOURCE = "/a", TM_MAD = "dummy x"',
+    'SOURCE = "/a\nDELETE front:/srv"', 'SOURCE = "/a", SIZE = "1 2"', 'SOURCE = "/a", DEV_PREFIX = "s d"',
 ])  # fmt: skip
 def test_a_disk_that_cannot_be_made_is_refused(simulated: Daemon, disk: str) -> None:
     text, code = refusal(simulated.one.vm.allocate, f"{GOOD}DISK = [ TARGET = hda{', ' if disk else ''}{disk} ]")
     assert (text.startswith("[one.vm.allocate] DISK 0: "), code) == (True, 8192)
+
+
+def test_the_device_of_a_context_disk_is_one_word(simulated: Daemon) -> None:
+    text, code = refusal(simulated.one.vm.allocate, f'{GOOD}CONTEXT = [ A = b, TARGET = "h d" ]')
+    assert (text.startswith("[one.vm.allocate] CONTEXT: TARGET is one word"), code) == (True, 8192)
 
 
 def test_two_disks_of_one_device_are_refused(simulated: Daemon) -> None:

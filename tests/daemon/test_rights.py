@@ -105,6 +105,15 @@ def test_a_restricted_attribute_is_refused_to_users_and_allowed_to_administrator
     assert simulated.admin.number("one.vm.allocate", restricted) >= 0
 
 
+def test_the_transfer_driver_of_a_disk_is_for_administrators_to_choose(
+    simulated: Daemon, people: dict[str, Client]
+) -> None:
+    chosen = f"{TEMPLATE}\nDISK = [ TYPE = swap, SIZE = 8, TM_MAD = dummy ]"
+    text, code = refusal(people["ann"].call, "one.vm.allocate", chosen)
+    assert (text.endswith("a restricted attribute TM_MAD."), code) == (True, 512)
+    assert simulated.admin.number("one.vm.allocate", chosen) >= 0
+
+
 def test_capacity_may_be_overdrawn_by_administrators_only(people: dict[str, Client]) -> None:
     vm = people["ann"].number("one.vm.allocate", TEMPLATE)
     assert people["ann"].call("one.vm.resize", vm, "CPU = 2", False) == vm
