@@ -10,6 +10,7 @@ import os
 import platform
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -23,6 +24,7 @@ from oned.auth.rights import Rights
 from oned.auth.session import Sessions
 from oned.command import Mad
 from oned.config import Config
+from oned.errors import StoreFailed
 from oned.locations import Locations
 from oned.mad.monitor import Intervals, Monitor
 from oned.mad.operations import Operations
@@ -45,8 +47,6 @@ from oned.vm.machine import Site
 from oned.wire.http import Application, Limits, serve
 
 log = logging.getLogger(__name__)
-EVENT_BLOCK = 100_000
-"""Event numbers are reserved in blocks, so that none is used twice over restarts."""
 ROUND_EVERY, WATCHDOG_EVERY, EXPIRE_EVERY = 1.0, 10.0, 600.0
 """Seconds between two rounds of the monitor, two signs of life, two deletions of old samples."""
 
@@ -102,7 +102,7 @@ class Daemon:
         database = self._database(loop)
         pools = Pools(strict=config["STRICT_SCHEMA"], classic_failed=config["CLASSIC_FAILED"])
         pools.load(database)
-        events = Events(self._reserve_events(database))
+        events = self._events(database)
         operations = Operations(database, pools, events)
         restorer = Restorer(database, pools, operations)
         drivers = self._drivers(pools, operations)
@@ -185,13 +185,17 @@ class Daemon:
     def _datastores(self) -> str:
         return str(self.config["DATASTORE_LOCATION"] or self.locations.var / "datastores")
 
-    def _reserve_events(self, database: Database) -> int:
+    def _events(self, database: Database) -> Events:
+        """The events, with numbers above all that are reserved on disk."""
+
+        def reserve(number: int) -> None:
+            changes: Changes = {}
+            put(changes, tables.meta, {"name": "events", "value": str(number)})
+            with suppress(StoreFailed):
+                database.commit(changes, lambda _error: None)
+
         rows = database.read_now(select(tables.meta.c.value).where(tables.meta.c.name == "events"))
-        first = int(rows[0].value) if rows else 0
-        changes: Changes = {}
-        put(changes, tables.meta, {"name": "events", "value": str(first + EVENT_BLOCK)})
-        database.commit(changes, lambda _error: None)
-        return first
+        return Events(int(rows[0].value) if rows else 0, reserve)
 
     # --- serving ---
 

@@ -14,7 +14,7 @@ LONGEST_WAIT = 60
 async def wait(call: Call, after: int, seconds: int = 0) -> Document:
     """The events after a number: at once if there are any, else when one comes or the time is over.
 
-    after    the last number that the caller knows; -1 answers at once with the number of now
+    after    the last number that the caller knows; -1, and a number above the last one, answer at once with that of now
     seconds  at most 60
     Answers <EVENTS>: LAST, and per EVENT its ID, TIME, KIND, OID, WHAT, OLD, NEW. Events of objects that the caller
     may not use are left out. Numbers rise over restarts; events of before a restart are not kept.

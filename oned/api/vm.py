@@ -8,6 +8,8 @@ from oned.document.permissions import default_octal
 from oned.errors import ActionError, BadArgument, InternalError
 from oned.host.host import Host
 from oned.ids import Kind
+from oned.pool.reasons import SCHED_MESSAGE
+from oned.template.template import Template
 from oned.vm import allocate as rules
 from oned.vm.document import full_document
 from oned.vm.fire import find, wrong_state
@@ -66,8 +68,7 @@ def allocate(call: Call, template: str, hold: bool = False) -> VM:
     call.services.rights.demand_create(call.user, Kind.VM)
     given = call.template(template)
     user, setting = call.user, call.services.setting
-    if not user.is_admin:
-        rules.check_restricted(given, setting("VM_RESTRICTED_ATTR"), user.id)
+    _check_restricted(call, given)
     rules.check_capacity(given)
     rules.check_disks(given)
     name = rules.check_name(given.get("NAME")) if given.get("NAME") else ""
@@ -82,6 +83,11 @@ def allocate(call: Call, template: str, hold: bool = False) -> VM:
     call.pools.vms.add(call.unit, vm)
     call.created(vm, str(vm.state))
     return vm
+
+
+def _check_restricted(call: Call, given: Template, before: Template = rules.NOTHING) -> None:
+    if not call.user.is_admin:
+        rules.check_restricted(given, call.services.setting("VM_RESTRICTED_ATTR"), call.user.id, before)
 
 
 @method("one.vm.info", reads=True, vm=USE)
@@ -111,6 +117,7 @@ def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int
         raise wrong_state(vm, "deploy")
     check_room(call, vm, host, enforce=enforce)
     call.fire(vm, "deploy", placement(call, host, datastore))
+    vm.user_template.remove(SCHED_MESSAGE)
     call.decided(vm, f"deployed on host {host.name} by {call.user.name}")
     return vm
 
@@ -199,10 +206,13 @@ def update(call: Call, vm: VM, template: str, append: int = REPLACE) -> VM:
     """Change the USER_TEMPLATE of a VM.
 
     append  0 replaces it, 1 merges the given attributes into it
+    Attributes of VM_RESTRICTED_ATTR stay as they are, unless the caller is of oneadmin's group.
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template does not parse), XML_RPC_API (append).
     Since: 4.0; append 4.2.
     """
-    vm.user_template = call.updated(vm.user_template, template, append)
+    updated = call.updated(vm.user_template, template, append)
+    _check_restricted(call, updated, vm.user_template)
+    vm.user_template = updated
     call.unit.touch(vm)
     return vm
 
@@ -283,6 +293,7 @@ def resize(call: Call, vm: VM, template: str, enforce: bool = True) -> VM:
     for name in ("CPU", "VCPU", "MEMORY"):
         if name in given:
             wanted.set(name, given.get(name))
+    _check_restricted(call, wanted, vm.template)
     rules.check_capacity(wanted)
     call.resize(vm, wanted, enforce=enforce or not call.user.is_admin)
     return vm

@@ -152,11 +152,14 @@ class Host(PoolObject):
             return 0
 
     def lacks(self, wanted: Capacity) -> tuple[str, int, int] | None:
-        """What there is too little of for this: its name, the amount wanted, the amount free; None if it fits."""
+        """What there is too little of for this: its name, the amount wanted, the amount free; None if it fits.
+
+        What nothing is wanted of is not lacking, even on an overcommitted host.
+        """
         free_cpu, free_mem = self.max_cpu - self.cpu_usage, self.max_mem - self.mem_usage
-        if wanted.cpu > free_cpu:
+        if wanted.cpu > max(0, free_cpu):
             return "CPU", wanted.cpu, free_cpu
-        if wanted.memory > free_mem:
+        if wanted.memory > max(0, free_mem):
             return "memory", wanted.memory, free_mem
         return None
 

@@ -18,6 +18,9 @@ from oned.vm.vm import VM
 
 KEPT = 20
 """Reasons per object."""
+SCHED_MESSAGE = "SCHED_MESSAGE"
+"""Attribute of a VM that waits: when the scheduler last found something new, and what."""
+_TIMED = " : "
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,14 @@ class Reasons:
         self._last: dict[int, int] = {}
 
     def decided(self, unit: Unit, vm: VM, verdict: Verdict) -> None:
-        """Record a scheduler's verdict; a VM that waits gets it as SCHED_MESSAGE too."""
+        """Record a scheduler's verdict; a VM that waits gets it as SCHED_MESSAGE too. What it says already stays."""
+        waits = verdict.host < 0 and vm.state in PENDING | HOLD
+        if waits and vm.user_template.get(SCHED_MESSAGE).partition(_TIMED)[2] == verdict.summary:
+            return
         filters = [asdict(test) for test in verdict.filters]
         self.add(unit, vm.id, Reason(clock.stamp(), "mm_sched", verdict.summary, filters))
-        if verdict.host < 0 and vm.state in PENDING | HOLD:
-            vm.user_template.set("SCHED_MESSAGE", f"{time.ctime(clock.now())} : {verdict.summary}")
+        if waits:
+            vm.user_template.set(SCHED_MESSAGE, f"{time.ctime(clock.now())}{_TIMED}{verdict.summary}")
             unit.touch(vm)
 
     def add(self, unit: Unit, oid: int, reason: Reason) -> None:

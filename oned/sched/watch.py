@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lxml import etree
+
 from oned.client.client import Client
 from oned.client.failures import ClientError, Faulted
 from oned.sched.pools import document
@@ -85,8 +87,15 @@ class Watch:
                 log.warning("The daemon tells no events, cycles start by the clock only: %s", fault)
                 return
             except ClientError:
-                after = _NOW
-                self._stopping.wait(PAUSE)
+                after = self._pause()
+            except (etree.XMLSyntaxError, ValueError) as error:
+                log.warning("The daemon's events cannot be read, they are asked for again: %s", error)
+                after = self._pause()
+
+    def _pause(self) -> int:
+        """Waits a little; the number to begin anew with."""
+        self._stopping.wait(PAUSE)
+        return _NOW
 
     def _ask(self, after: int) -> int:
         last, events = read(self._client.text("oned.events.wait", after, LONGEST_WAIT))

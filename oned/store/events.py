@@ -2,12 +2,18 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from oned import clock
 from oned.document.element import tag, wrap
 from oned.ids import Kind
 
+BLOCK = 100_000
+"""Event numbers are reserved on disk in blocks, so that none is used twice over restarts."""
+RESERVED_EVERY = 10_000
+"""Events between two reservations: one that cannot be stored is made up for by the next, nine times."""
 KEPT = 10_000
 """Events kept for those who ask late; who asks for older ones is told from the oldest on."""
 
@@ -41,10 +47,16 @@ class Event:
 
 
 class Events:
-    """The last events, and those who wait for the next one."""
+    """The last events, and those who wait for the next one.
 
-    def __init__(self, first: int) -> None:
+    first    the number before the first one
+    reserve  stores that the numbers up to this one are used; called at the start, and again long before they run out
+    """
+
+    def __init__(self, first: int, reserve: Callable[[int], None] = lambda _: None) -> None:
         self.last = first
+        self._reserve = reserve
+        reserve(first + BLOCK)
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._news = asyncio.Event()
         self._closed = False
@@ -57,6 +69,8 @@ class Events:
     def publish(self, change: Change) -> Event:
         """Number the change and wake who waits."""
         self.last += 1
+        if self.last % RESERVED_EVERY == 0:
+            self._reserve(self.last + BLOCK)
         event = Event(self.last, clock.stamp(), change)
         self._kept.append(event)
         self._news.set()
@@ -72,10 +86,11 @@ class Events:
         return kept[-newer:] if newer < len(kept) else kept
 
     async def wait(self, number: int, seconds: float) -> list[Event]:
-        """The events after a number: at once if there are any, else when one comes or the time is over."""
-        if not self.after(number) and not self._closed:
-            try:
+        """The events after a number: at once if there are any, else when one comes or the time is over.
+
+        A number that no event has had yet is not waited for: who knows it heard it of another data base.
+        """
+        if number == self.last and not self._closed:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), seconds)
-            except TimeoutError:
-                return []
         return self.after(number)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from oned.errors import InternalError, NotAuthorized
-from oned.template.template import Template
+from oned.template.template import Template, Value
 from oned.vm.vm import VM
 
 ENGINE = frozenset(
@@ -64,6 +64,7 @@ WORDS: Mapping[str, tuple[re.Pattern[str], str]] = {
     **dict.fromkeys(("FORMAT", "TM_MAD", "TARGET", "DEV_PREFIX", "DRIVER"), _WORD),
 }
 """Attributes of disks that become a word of a script or the name of a device: what each may be."""
+NOTHING = Template()
 CONTEXT_LETTER, FIRST_LETTERS = "b", "acdefghijklmnopqrstuvwxyz"
 
 
@@ -82,14 +83,23 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_restricted(template: Template, restricted: Iterable[str], uid: int) -> None:
-    """NotAuthorized if the template has an attribute that only oneadmin's group may set (A or A/B)."""
+def check_restricted(template: Template, restricted: Iterable[str], uid: int, before: Template = NOTHING) -> None:
+    """NotAuthorized if the template sets, changes or drops what only oneadmin's group may set (A or A/B).
+
+    before  the template so far: what stays as it is may stay
+    """
     for path in restricted:
         name, _, key = path.upper().partition("/")
-        found = any(key in vector for vector in template.vectors(name)) if key else name in template
-        if found:
+        if _values(template, name, key) != _values(before, name, key):
             reason = f"VM Template includes a restricted attribute {key or name}"
             raise NotAuthorized(uid=uid, reason=reason)
+
+
+def _values(template: Template, name: str, key: str) -> list[Value]:
+    """The values of an attribute, or of a key of its vectors."""
+    if key:
+        return [vector[key] for vector in template.vectors(name) if key in vector]
+    return [value for found, value in template if found == name]
 
 
 def check_capacity(template: Template) -> None:

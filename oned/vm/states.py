@@ -8,9 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
-    """name, the two numbers of the documents, the word of `onevm list`, and what it means."""
+    """name, the two numbers of the documents, the word of `onevm list`, and what it means.
+
+    There is one of each, so they are compared and hashed as objects: that is done thousands of times per second.
+    """
 
     name: str
     number: int

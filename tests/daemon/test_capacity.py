@@ -54,6 +54,17 @@ def test_a_migration_that_does_not_fit_is_refused_if_it_is_asked_for(simulated: 
         simulated.one.vm.recover(number, 3)
 
 
+def test_a_vm_may_shrink_on_an_overcommitted_host_but_not_grow(scripted: Scripted) -> None:
+    host = scripted.monitored("crowded")
+    vm = scripted.running(host, "CPU = 12\nMEMORY = 64")
+    scripted.one.vm.action("poweroff", vm)
+    scripted.vmm.succeeds("SHUTDOWN", vm)
+    scripted.reaches(vm, "POWEROFF")
+    assert "Not enough CPU: 100/-400" in refusal(scripted.one.vm.resize, vm, "CPU = 13", True)[0]
+    scripted.one.vm.resize(vm, "CPU = 10\nMEMORY = 128", True)
+    assert usage(scripted, host) == (1000, 128 * 1024, 1)
+
+
 def test_always_enforce_leaves_nobody_the_choice(tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("enforce")
     with Scripted(root, "ALWAYS_ENFORCE = YES\nHOST_MONITORING_INTERVAL = 3600\n") as daemon:

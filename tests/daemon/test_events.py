@@ -1,5 +1,6 @@
 """Events and explanations: who waits hears at once, and every VM can tell why it is as it is."""
 
+import sqlite3
 import threading
 
 from oned.client.documents import parse
@@ -84,6 +85,27 @@ def test_numbers_go_on_rising_after_a_restart(simulated: Daemon) -> None:
     assert now(simulated) > before
 
 
+def test_a_number_above_the_last_is_answered_at_once_with_the_last(scripted: Scripted) -> None:
+    document = scripted.events(now(scripted) + 1_000_000, 60)
+    assert (document.int("LAST"), document.all("EVENT")) == (now(scripted), [])
+
+
+def test_numbers_go_on_rising_after_more_events_than_one_reservation(simulated: Daemon) -> None:
+    simulated.stop()
+    with sqlite3.connect(simulated.database) as base:
+        base.execute("UPDATE meta SET value = '199997' WHERE name = 'events'")
+    simulated.restart()
+    for _ in range(5):
+        simulated.allocate()
+    before = now(simulated)
+    assert before > 200_000
+    simulated.stop()
+    with sqlite3.connect(simulated.database) as base:
+        assert int(base.execute("SELECT value FROM meta WHERE name = 'events'").fetchone()[0]) == 300_000
+    simulated.restart()
+    assert now(simulated) > before
+
+
 # --- explain ---
 
 
@@ -121,6 +143,24 @@ def test_the_scheduler_s_reasons_are_kept_and_shown(scripted: Scripted) -> None:
     assert (document.text("FILTER/NAME"), document.int("FILTER/REMOVED")) == ("CPU", 3)
     assert document.text("REASON/WHO") == "mm_sched"
     assert scripted.vm(vm).text("USER_TEMPLATE/SCHED_MESSAGE").endswith("No host has room")
+
+
+def test_what_the_scheduler_said_goes_when_the_vm_is_deployed(scripted: Scripted) -> None:
+    host, vm = scripted.monitored("alpha"), scripted.allocate()
+    verdict = f"<VM><ID>{vm}</ID><HOST_ID>-1</HOST_ID><SUMMARY>No host has room</SUMMARY></VM>"
+    scripted.admin.call("oned.sched.report", f"<REPORT>{verdict}</REPORT>")
+    assert scripted.vm(vm).text("USER_TEMPLATE/SCHED_MESSAGE")
+    scripted.one.vm.deploy(vm, host)
+    assert scripted.vm(vm).text("USER_TEMPLATE/SCHED_MESSAGE") == ""
+
+
+def test_a_verdict_that_says_nothing_new_is_not_written_again(scripted: Scripted) -> None:
+    vm = scripted.allocate()
+    for summary in ("No host has room", "No host has room", "No host is up", "No host has room"):
+        verdict = f"<VM><ID>{vm}</ID><HOST_ID>-1</HOST_ID><SUMMARY>{summary}</SUMMARY></VM>"
+        scripted.admin.call("oned.sched.report", f"<REPORT>{verdict}</REPORT>")
+    reasons = parse(scripted.admin.text("oned.vm.explain", vm)).all("REASON")
+    assert [reason.text("TEXT") for reason in reasons] == ["No host has room", "No host is up", "No host has room"]
 
 
 def test_a_report_that_is_none_is_refused(scripted: Scripted) -> None:

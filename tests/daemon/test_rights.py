@@ -114,6 +114,24 @@ def test_the_transfer_driver_of_a_disk_is_for_administrators_to_choose(
     assert simulated.admin.number("one.vm.allocate", chosen) >= 0
 
 
+def test_restricted_attributes_of_a_vm_are_for_administrators_to_set_change_and_drop(
+    simulated: Daemon, people: dict[str, Client]
+) -> None:
+    ann = people["ann"]
+    vm = ann.number("one.vm.allocate", TEMPLATE)
+    for text in ("SCHED_RANK = FREE_CPU", "RANK = FREE_CPU"):
+        assert refusal(ann.call, "one.vm.update", vm, text, 1)[1] == 512
+    simulated.admin.call("one.vm.update", vm, "SCHED_RANK = FREE_CPU", 1)
+    for text, append in (("SCHED_RANK = 1", 1), ("SCHED_RANK = FREE_CPU\nSCHED_RANK = 1", 0), ("A = 1", 0)):
+        refused, code = refusal(ann.call, "one.vm.update", vm, text, append)
+        assert (refused.endswith("a restricted attribute SCHED_RANK."), code) == (True, 512)
+    assert ann.call("one.vm.update", vm, "A = 1", 1) == vm
+    assert ann.call("one.vm.update", vm, "A = 2\nSCHED_RANK = FREE_CPU", 0) == vm
+    template = simulated.vm(vm)
+    found = template.text("USER_TEMPLATE/A"), template.text("USER_TEMPLATE/SCHED_RANK")
+    assert found == ("2", "FREE_CPU")
+
+
 def test_capacity_may_be_overdrawn_by_administrators_only(people: dict[str, Client]) -> None:
     vm = people["ann"].number("one.vm.allocate", TEMPLATE)
     assert people["ann"].call("one.vm.resize", vm, "CPU = 2", False) == vm

@@ -253,3 +253,33 @@ def test_who_waits_is_woken_by_the_next_event_and_by_the_end_of_the_time() -> No
         assert await events.wait(1, 0.01) == []
 
     asyncio.run(step())
+
+
+def test_an_event_that_comes_with_the_end_of_the_time_is_told() -> None:
+    async def step() -> None:
+        for turn in range(50):
+            events, change = Events(0), Change(Kind.VM, turn, "state", "", "PENDING")
+            asyncio.get_running_loop().call_later(0.002, asyncio.get_running_loop().call_soon, events.publish, change)
+            heard = await events.wait(0, 0.002)
+            assert [event.number for event in heard] == [1] * events.last
+
+    asyncio.run(step())
+
+
+def test_a_number_that_no_event_has_had_yet_is_answered_at_once() -> None:
+    async def step() -> None:
+        assert await asyncio.wait_for(Events(5).wait(6, 3600), 30) == []
+
+    asyncio.run(step())
+
+
+def test_no_number_is_used_twice_however_many_events_a_run_had() -> None:
+    async def step() -> None:
+        reserved = [0]
+        events = Events(reserved[-1], reserved.append)
+        for number in range(250_000):
+            assert events.publish(Change(Kind.VM, number, "state", "", "")).number < reserved[-1]
+        again = Events(reserved[-1], reserved.append)
+        assert again.publish(Change(Kind.VM, 1, "state", "", "")).number > events.last
+
+    asyncio.run(step())
