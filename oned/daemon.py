@@ -86,7 +86,7 @@ class Daemon:
         left_open = services.operations.open_intents
         log.info("Starting the drivers")
         await drivers.start()
-        resume(services.operations, services.pools, left_open)
+        await resume(services.operations, left_open)
 
     async def _end(self, serving: "asyncio.Task[None]") -> None:
         if serving.done():

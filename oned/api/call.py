@@ -98,7 +98,7 @@ class Call:
 
     def recover(self, vm: VM, how: str) -> None:
         """Recover a VM in the caller's name: failure, success, retry, or an event of the life cycle."""
-        cause = Cause(self.user.id, self.user.gid, self.request, info="recovered by hand")
+        cause = Cause(self.user.id, self.user.gid, self.request)
         recover(self.services.operations, self.unit, vm, how, cause)
 
     def created(self, item: PoolObject, state: str) -> None:

@@ -23,7 +23,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between a death and the next start: doubled at each, back to the first after a life of the longest."""
 
 
-
 class Driver:
     """Commands go in by `send`, the listener hears of each exactly once, unless it was abandoned."""
 
@@ -92,7 +91,7 @@ class Driver:
             born = clock.monotonic()
             try:
                 await self._one_life(tried)
-            except StartFailed as failure:
+            except (StartFailed, OSError) as failure:
                 self._reason = str(failure)
                 log.error("Driver %s could not be started: %s", self.section.label, failure)
             finally:

@@ -4,6 +4,7 @@ An answer closes its intent and fires the life cycle in one unit. Answers that m
 here: oned.mad.driver drops them.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -18,12 +19,17 @@ from oned.store.database import Database
 from oned.store.events import Change, Events
 from oned.store.unit import Unit
 from oned.vm.fire import Cause, Lifecycle, find
+from oned.vm.machine import poll
 from oned.vm.states import DONE, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
 OBSERVES = ("POLL", "MONITOR")
 """Verbs that change nothing: their commands are no rows, a lost one is simply asked again."""
+BOOTS = ("DEPLOY", "RESTORE")
+"""Verbs after which a domain runs: whether a lost one was done, POLL tells."""
+ENDS = ("CANCEL",)
+"""Verbs that may always be sent again: ending what has ended harms nobody."""
 
 
 class Operations:
@@ -37,7 +43,7 @@ class Operations:
         self._database, self._pools, self._events = database, pools, events
         self._last = 0
         self._open: dict[int, Intent] = {}
-        self._by_object: dict[tuple[Kind, int], list[Intent]] = {}
+        self._by_object: dict[tuple[Kind, int], dict[int, Intent]] = {}
         self._boots: dict[int, Intent] = {}
         self._unheard: list[tuple[Intent, bool, str]] = []
         self.lifecycle: Lifecycle
@@ -59,13 +65,13 @@ class Operations:
     def closed(self, intent: Intent) -> None:
         if self._open.pop(intent.id, None) is not None:
             key = intent.command.kind, intent.command.oid
-            self._by_object[key].remove(intent)
+            del self._by_object[key][intent.id]
             if not self._by_object[key]:
                 del self._by_object[key]
 
     def open_for(self, kind: Kind, oid: int) -> list[Intent]:
         """The open intents of one object, oldest first."""
-        return list(self._by_object.get((kind, oid), ()))
+        return list(self._by_object.get((kind, oid), {}).values())
 
     def send(self, intent: Intent) -> None:
         """Give the command to its driver; without one it has failed."""
@@ -97,7 +103,7 @@ class Operations:
 
     def _keep(self, intent: Intent) -> None:
         self._open[intent.id] = intent
-        self._by_object.setdefault((intent.command.kind, intent.command.oid), []).append(intent)
+        self._by_object.setdefault((intent.command.kind, intent.command.oid), {})[intent.id] = intent
 
     def _intent(self, command: Command) -> Intent:
         self._last += 1
@@ -127,20 +133,30 @@ class Operations:
     # --- the listener ---
 
     def answered(self, intent: Intent, success: bool, info: str) -> None:
-        """A driver's answer, or a missed deadline."""
+        """A driver's answer, or a missed deadline. It is kept until what it changes is on disk."""
         if intent.command.verb in OBSERVES:
             self._observed(intent, success, info)
-            return
-        if self._database.failing:
-            log.warning("The answer to %s of VM %d waits until changes can be stored", *_words(intent))
-            self._unheard.append((intent, success, info))
-            return
+        elif self._database.failing:
+            self._hear_later(intent, success, info)
+        elif self.is_open(intent):
+            self._close(intent, success, info)
+
+    def _close(self, intent: Intent, success: bool, info: str) -> None:
         unit = self.unit()
         unit.close(intent)
         vm = self._pools.vms.peek(intent.command.oid)
         if vm is not None:
             self._advance(unit, vm, intent, success, info)
-        unit.commit()
+
+        def committed(done: "asyncio.Future[None]") -> None:
+            if done.exception() is not None:
+                self._hear_later(intent, success, info)
+
+        unit.commit().add_done_callback(committed)
+
+    def _hear_later(self, intent: Intent, success: bool, info: str) -> None:
+        log.warning("The answer to %s of VM %d waits until changes can be stored", *_words(intent))
+        self._unheard.append((intent, success, info))
 
     def _observed(self, intent: Intent, success: bool, info: str) -> None:
         boot = self._boots.pop(intent.id, None)
@@ -149,7 +165,7 @@ class Operations:
         elif success and vmm.poll(info).state in "ap":
             self.answered(boot, True, "")
         else:
-            self.answered(boot, False, f"After a restart of oned the domain was not found: {info or 'no answer'}")
+            self.answered(boot, False, f"Its answer was lost, and the domain was not found: {info or 'no answer'}")
 
     def _unanswered(self, intent: Intent) -> None:
         """A question died with its driver: it says nothing about the object, and is asked again by the monitor."""
@@ -183,20 +199,34 @@ class Operations:
             heard.log(level, "%s", text, extra={"vm": oid})
 
     def lost(self, driver: Driver, intents: list[Intent]) -> None:
-        """A driver died: what it says it can repeat is sent again, transfers too; anything else has failed."""
+        """A driver died with these commands open."""
         for intent in intents:
             if intent.command.verb in OBSERVES:
                 self._unanswered(intent)
-            elif may_repeat(driver, intent):
-                log.info("%s of VM %d is sent again: its driver died", *_words(intent))
-                driver.send(intent)
             else:
-                self.answered(intent, False, f"Driver {driver.section.label} died before it answered")
+                self.take_up(intent, f"Driver {driver.section.label} died before it answered, and cannot repeat it")
+
+    def take_up(self, intent: Intent, why: str) -> None:
+        """What becomes of a command whose answer was lost, with its driver or with an earlier oned.
+
+        What may be repeated is sent again, a boot of a known domain is asked about; anything else has failed, and
+        `why` is the reason.
+        """
+        vm = self._pools.vms.peek(intent.command.oid)
+        driver = self.drivers.find(intent.command.mad, intent.command.driver)
+        if driver is not None and may_repeat(driver, intent):
+            log.info("%s of VM %d is sent again: its answer was lost", *_words(intent))
+            driver.send(intent)
+        elif driver is not None and vm is not None and vm.deploy_id and intent.command.verb in BOOTS:
+            log.info("VM %d is asked about: the answer to %s was lost", intent.command.oid, intent.command.verb)
+            self.ask_about(intent, poll(vm, self.lifecycle.site))
+        else:
+            self.answered(intent, False, why)
 
 
 def may_repeat(driver: Driver, intent: Intent) -> bool:
     """Whether the command may be sent again when nobody knows if it was done."""
-    return intent.command.mad is Mad.TM or intent.command.verb in driver.repeats
+    return intent.command.mad is Mad.TM or intent.command.verb in driver.repeats or intent.command.verb in ENDS
 
 
 def _words(intent: Intent) -> tuple[str, int]:

@@ -1,5 +1,7 @@
 """Recovering by hand: raising the event that a driver owes, or sending its command again (4.2 and later)."""
 
+from dataclasses import replace
+
 from oned.errors import ActionError
 from oned.ids import Kind
 from oned.mad.operations import Operations
@@ -16,12 +18,13 @@ def recover(operations: Operations, unit: Unit, vm: VM, how: str, cause: Cause) 
     """Recover a VM: success, failure, retry, delete, recreate or delete-db. ActionError where there is nothing to."""
     if how in BY_EVENT:
         operations.fire(unit, vm, how, cause)
-    elif vm.state not in WAITS_FOR_DRIVER:
+    elif vm.state not in WAITS_FOR_DRIVER or find(vm, f"recover {how}"):
         _recover_resting(operations, unit, vm, how, cause)
     elif how == "retry":
         _send_again(unit, vm)
     else:
-        operations.fire(unit, vm, owed(operations, vm, OUTCOMES[how]), cause)
+        told = replace(cause, info="recovered by hand") if how == "failure" else cause
+        operations.fire(unit, vm, owed(operations, vm, OUTCOMES[how]), told)
 
 
 def owed(operations: Operations, vm: VM, outcome: str) -> str:

@@ -35,8 +35,8 @@ class Restorer:
             self._probe()
 
     def _failed(self) -> None:
-        self.load()
         asyncio.get_running_loop().call_later(PAUSE, self._probe)
+        self._load()
 
     def _probe(self) -> None:
         changes: Changes = {}
@@ -44,15 +44,21 @@ class Restorer:
         self._database.probe(changes, self._probed)
 
     def _probed(self, error: Exception | None) -> None:
-        if error is not None:
+        if error is None and not self._load():
+            self._database.failing = "the objects cannot be read"
+        if self._database.failing:
             asyncio.get_running_loop().call_later(PAUSE, self._probe)
             return
-        self.load()
         log.warning("The data base takes changes again")
         self._operations.hear()
 
-    def load(self) -> None:
-        """Read everything."""
-        self._pools.load(self._database)
-        self._operations.restore(stored_intents(self._database))
-        self.reloaded()
+    def _load(self) -> bool:
+        """Read everything; False if that failed too, with the memory as it was."""
+        try:
+            self._pools.load(self._database)
+            self._operations.restore(stored_intents(self._database))
+            self.reloaded()
+        except Exception:  # a border: whatever the disk does, the next attempt comes
+            log.exception("The objects could not be read again")
+            return False
+        return True

@@ -1,24 +1,25 @@
 """After a restart of oned: what becomes of the operations that were open.
 
-Verbs that the driver can repeat are sent again, and so are transfer scripts. A boot of which the deploy id is known
-is asked about. Anything else takes its failure row, and the user recovers.
+The rule is that of Operations.take_up, as for a driver that died.
 """
 
+import asyncio
 import json
 import logging
 from typing import Any
 
 from sqlalchemy import select
 
+from oned import clock
 from oned.command import Command, Intent, Mad
 from oned.ids import Kind
-from oned.mad.operations import Operations, may_repeat
-from oned.pool.pools import Pools
+from oned.mad.operations import Operations
 from oned.store import tables
 from oned.store.database import Database
-from oned.vm.machine import poll
 
 log = logging.getLogger(__name__)
+PAUSE = 0.5
+"""Seconds between two looks whether a driver has come up."""
 LOST = "oned was restarted before the driver answered, and the driver cannot repeat it"
 
 
@@ -27,25 +28,30 @@ def stored_intents(database: Database) -> list[Intent]:
     return [stored_intent(row) for row in database.read_now(select(tables.intent).order_by(tables.intent.c.id))]
 
 
-def resume(operations: Operations, pools: Pools, left_open: list[Intent]) -> None:
-    """Send again, ask about, or fail every operation that was left open. The drivers must have been started."""
-    for intent in left_open:
-        if not operations.is_open(intent):
-            continue
-        vm = pools.vms.peek(intent.command.oid)
-        driver = operations.drivers.find(intent.command.mad, intent.command.driver)
-        if vm is None:
-            unit = operations.unit()
-            unit.close(intent)
-            unit.commit()
-        elif driver is not None and may_repeat(driver, intent):
-            log.info("%s of VM %d is sent again after the restart", intent.command.verb, vm.id)
-            operations.send(intent)
-        elif intent.command.verb == "DEPLOY" and vm.deploy_id:
-            log.info("VM %d is asked about after the restart: it may have booted", vm.id)
-            operations.ask_about(intent, poll(vm, operations.lifecycle.site))
-        else:
-            operations.answered(intent, False, LOST)
+async def resume(operations: Operations, left_open: list[Intent]) -> None:
+    """Take up every operation that was left open. Those of a driver that has not come up yet wait for it, in the time
+    that they have.
+    """
+    began = clock.monotonic()
+    while left_open:
+        waited = clock.monotonic() - began
+        left_open = [intent for intent in left_open if not _taken_up(operations, intent, waited)]
+        if left_open:
+            await asyncio.sleep(PAUSE)
+
+
+def _taken_up(operations: Operations, intent: Intent, waited: float) -> bool:
+    """Whether there is nothing more to wait for. A border: one that cannot be taken up does not hold up the others."""
+    driver = operations.drivers.find(intent.command.mad, intent.command.driver)
+    if not operations.is_open(intent):
+        return True
+    if driver is not None and not driver.is_up and waited < intent.command.deadline:
+        return False
+    try:
+        operations.take_up(intent, LOST)
+    except Exception:
+        log.exception("%s of VM %d could not be taken up", intent.command.verb, intent.command.oid)
+    return True
 
 
 def stored_intent(row: Any) -> Intent:

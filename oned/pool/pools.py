@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, select
+from sqlalchemy import Select, Table, select
 
 from oned.cluster.cluster import Cluster
 from oned.datastore.datastore import Datastore
@@ -24,6 +24,19 @@ from oned.vm.states import DONE
 from oned.vm.vm import VM
 
 T = TypeVar("T", bound=PoolObject)
+
+
+def _live_rows(table: Table) -> Select[Any]:
+    statement = select(table.c.oid, table.c.body).order_by(table.c.oid)
+    return statement.where(table.c.state != DONE.number) if table is tables.vm_pool else statement
+
+
+_LIVE_HISTORY = (
+    select(tables.history)
+    .join(tables.vm_pool, tables.vm_pool.c.oid == tables.history.c.vm)
+    .where(tables.vm_pool.c.state != DONE.number)
+    .order_by(tables.history.c.vm, tables.history.c.seq)
+)
 
 
 class Pools:
@@ -53,17 +66,16 @@ class Pools:
         )
 
     def load(self, database: Database) -> None:
-        """Read all live objects; what was in memory before is forgotten."""
+        """Read all live objects; what was in memory before is forgotten once everything is read."""
         last = {row.name: row.value for row in database.read_now(select(tables.meta))}
-        for pool, table, kind in self.classes:
+        read = [(pool, kind, database.read_now(_live_rows(table))) for pool, table, kind in self.classes]
+        records = database.read_now(_LIVE_HISTORY)
+        for pool, kind, rows in read:
             pool.clear()
-            statement = select(table.c.oid, table.c.body).order_by(table.c.oid)
-            if table is tables.vm_pool:
-                statement = statement.where(table.c.state != DONE.number)
-            for row in database.read_now(statement):
+            for row in rows:
                 pool.admit(kind.restored(row.oid, json.loads(row.body)))
             pool.last_id = max(pool.last_id, int(last.get(f"last_{pool.kind.name.lower()}", -1)))
-        self._load_history(database)
+        _attach({vm.id: vm for vm in self.vms}, records)
         self.derive()
 
     def derive(self) -> None:
@@ -113,16 +125,6 @@ class Pools:
         statement = select(tables.history).where(tables.history.c.vm == vm.id).order_by(tables.history.c.seq)
         _attach({vm.id: vm}, await database.read(statement))
         return vm
-
-    def _load_history(self, database: Database) -> None:
-        history, vms = tables.history, tables.vm_pool
-        statement = (
-            select(history)
-            .join(vms, vms.c.oid == history.c.vm)
-            .where(vms.c.state != DONE.number)
-            .order_by(history.c.vm, history.c.seq)
-        )
-        _attach({vm.id: vm for vm in self.vms}, database.read_now(statement))
 
     def _user_name(self, uid: int) -> str:
         user = self.users.peek(uid)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -15,6 +16,8 @@ from oned.store import tables
 from oned.store.changes import Changes, put, remove
 from oned.store.database import Database
 from oned.store.events import Change
+
+log = logging.getLogger(__name__)
 
 TABLES: dict[str, Table] = {
     "VM": tables.vm_pool,
@@ -39,6 +42,14 @@ class Desk(Protocol):
     def abandon(self, intent: Intent) -> None: ...
     def open_for(self, kind: Kind, oid: int) -> list[Intent]: ...
     def publish(self, change: Change) -> None: ...
+
+
+def _follow_up(callback: Callable[[], None]) -> None:
+    """A border: the change is on disk, one thing that follows it does not keep the others away."""
+    try:
+        callback()
+    except Exception:
+        log.exception("What follows a commit failed")
 
 
 class Saved(Protocol):
@@ -128,10 +139,10 @@ class Unit:
                     future.set_exception(error if isinstance(error, StoreFailed) else StoreFailed(detail=str(error)))
                     future.exception()
                 return
-            for callback in callbacks:
-                callback()
             if not future.done():
                 future.set_result(None)
+            for callback in callbacks:
+                _follow_up(callback)
 
         self._database.commit(self._changes, done)
         return future

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from oned.store.changes import Changes, merged, write
 
@@ -84,7 +83,7 @@ class Writer:
         try:
             with connection.begin():
                 write(connection, changes)
-        except SQLAlchemyError as error:
+        except Exception as error:  # a border: the thread outlives whatever a row holds
             log.error("A commit failed: %s", error)
             return error
         return None
@@ -92,4 +91,7 @@ class Writer:
 
 def _settle(outcomes: Sequence[tuple[Batch, Exception | None]]) -> None:
     for batch, error in outcomes:
-        batch.done(error)
+        try:
+            batch.done(error)
+        except Exception:  # a border: the units behind this one hear of their commits all the same
+            log.exception("What follows a commit failed")

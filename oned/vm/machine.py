@@ -37,6 +37,11 @@ def place_of_domain(vm: VM) -> Record:
     return vm.previous_record if vm.state in MIGRATE | SAVE_MIGRATE else vm.record
 
 
+def domain_name(vm: VM) -> str:
+    """The hypervisor's name for it: what DEPLOY answered, else the one that our drivers give."""
+    return vm.deploy_id or f"one-{vm.id}"
+
+
 def command(vm: VM, site: Site, verb: str, record: Record, **arguments: str) -> Command:
     """A command to the hypervisor driver of a stay."""
     return Command(
@@ -67,56 +72,56 @@ def deploy(vm: VM, site: Site) -> Command:
 def save(vm: VM, site: Site) -> Command:
     """Save the memory where the domain runs and end it."""
     record = place_of_domain(vm)
-    return command(vm, site, "SAVE", record, deploy_id=vm.deploy_id, checkpoint=_checkpoint(vm, record))
+    return command(vm, site, "SAVE", record, deploy_id=domain_name(vm), checkpoint=_checkpoint(vm, record))
 
 
 def restore(vm: VM, site: Site) -> Command:
     """Start the domain from its saved memory."""
-    return command(vm, site, "RESTORE", vm.record, deploy_id=vm.deploy_id, checkpoint=_checkpoint(vm, vm.record))
+    return command(vm, site, "RESTORE", vm.record, deploy_id=domain_name(vm), checkpoint=_checkpoint(vm, vm.record))
 
 
 def migrate(vm: VM, site: Site) -> Command:
     """Move the running domain to the host of the current stay."""
     source = place_of_domain(vm)
-    return command(vm, site, "MIGRATE", source, deploy_id=vm.deploy_id, dest_host=vm.record.hostname)
+    return command(vm, site, "MIGRATE", source, deploy_id=domain_name(vm), dest_host=vm.record.hostname)
 
 
 def shutdown(vm: VM, site: Site) -> Command:
     """Ask the guest to switch itself off; done when the domain is gone."""
-    return command(vm, site, "SHUTDOWN", place_of_domain(vm), deploy_id=vm.deploy_id)
+    return command(vm, site, "SHUTDOWN", place_of_domain(vm), deploy_id=domain_name(vm))
 
 
 def cancel(vm: VM, site: Site) -> Command:
     """End the domain at once."""
-    return command(vm, site, "CANCEL", place_of_domain(vm), deploy_id=vm.deploy_id)
+    return command(vm, site, "CANCEL", place_of_domain(vm), deploy_id=domain_name(vm))
 
 
 def cancel_everywhere(vm: VM, site: Site) -> Command:
     """End the domain on the last host where a stay still goes on; asked again until none is left."""
     record = next((record for record in reversed(vm.history) if not record.etime), vm.record)
-    return command(vm, site, "CANCEL", record, deploy_id=vm.deploy_id or f"one-{vm.id}")
+    return command(vm, site, "CANCEL", record, deploy_id=domain_name(vm))
 
 
 def reboot(vm: VM, site: Site) -> Command:
     """Ask the guest to boot again."""
-    return command(vm, site, "REBOOT", vm.record, deploy_id=vm.deploy_id)
+    return command(vm, site, "REBOOT", vm.record, deploy_id=domain_name(vm))
 
 
 def reset(vm: VM, site: Site) -> Command:
     """Boot again at once."""
-    return command(vm, site, "RESET", vm.record, deploy_id=vm.deploy_id)
+    return command(vm, site, "RESET", vm.record, deploy_id=domain_name(vm))
 
 
 def poll(vm: VM, site: Site) -> Command:
     """Ask how the domain is."""
-    return command(vm, site, "POLL", vm.record, deploy_id=vm.deploy_id)
+    return command(vm, site, "POLL", vm.record, deploy_id=domain_name(vm))
 
 
 def live(verb: str) -> Then:
     """A verb that changes the running domain: hot-plug, snapshots, resize."""
 
     def change(vm: VM, site: Site) -> Command:
-        return command(vm, site, verb, vm.record, deploy_id=vm.deploy_id)
+        return command(vm, site, verb, vm.record, deploy_id=domain_name(vm))
 
     change.__name__ = verb.lower()
     change.__doc__ = f"{verb} on the running domain."

@@ -127,6 +127,18 @@ def test_an_answer_of_a_driver_that_comes_meanwhile_is_taken_in_later(engine: Si
     assert engine.check() == []
 
 
+def test_an_answer_that_is_itself_what_cannot_be_stored_is_taken_in_later(engine: Simulation, broken: Trigger) -> None:
+    engine.orders("vmm DEPLOY delay=1.5")
+    vm = engine.allocate()
+    engine.one.vm.deploy(vm, engine.host("alpha"))
+    engine.reaches(vm, "BOOT")
+    broken.refuse("vm_pool")
+    until(lambda: "takes no changes" in engine.log(), "the commit of the answer that fails")
+    broken.mend()
+    engine.reaches(vm, "RUNNING")
+    assert engine.check() == []
+
+
 def test_a_full_disk_loses_nothing_and_room_heals_it(engine: Simulation) -> None:
     vm = engine.allocate("NAME = before")
     unlimited = resource.prlimit(engine.pid, resource.RLIMIT_FSIZE)

@@ -157,6 +157,44 @@ def test_a_dead_driver_is_started_again_and_what_it_cannot_repeat_has_failed(own
     assert own.vmm.fake.starts == 2
 
 
+def test_a_boot_lost_with_its_driver_is_asked_about(own: Scripted) -> None:
+    vm = booting(own)
+    own.vmm.fake.answers(f"DEPLOY SUCCESS {vm} one-{vm}")
+    own.reaches(vm, "RUNNING")
+    own.one.vm.action("poweroff", vm)
+    own.vmm.succeeds("SHUTDOWN", vm)
+    own.reaches(vm, "POWEROFF")
+    own.one.vm.action("resume", vm)
+    own.vmm.line("DEPLOY", vm)
+    own.vmm.fake.dies()
+    own.vmm.succeeds("POLL", vm, "STATE=a")
+    own.reaches(vm, "RUNNING")
+    assert own.check() == []
+
+
+def test_a_boot_recovered_by_hand_is_known_by_the_name_that_drivers_give(own: Scripted) -> None:
+    vm = booting(own)
+    own.one.vm.recover(vm, 1)
+    own.reaches(vm, "RUNNING")
+    own.one.vm.action("poweroff", vm)
+    assert own.vmm.line("SHUTDOWN", vm).split()[3] == f"one-{vm}"
+
+
+def test_a_cancel_lost_with_its_driver_is_sent_again_before_any_file_is_removed(own: Scripted) -> None:
+    vm = booting(own)
+    own.vmm.fake.answers(f"DEPLOY SUCCESS {vm} one-{vm}")
+    own.reaches(vm, "RUNNING")
+    own.one.vm.action("delete", vm)
+    own.vmm.line("CANCEL", vm)
+    own.vmm.fake.dies()
+    own.vmm.line("CANCEL", vm)
+    own.kill()
+    own.restart()
+    own.vmm.succeeds("CANCEL", vm)
+    own.tm.succeeds("TRANSFER", vm)
+    own.reaches(vm, "DONE")
+
+
 def test_what_a_dead_driver_can_repeat_is_sent_again(own: Scripted) -> None:
     own.fakes["VM_MAD"].greeting = "INIT SUCCESS REPEATS=DEPLOY,SAVE"
     own.vmm.fake.dies()
