@@ -195,8 +195,9 @@ class Driver:
         process = self._process
         try:
             await self._files.write(wanted)
-        except OSError as error:
-            self._refuse(intent, f"Could not write {error.filename}: {error.strerror}")
+        except (OSError, ValueError) as error:
+            reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"its files: {error}"
+            self._refuse(intent, f"Could not write {reason}")
             return
         if process is self._process:
             self._write(intent)

@@ -16,7 +16,7 @@ class Files:
         self._work: asyncio.Task[None] | None = None
 
     async def write(self, wanted: Wanted) -> None:
-        """Returns when the files lie there. Raises OSError."""
+        """Returns when the files lie there. Raises OSError, or ValueError for a text that no file can hold."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, done))
         if self._work is None:
@@ -24,34 +24,41 @@ class Files:
         await done
 
     async def _drain(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            errors = await asyncio.to_thread(_write_all, [wanted for wanted, _ in batch])
-            for (_, done), error in zip(batch, errors, strict=True):
-                if done.cancelled():
-                    continue
-                if error is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(error)
-        self._work = None
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                errors = await asyncio.to_thread(_write_all, [wanted for wanted, _ in batch])
+                for (_, done), error in zip(batch, errors, strict=True):
+                    _settle(done, error)
+        finally:
+            self._work = None
 
 
-def _write_all(batch: Sequence[Wanted]) -> list[OSError | None]:
+def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.cancelled():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+
+
+def _write_all(batch: Sequence[Wanted]) -> list[Exception | None]:
     return [_attempt(wanted) for wanted in batch]
 
 
-def _attempt(wanted: Wanted) -> OSError | None:
+def _attempt(wanted: Wanted) -> Exception | None:
+    """A border: whatever is wrong with the files of one command concerns no other."""
     try:
         for path, text in wanted.items():
             write(path, text)
-    except OSError as error:
+    except Exception as error:
         return error
     return None
 
 
 def write(path: Path, text: str) -> None:
-    """Make the file; nobody sees it half written, not even who reads an older one of that name. Raises OSError."""
+    """Make the file; nobody sees it half written, not even who reads an older one of that name. Raises as `write`."""
     try:
         _create(path, text)
     except (FileNotFoundError, NotADirectoryError):
@@ -59,11 +66,11 @@ def write(path: Path, text: str) -> None:
         _create(path, text)
     except FileExistsError:
         fresh = path.with_name(f".{path.name}.new")
-        fresh.write_text(text)
+        fresh.write_text(text, encoding="utf-8")
         os.replace(fresh, path)
 
 
 def _create(path: Path, text: str) -> None:
     """Nobody looks for a file before its line has left: a new one needs no other name first."""
-    with path.open("x") as file:
+    with path.open("x", encoding="utf-8") as file:
         file.write(text)

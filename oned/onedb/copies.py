@@ -3,8 +3,11 @@
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+
+BESIDE = ("-wal", "-shm")
+"""Endings of the files that SQLite keeps beside a data base."""
 
 
 class CopyFailed(Exception):
@@ -32,18 +35,32 @@ def restore(source: Path, target: Path) -> Path | None:
     if not source.exists():
         raise CopyFailed(f"There is no backup {source}")
     check_file(source)
-    kept = None
-    if target.exists():
-        kept = target.with_name(f"{target.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
-        backup(target, kept, force=False)
+    kept = _put_aside(target) if target.exists() else None
     part = target.with_name(target.name + ".part")
     part.write_bytes(source.read_bytes())
     part.chmod(0o600)
     _sync(part)
-    for ending in ("-wal", "-shm"):
-        target.with_name(target.name + ending).unlink(missing_ok=True)
+    for ending in BESIDE:
+        _beside(target, ending).unlink(missing_ok=True)
     part.replace(target)
     return kept
+
+
+def _put_aside(target: Path) -> Path:
+    """Keep what the data base holds now: a copy of it, or the files as they are when they are damaged."""
+    kept = target.with_name(f"{target.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
+    try:
+        backup(target, kept, force=False)
+    except sqlite3.DatabaseError:
+        _beside(kept, ".part").unlink(missing_ok=True)
+        for ending in ("", *BESIDE):
+            with suppress(FileNotFoundError):
+                _beside(target, ending).rename(_beside(kept, ending))
+    return kept
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
 
 
 def check_file(path: Path) -> None:
