@@ -151,6 +151,7 @@ class FakeDaemon:
     """An XML-RPC endpoint with pending VMs and hosts, which deploys what fits: the other end of the scheduler.
 
     refuses   VM → text: its deploys are refused
+    says      method → a text that it answers now, whatever else it would
     deployed  (VM, host) in the order of the calls; `calls` has all method names
     """
 
@@ -158,6 +159,7 @@ class FakeDaemon:
         self.free = hosts
         self.pending: dict[int, int] = {}
         self.refuses: dict[int, str] = {}
+        self.says: Callable[[str], str | None] = lambda _: None
         self.deployed: list[tuple[int, int]] = []
         self.calls: list[str] = []
         self.reports: list[str] = []
@@ -200,7 +202,8 @@ class FakeDaemon:
             self.calls.append(method)
             if method not in answers:
                 raise xmlrpc.client.Fault(-506, f"Method '{method}' not defined")
-            answer = answers[method](*arguments[1:])
+            said = self.says(method)
+            answer = [True, said, 0] if said is not None else answers[method](*arguments[1:])
             self._changed.notify_all()
             return answer
 

@@ -14,11 +14,15 @@ from oned.sched.pools import Candidate, Host
 from oned.sched.refusals import Refusals
 from oned.sched.report import News, Reason
 from oned.sched.rights import Rights, is_admin, rights
+from oned.sched.turns import Turns
 
 log = logging.getLogger(__name__)
 
 TRIES = 3
 """Hosts tried for one VM in a cycle when the daemon refuses."""
+
+REPORTED_AT_ONCE = 200
+"""VMs in one report: the daemon serves others between two of them."""
 
 _PENDING, _ACTIVE, _POWEROFF = 1, 3, 8
 _ALL, _FROM, _TO = -2, -1, -1
@@ -38,13 +42,14 @@ class Outcome:
 class Cycles:
     """The scheduler's work, cycle by cycle.
 
-    max_vms   VMs looked at in a cycle, 0 = all
+    max_vms   VMs looked at in a cycle, 0 = all; each has its turn
     patience  monitoring intervals of the daemon after which a silent host is left out, 0 = never
     """
 
     def __init__(self, client: Client, dispatcher: Dispatcher, rules: Rules, max_vms: int, patience: float) -> None:
         self._client, self._dispatcher, self._rules = client, dispatcher, rules
         self._max_vms, self._patience = max_vms, patience
+        self._turns = Turns(max_vms)
         self._number = 0
         self._news = News()
         self._refusals = Refusals(clock.monotonic)
@@ -63,9 +68,9 @@ class Cycles:
         outcome = Outcome()
         waiting = self._waiting(moves)
         self._refusals.keep({vm.id for vm in waiting})
-        tried = [vm for vm in waiting if not self._refusals.held(vm.id)]
+        tried = self._turns.take([vm for vm in waiting if not self._refusals.held(vm.id)])
         if tried:
-            self._match(tried[: self._max_vms or None], outcome, stopping)
+            self._match(tried, outcome, stopping)
         outcome.vms, self.waiting = len(waiting), len(waiting) - len(outcome.placed)
         self._report(waiting, outcome)
         if waiting:
@@ -146,17 +151,22 @@ class Cycles:
         decided = {reason.vm for reason in reasons}
         reasons += [self._undecided(vm) for vm in waiting if vm.id not in decided]
         news = self._news.of(reasons)
-        if not news or not self._reports:
+        if not self._reports:
             return
         try:
-            self._client.call("oned.sched.report", report.document(self._number, news))
+            for start in range(0, len(news), REPORTED_AT_ONCE):
+                part = news[start : start + REPORTED_AT_ONCE]
+                self._client.call("oned.sched.report", report.document(self._number, part))
+                self._news.told(part)
         except Faulted as fault:
             self._reports = False
             log.warning("The daemon takes no reports: %s", fault)
-        self._news.told(reasons)
 
     def _undecided(self, vm: Candidate) -> Reason:
-        held = self._refusals.held(vm.id)
+        """Of a VM that this cycle did not look at; what an earlier one found stays."""
+        held, known = self._refusals.held(vm.id), self._news.known(vm.id)
+        if not held and known is not None and known.host == report.NOT_PLACED:
+            return known
         return Reason(vm.id, report.NOT_PLACED, held or f"MAX_VM = {self._max_vms} VMs of this cycle are looked at")
 
 

@@ -17,7 +17,7 @@ LONGEST_WAIT = 25
 """Seconds that one question for events may take."""
 
 PAUSE = 2.0
-"""Seconds between two attempts to reach the daemon."""
+"""Seconds after a question that failed."""
 
 _NOW = -1
 _FREE = frozenset({"DONE", "STOPPED", "UNDEPLOYED"})
@@ -64,10 +64,13 @@ class Watch:
     """A thread that asks for events and pokes: `poke(moves)`, moves telling that a VM is to leave its host.
 
     waiting  says whether VMs wait for room
+    pause    seconds after a question that failed
     """
 
-    def __init__(self, client: Client, poke: Callable[[bool], None], waiting: Callable[[], bool]) -> None:
-        self._client, self._poke, self._waiting = client, poke, waiting
+    def __init__(
+        self, client: Client, poke: Callable[[bool], None], waiting: Callable[[], bool], pause: float = PAUSE
+    ) -> None:
+        self._client, self._poke, self._waiting, self._seconds = client, poke, waiting, pause
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
@@ -94,7 +97,7 @@ class Watch:
 
     def _pause(self) -> int:
         """Waits a little; the number to begin anew with."""
-        self._stopping.wait(PAUSE)
+        self._stopping.wait(self._seconds)
         return _NOW
 
     def _ask(self, after: int) -> int:

@@ -1,10 +1,13 @@
 """The scheduler against an endpoint that speaks the real protocol."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from oned.client.failures import Unreachable
 from oned.sched.cycle import Cycles
 from oned.sched.dispatch import Dispatcher, Moves
 from oned.sched.place import Rules
+from oned.sched.watch import Watch
 from tests.fakes import FakeDaemon
 
 
@@ -26,6 +30,12 @@ def oned() -> Iterator[FakeDaemon]:
 
 @pytest.fixture
 def cycles(oned: FakeDaemon) -> Iterator[Cycles]:
+    with scheduler(oned) as cycles:
+        yield cycles
+
+
+@contextmanager
+def scheduler(oned: FakeDaemon, max_vms: int = 0) -> Iterator[Cycles]:
     clients = list[Client]()
 
     def connect() -> Client:
@@ -33,7 +43,7 @@ def cycles(oned: FakeDaemon) -> Iterator[Cycles]:
         return clients[-1]
 
     dispatcher = Dispatcher(connect, Moves())
-    yield Cycles(connect(), dispatcher, Rules(), max_vms=0, patience=5)
+    yield Cycles(connect(), dispatcher, Rules(), max_vms, patience=5)
     dispatcher.close()
     for client in clients:
         client.close()
@@ -54,6 +64,66 @@ def test_unchanged_reasons_are_not_sent_again(oned: FakeDaemon, cycles: Cycles) 
     cycles.run(moves=False)
     cycles.run(moves=False)
     assert len(oned.reports) == 1
+
+
+def test_other_numbers_alone_are_told_little_by_little(oned: FakeDaemon, cycles: Cycles) -> None:
+    for vm in range(120):
+        oned.allocate(vm, 900)
+    cycles.run(moves=False)
+    oned.free[0] = 410
+    told = list[set[str]]()
+    for _ in range(4):
+        before = len(oned.reports)
+        cycles.run(moves=False)
+        told.append({vm for text in oned.reports[before:] for vm in re.findall(r"<ID>(\d+)</ID>", text)})
+    assert [len(vms) for vms in told] == [50, 50, 20, 0]
+    assert len(set().union(*told)) == 120
+    assert "(900 wanted, best 410)" in oned.reports[-1]
+
+
+def test_other_words_are_told_at_once(oned: FakeDaemon, cycles: Cycles) -> None:
+    for vm in range(120):
+        oned.allocate(vm, 900)
+    cycles.run(moves=False)
+    oned.free.clear()
+    before = len(oned.reports)
+    cycles.run(moves=False)
+    assert "".join(oned.reports[before:]).count("there are no hosts") == 120
+
+
+def test_a_large_report_is_sent_in_parts(oned: FakeDaemon, cycles: Cycles) -> None:
+    for vm in range(450):
+        oned.allocate(vm, 900)
+    cycles.run(moves=False)
+    assert [text.count("<VM>") for text in oned.reports] == [200, 200, 50]
+
+
+def test_with_max_vm_those_that_fit_nowhere_do_not_keep_the_rest_waiting(oned: FakeDaemon) -> None:
+    for vm, cpu in enumerate([900] * 5 + [100]):
+        oned.allocate(vm, cpu)
+    with scheduler(oned, max_vms=2) as cycles:
+        for _ in range(3):
+            cycles.run(moves=False)
+        assert oned.deployed == [(5, 0)]
+        reports = len(oned.reports)
+        for _ in range(3):
+            cycles.run(moves=False)
+        assert len(oned.reports) == reports
+
+
+def test_the_event_thread_outlives_an_answer_that_cannot_be_read(oned: FakeDaemon) -> None:
+    answers, poked = ["<EVENTS><LAST>4", "<EVENTS><LAST>x</LAST></EVENTS>"], threading.Event()
+
+    def poke(_moves: bool) -> None:
+        watch.stop()
+        poked.set()
+
+    oned.says = lambda method: answers.pop(0) if method == "oned.events.wait" and answers else None
+    with Client(oned.endpoint, "oneadmin:secret", 10.0) as client:
+        watch = Watch(client, poke, lambda: True, pause=0.01)
+        watch.start()
+        assert poked.wait(30)
+    assert answers == []
 
 
 def test_cycle_without_pending_vms_reads_no_hosts(oned: FakeDaemon, cycles: Cycles) -> None:
