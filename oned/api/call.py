@@ -1,10 +1,8 @@
 """One call: who makes it, and what its handler works with."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from sqlalchemy import select
 
 from oned import clock
 from oned.auth.rights import Rights
@@ -20,7 +18,6 @@ from oned.mad.recovery import recover
 from oned.mad.restorer import Restorer
 from oned.pool.pools import Pools
 from oned.pool.reasons import Reason, Reasons
-from oned.store import tables
 from oned.store.database import Database
 from oned.store.events import Change, Events
 from oned.store.unit import Unit
@@ -78,6 +75,12 @@ class Call:
     def has_changed(self) -> bool:
         """Whether there is something to commit, or to undo."""
         return self._unit is not None and self._unit.dirty
+
+    async def save(self) -> None:
+        """Have on disk what was changed so far: the rest of the call is another step, which may fail by itself."""
+        unit, self._unit = self._unit, None
+        if unit is not None and unit.dirty:
+            await unit.commit()
 
     @property
     def pools(self) -> Pools:
@@ -169,15 +172,6 @@ class Call:
         vm.settle_capacity()
         self.fire(vm, "resize")
 
-    async def samples(self, table: str, wanted: Collection[int]) -> str:
-        """Stored samples of the objects with these ids, oldest first per object, as MONITORING_DATA."""
-        rows = tables.metadata.tables[table]
-        statement = select(rows).order_by(rows.c.oid, rows.c.at)
-        if len(wanted) == 1:
-            statement = statement.where(rows.c.oid == next(iter(wanted)))
-        found = await self.services.database.read(statement)
-        return monitoring_data((row.oid, row.at, row.body) for row in found if row.oid in wanted)
-
     def template(self, text: str) -> Template:
         """A template argument, text or XML; InternalError with the place of the mistake."""
         try:
@@ -201,13 +195,3 @@ class Pieces:
     """An answer that is XML, escaped already, in pieces."""
 
     pieces: list[bytes]
-
-
-def monitoring_data(rows: Iterable[tuple[int, int, str]]) -> str:
-    """<MONITORING_DATA> of stored samples: (object id, time, NAME=value lines)."""
-    parts = []
-    for oid, at, body in rows:
-        values = (line.partition("=") for line in body.splitlines())
-        inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, _, value in values)
-        parts.append(f"<MONITORING><TIMESTAMP>{at}</TIMESTAMP><ID>{oid}</ID>{inner}</MONITORING>")
-    return f"<MONITORING_DATA>{''.join(parts)}</MONITORING_DATA>"

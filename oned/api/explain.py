@@ -5,16 +5,18 @@ from collections.abc import Iterable, Sequence
 from oned.api.call import Call
 from oned.document.element import tag, wrap
 from oned.pool.reasons import Reason
+from oned.vm.fire import possible
 from oned.vm.states import ACTIVE_STATES, FAILED, HOLD, PENDING, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
 
 
 async def explanation(call: Call, vm: VM) -> str:
-    """<EXPLAIN> of a VM: a summary of now, the reasons that were recorded, the last filters."""
+    """<EXPLAIN> of a VM: a summary of now, the reasons that were recorded, the last filters, what is possible."""
     reasons = await call.services.reasons.of(vm.id)
     parts = [tag("VM_ID", vm.id), tag("STATE", vm.state), tag("SUMMARY", summary(vm, reasons))]
     parts += [_reason(reason) for reason in reasons]
     parts += _filters(reasons)
+    parts += [tag("POSSIBLE", event) for event in possible(vm.state)]
     return wrap("EXPLAIN", "".join(parts))
 
 
@@ -31,9 +33,9 @@ def summary(vm: VM, reasons: Sequence[Reason]) -> str:
     where = f" on host {vm.record.hostname}" if vm.history and vm.state in ACTIVE_STATES else ""
     if vm.state in WAITS_FOR_DRIVER:
         return f"It is {vm.state}{where}: {vm.state.sentence}. A driver is at work."
-    because = f" It is there because: {said}." if said and where else ""
+    because = f" Why there: {said}." if said and where else ""
     last = f" The last error was: {error}." if error else ""
-    return f"It is {vm.state}{where}: {vm.state.sentence}.{because}{last}"
+    return f"It {vm.state.sentence}{where}.{because}{last}"
 
 
 def _reason(reason: Reason) -> str:

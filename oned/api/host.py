@@ -1,12 +1,14 @@
 """one.host.* and one.hostpool.*: physical machines."""
 
-from oned.api.call import Call, Document, Pieces
+from oned.api.call import Call, Pieces
 from oned.api.listing import whole
 from oned.api.registry import ADMIN, USE, alias, method
+from oned.api.samples import samples
 from oned.errors import ActionError, InternalError
 from oned.host.host import Host
 from oned.host.states import STATUS, HostState
 from oned.ids import DEFAULT_CLUSTER, Kind
+from oned.store import tables
 from oned.vm.allocate import check_name
 
 ENABLED, DISABLED = 0, 1
@@ -121,22 +123,26 @@ def rename(call: Call, host: Host, name: str) -> Host:
 
 
 @method("one.host.monitoring", reads=True, host=USE)
-async def monitoring(call: Call, host: Host) -> Document:
+async def monitoring(call: Call, host: Host) -> Pieces:
     """The stored samples of a host: MONITORING_DATA. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.6."""
-    return Document(await call.samples("host_monitoring", {host.id}))
+    return await samples(call, tables.host_monitoring, {host.id})
 
 
 @method("one.hostpool.info", reads=True)
-def pool_info(call: Call) -> Pieces:
+async def pool_info(call: Call) -> Pieces:
     """All hosts that the caller may use. Since: 1.4."""
-    return whole(call, call.pools.hosts)
+    return await whole(call, call.pools.hosts)
 
 
 @method("one.hostpool.monitoring", reads=True)
-async def pool_monitoring(call: Call, seconds: int = -1) -> Document:
-    """The stored samples of all hosts: MONITORING_DATA. seconds is accepted. Since: 3.6; seconds 6.0."""
+async def pool_monitoring(call: Call, seconds: int = -1) -> Pieces:
+    """The stored samples of all hosts, oldest first per host: MONITORING_DATA.
+
+    seconds  -1 all that are kept, 0 the last one of each, else those not older than that
+    Since: 3.6; seconds 6.0.
+    """
     wanted = {host.id for host in call.pools.hosts if call.may(USE, host)}
-    return Document(await call.samples("host_monitoring", wanted))
+    return await samples(call, tables.host_monitoring, wanted, seconds)
 
 
 for old, new in (

@@ -54,6 +54,6 @@ def ordered(call: Call, pool: Pool[T]) -> Iterator[T]:
     return iter(pool) if ascending else pool.newest_first()
 
 
-def whole(call: Call, pool: Pool[T]) -> Pieces:
+async def whole(call: Call, pool: Pool[T]) -> Pieces:
     """The pool without a filter: what the caller may use."""
-    return Pieces(pool.page(visible(call, ordered(call, pool), ALL)))
+    return Pieces(pool.page(await pool.rendered(visible(call, ordered(call, pool), ALL))))

@@ -30,9 +30,9 @@ def cluster_info(call: Call, cluster: Cluster, decrypt: bool = False) -> Pieces:
 
 
 @method("one.clusterpool.info", reads=True)
-def clusterpool_info(call: Call) -> Pieces:
+async def clusterpool_info(call: Call) -> Pieces:
     """The clusters that the caller may use. Since: 2.0."""
-    return whole(call, call.pools.clusters)
+    return await whole(call, call.pools.clusters)
 
 
 @method("one.datastore.info", reads=True, datastore=USE)
@@ -42,9 +42,9 @@ def datastore_info(call: Call, datastore: Datastore, decrypt: bool = False) -> P
 
 
 @method("one.datastorepool.info", reads=True)
-def datastorepool_info(call: Call) -> Pieces:
+async def datastorepool_info(call: Call) -> Pieces:
     """The datastores that the caller may use. Since: 3.4."""
-    return whole(call, call.pools.datastores)
+    return await whole(call, call.pools.datastores)
 
 
 @method("one.acl.info", reads=True)

@@ -1,5 +1,7 @@
 """oned.*: methods that other engines do not have: waiting for changes, and explaining decisions."""
 
+import asyncio
+
 from oned.api.call import Call, Document
 from oned.api.explain import explanation
 from oned.api.registry import USE, method
@@ -8,6 +10,8 @@ from oned.pool.reasons import read_report
 from oned.vm.vm import VM
 
 LONGEST_WAIT = 60
+WRITTEN_AT_ONCE = 50
+"""Verdicts of a report that are stored without letting other calls in."""
 
 
 @method("oned.events.wait", reads=True)
@@ -39,19 +43,22 @@ async def explain(call: Call, vm: VM) -> Document:
 
 
 @method("oned.sched.report")
-def report(call: Call, text: str) -> bool:
+async def report(call: Call, text: str) -> bool:
     """Take the reasons of a scheduler's cycle: <REPORT> with, per VM, ID, SUMMARY, HOST_ID (-1: it waits), FILTERs.
 
-    Only for oneadmin's group. A VM that waits gets the summary as SCHED_MESSAGE.
+    Only for oneadmin's group. A VM that waits gets the summary as SCHED_MESSAGE; what that says already is not written
+    again. A long report is stored in parts.
     """
     if not call.user.is_admin:
         raise NotAuthorized(uid=call.user.id, reason="Not authorized to report scheduling decisions")
     try:
-        verdicts = read_report(text)
+        verdicts = await asyncio.to_thread(read_report, text)
     except ValueError as error:
         raise BadArgument(detail=f"The report cannot be read: {error}") from error
-    for verdict in verdicts:
-        vm = call.pools.vms.peek(verdict.vm)
-        if vm is not None:
-            call.services.reasons.decided(call.unit, vm, verdict)
+    for start in range(0, len(verdicts), WRITTEN_AT_ONCE):
+        for verdict in verdicts[start : start + WRITTEN_AT_ONCE]:
+            vm = call.pools.vms.peek(verdict.vm)
+            if vm is not None:
+                call.services.reasons.decided(call.unit, vm, verdict)
+        await call.save()
     return True

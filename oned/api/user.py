@@ -214,8 +214,8 @@ def _take_back(call: Call, user: User, token: str) -> str:
 
 
 @method("one.userpool.info", reads=True)
-def pool_info(call: Call) -> Pieces:
+async def pool_info(call: Call) -> Pieces:
     """All users that the caller may use, each followed by its quotas. Since: 1.4; quotas 4.6."""
-    pieces = whole(call, call.pools.users).pieces
+    pieces = (await whole(call, call.pools.users)).pieces
     quotas = f"<DEFAULT_USER_QUOTAS>{NO_QUOTAS}</DEFAULT_USER_QUOTAS>"
     return Pieces([*pieces[:-1], Document(quotas).escaped(), pieces[-1]])

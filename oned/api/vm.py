@@ -4,11 +4,13 @@ from oned import clock
 from oned.api.call import Call, Document, Pieces
 from oned.api.placement import check_room, placement
 from oned.api.registry import ADMIN, MANAGE, USE, Operation, alias, method, operation
+from oned.api.samples import samples
 from oned.document.permissions import default_octal
 from oned.errors import ActionError, BadArgument, InternalError
 from oned.host.host import Host
 from oned.ids import Kind
 from oned.pool.reasons import SCHED_MESSAGE
+from oned.store import tables
 from oned.template.template import Template
 from oned.vm import allocate as rules
 from oned.vm.document import full_document
@@ -300,9 +302,9 @@ def resize(call: Call, vm: VM, template: str, enforce: bool = True) -> VM:
 
 
 @method("one.vm.monitoring", reads=True, vm=USE)
-async def monitoring(call: Call, vm: VM) -> Document:
+async def monitoring(call: Call, vm: VM) -> Pieces:
     """The stored samples of a VM, oldest first: MONITORING_DATA. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.6."""
-    return Document(await call.samples("vm_monitoring", {vm.id}))
+    return await samples(call, tables.vm_monitoring, {vm.id})
 
 
 for old, new in (

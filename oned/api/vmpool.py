@@ -1,11 +1,13 @@
 """one.vmpool.*: lists of virtual machines."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from oned.api.call import Call, Document, Pieces
+from oned.api.call import Call, Pieces
 from oned.api.listing import ALL, MINE, ordered, ranged, visible
 from oned.api.registry import method
+from oned.api.samples import samples
 from oned.errors import BadArgument, InternalError
+from oned.store import tables
 from oned.vm.states import BY_NUMBERS, DONE
 from oned.vm.vm import VM
 
@@ -59,19 +61,23 @@ async def infoset(call: Call, ids: str, extended: bool = True) -> Pieces:
         wanted = {int(word) for word in ids.split(",") if word.strip()}
     except ValueError as error:
         raise BadArgument(detail="Incorrect list of ids. It is numbers with commas between them") from error
-    items = [vm for vm in await _in_state(call, ANY) if vm.id in wanted]
-    return Pieces(call.pools.vms.page(visible(call, items, ALL)))
+    pool = call.pools.vms
+    wanted = {oid for oid in wanted if 0 <= oid <= pool.last_id}
+    live = {oid: vm for oid in wanted if (vm := pool.peek(oid)) is not None}
+    ended = await call.pools.cold_vms(call.services.database, wanted - live.keys())
+    items = _sorted(call, live | {vm.id: vm for vm in ended})
+    return Pieces(pool.page(await pool.rendered(visible(call, items, ALL))))
 
 
 @method("one.vmpool.monitoring", reads=True)
-async def monitoring(call: Call, pool_filter: int, seconds: int = -1) -> Document:
+async def monitoring(call: Call, pool_filter: int, seconds: int = -1) -> Pieces:
     """The stored samples of all VMs, oldest first per VM: MONITORING_DATA.
 
-    seconds  accepted: all samples that are kept are given
+    seconds  -1 all that are kept, 0 the last one of each, else those not older than that
     Since: 3.6; seconds 6.0.
     """
     wanted = {vm.id for vm in visible(call, call.pools.vms, pool_filter)}
-    return Document(await call.samples("vm_monitoring", wanted))
+    return await samples(call, tables.vm_monitoring, wanted, seconds)
 
 
 async def _in_state(call: Call, state: int) -> Iterable[VM]:
@@ -80,11 +86,15 @@ async def _in_state(call: Call, state: int) -> Iterable[VM]:
         return live
     if state not in (ANY, DONE.number):
         return (vm for vm in live if vm.state.number == state)
+    in_memory = {vm.id: vm for vm in live}
     ended = await call.pools.cold_vms(call.services.database)
     if state == DONE.number:
         return ended if _ascending(call) else reversed(ended)
-    both = {vm.id: vm for vm in ended} | {vm.id: vm for vm in call.pools.vms}
-    return [both[oid] for oid in sorted(both, reverse=not _ascending(call))]
+    return _sorted(call, {vm.id: vm for vm in ended} | in_memory)
+
+
+def _sorted(call: Call, vms: Mapping[int, VM]) -> list[VM]:
+    return [vms[oid] for oid in sorted(vms, reverse=not _ascending(call))]
 
 
 def _ascending(call: Call) -> bool:

@@ -1,18 +1,16 @@
 """A pool: live objects in memory, found by id or name, listed as ready-made bytes."""
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from oned.document.object import PoolObject, View
 from oned.errors import NameTaken, NoExists
 from oned.ids import Kind
+from oned.pool.turns import in_turns
 from oned.store import tables
 from oned.store.unit import Unit
 
 T = TypeVar("T", bound=PoolObject)
-RENDERED_AT_ONCE = 50
-"""Documents rendered without letting other calls in: a few milliseconds."""
 
 
 class Pool(Generic[T]):
@@ -110,11 +108,8 @@ class Pool(Generic[T]):
     async def rendered(self, items: Iterable[T]) -> list[T]:
         """The objects, with all documents rendered; other calls have their turn between."""
         chosen = list(items)
-        stale = [item for item in chosen if item.is_stale]
-        for start in range(0, len(stale), RENDERED_AT_ONCE):
-            for item in stale[start : start + RENDERED_AT_ONCE]:
-                item.body(self.view)
-            await asyncio.sleep(0)
+        async for item in in_turns([item for item in chosen if item.is_stale]):
+            item.body(self.view)
         return chosen
 
     def page(self, items: Iterable[T]) -> list[bytes]:

@@ -1,7 +1,7 @@
 """All pools together: how they are filled at the start, and what one tells another."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, Table, select
@@ -14,6 +14,7 @@ from oned.ids import Kind
 from oned.pool.acl import Rule
 from oned.pool.ledger import Ledger
 from oned.pool.pool import Pool
+from oned.pool.turns import AT_ONCE
 from oned.store import tables
 from oned.store.database import Database
 from oned.store.unit import Unit
@@ -31,6 +32,7 @@ def _live_rows(table: Table) -> Select[Any]:
     return statement.where(table.c.state != DONE.number) if table is tables.vm_pool else statement
 
 
+_DONE_IDS = select(tables.vm_pool.c.oid).where(tables.vm_pool.c.state == DONE.number).order_by(tables.vm_pool.c.oid)
 _LIVE_HISTORY = (
     select(tables.history)
     .join(tables.vm_pool, tables.vm_pool.c.oid == tables.history.c.vm)
@@ -105,26 +107,27 @@ class Pools:
         rows = await database.read(select(table.c.body).where(table.c.oid == oid))
         if not rows:
             return None
-        return await self._with_history(database, VM.restored(oid, json.loads(rows[0].body)))
+        vm = VM.restored(oid, json.loads(rows[0].body))
+        await self._with_history(database, [vm])
+        return vm
 
-    async def cold_vms(self, database: Database) -> list[VM]:
-        """All VMs that are DONE, oldest first, each with its last history record."""
+    async def cold_vms(self, database: Database, wanted: Collection[int] | None = None) -> list[VM]:
+        """The VMs that are DONE, or those of them with these ids: oldest first, each with its history."""
         table = tables.vm_pool
-        rows = await database.read(select(table).where(table.c.state == DONE.number).order_by(table.c.oid))
-        found = [VM.restored(row.oid, json.loads(row.body)) for row in rows]
-        records = await database.read(
-            select(tables.history)
-            .join(table, table.c.oid == tables.history.c.vm)
-            .where(table.c.state == DONE.number)
-            .order_by(tables.history.c.vm, tables.history.c.seq)
-        )
-        _attach({vm.id: vm for vm in found}, records)
+        ids = [row.oid for row in await database.read(_DONE_IDS)] if wanted is None else sorted(wanted)
+        found: list[VM] = []
+        for start in range(0, len(ids), AT_ONCE):
+            asked = table.c.oid.in_(ids[start : start + AT_ONCE]), table.c.state == DONE.number
+            rows = await database.read(select(table.c.oid, table.c.body).where(*asked).order_by(table.c.oid))
+            part = [VM.restored(row.oid, json.loads(row.body)) for row in rows]
+            await self._with_history(database, part)
+            found += part
         return found
 
-    async def _with_history(self, database: Database, vm: VM) -> VM:
-        statement = select(tables.history).where(tables.history.c.vm == vm.id).order_by(tables.history.c.seq)
-        _attach({vm.id: vm}, await database.read(statement))
-        return vm
+    async def _with_history(self, database: Database, vms: Sequence[VM]) -> None:
+        table, by_id = tables.history, {vm.id: vm for vm in vms}
+        statement = select(table).where(table.c.vm.in_(by_id)).order_by(table.c.vm, table.c.seq)
+        _attach(by_id, await database.read(statement))
 
     def _user_name(self, uid: int) -> str:
         user = self.users.peek(uid)

@@ -1,5 +1,7 @@
 """Lists: filters, ranges, states, order, and the forms of each era."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -128,6 +130,38 @@ def test_a_search_is_refused_unless_empty(world: World) -> None:
 def test_monitoring_of_the_pool_is_told(world: World) -> None:
     assert world.daemon.admin.text("one.vmpool.monitoring", -2).startswith("<MONITORING_DATA>")
     assert world.daemon.admin.text("one.vmpool.monitoring", -2, -1).startswith("<MONITORING_DATA>")
+
+
+@pytest.mark.parametrize(("seconds", "values"), [(-1, "1 2 3"), (0, "3"), (3600, "2 3")])
+def test_monitoring_of_the_pool_is_all_the_last_or_of_a_time(world: World, seconds: int, values: str) -> None:
+    now = int(time.time())
+    rows = [(world.held, at, f"NETRX={value}\n") for value, at in ((1, now - 7200), (2, now - 60), (3, now - 30))]
+    with sqlite3.connect(world.daemon.database) as base:
+        base.executemany("INSERT OR IGNORE INTO vm_monitoring (oid, at, body) VALUES (?, ?, ?)", rows)
+        base.execute(
+            "DELETE FROM vm_monitoring WHERE oid = ? AND at NOT IN (?, ?, ?)", (world.held, *(row[1] for row in rows))
+        )
+    found = parse(world.daemon.admin.text("one.vmpool.monitoring", -2, seconds)).all("MONITORING")
+    assert [row.text("NETRX") for row in found if row.int("ID") == world.held] == values.split()
+    assert (
+        parse(world.daemon.admin.text("one.vmpool.monitoring", world.daemon.vm(world.anns).int("UID"))).all(
+            "MONITORING"
+        )
+        == []
+    )
+
+
+def test_many_that_have_ended_are_all_listed_in_order(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Daemon(tmp_path_factory.mktemp("ended"), SIMULATED) as daemon:
+        made = [daemon.allocate() for _ in range(120)]
+        for vm in made[::2] + made[1:60:2]:
+            daemon.one.vm.action("terminate", vm)
+        for state, wanted in ((ANY, made), (DONE, sorted({*made[::2], *made[1:60:2]})), (NOT_DONE, made[61::2])):
+            listed = parse(daemon.admin.text("one.vmpool.info", -2, -1, -1, state)).all("VM")
+            assert [vm.int("ID") for vm in listed] == wanted[::-1]
+        asked = f"{made[0]},{made[119]},{10**30},-1,{made[59]}"
+        listed = parse(daemon.admin.text("one.vmpool.infoset", asked)).all("VM")
+        assert [vm.int("ID") for vm in listed] == [made[119], made[59], made[0]]
 
 
 def test_the_order_is_a_setting(tmp_path_factory: pytest.TempPathFactory) -> None:
