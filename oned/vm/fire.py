@@ -15,11 +15,13 @@ from oned.vm.history import ACTIONS, Record
 from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.machine import Site
 from oned.vm.row import Opens, Placement, Row
-from oned.vm.states import DONE, RUNNING, WAITS_FOR_DRIVER, State
+from oned.vm.states import CLEANUP, DONE, RUNNING, WAITS_FOR_DRIVER, State
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
 SET_ONCE = ("etime", "retime")
+LATER = ("recover ", "delete-db", "disk-", "nic-", "snapshot-")
+"""Beginnings of events that are no action of their own, or that wait for drivers of a later release."""
 RESCHEDULES = ("resched", "unresched")
 _ENDS_ANYWAY = ("delete", "recreate")
 _DEPLOY_WORDS = {"deploy": "Deploy", "migrate": "Migrate"}
@@ -62,9 +64,9 @@ def find(vm: VM, event: str) -> Row | None:
 
 
 def possible(state: State) -> list[str]:
-    """The user events that are legal in a state, without recoveries, in alphabetic order."""
+    """The user events that this release serves in a state, without recoveries, in alphabetic order."""
     names = {event for (start, event), rows in ROWS.items() if start is state and rows[0].by_user}
-    return sorted(name for name in names if not name.startswith("recover ") and name != "delete-db")
+    return sorted(name for name in names if not name.startswith(LATER) and (name, state) != ("resize", RUNNING))
 
 
 def wrong_state(vm: VM, event: str) -> ActionError:
@@ -91,11 +93,11 @@ class Lifecycle:
         if row.then or row.to is DONE or (row.to and vm.state in WAITS_FOR_DRIVER):
             for intent in unit.desk.open_for(Kind.VM, vm.id):
                 unit.abandon(intent)
-        before = vm.state
+        before, vm.seen_off = vm.state, False
         self._record(unit, vm, row, cause)
         self._note(vm, row, cause)
         if row.to is not None:
-            vm.previous, vm.state = before, row.to
+            _move(vm, row.to)
         if row.then:
             unit.open(row.then(vm, self.site))
         unit.touch(vm)
@@ -128,7 +130,7 @@ class Lifecycle:
     def _note(self, vm: VM, row: Row, cause: Cause) -> None:
         if row.event == "deploy done":
             vm.deploy_id = cause.info.split()[0] if cause.info.split() else vm.deploy_id
-        if row.outcome == "failed":
+        if row.outcome == "failed" and row.to is not None:
             verb = row.event.split()[0].upper()
             vm.user_template.set("ERROR", f"{time.ctime(clock.now())}: {verb}: {cause.info or 'no reason given'}")
         elif row.by_user:
@@ -139,6 +141,13 @@ class Lifecycle:
             vm.resched = 0
         if row.to is DONE:
             vm.etime = clock.stamp()
+
+
+def _move(vm: VM, to: State) -> None:
+    """A removal that becomes another one keeps the state that it began in: that says where files are."""
+    if not {vm.state, to} <= CLEANUP:
+        vm.previous = vm.state
+    vm.state = to
 
 
 def _blame(record: Record, event: str, cause: Cause) -> None:

@@ -63,6 +63,11 @@ class Record:
         return ERROR if self.failed else _REASONS.get(self.action, NONE)
 
     @property
+    def left(self) -> bool:
+        """Whether the stay is over and its files were carried away from the host."""
+        return bool(self.etime and self.eetime)
+
+    @property
     def ds_location(self) -> str:
         """The directory that holds the system datastore's, as 3.8 to 4.14 show it."""
         return self.sysds_path.rpartition("/")[0]

@@ -9,7 +9,20 @@ Rows follow OpenNebula 6.10; see share/doc/lifecycle.md, which is made from this
 """
 
 from oned.vm import machine, transfer
-from oned.vm.row import BACK, COPY, NEW, SAME, Row, another_stay, power_move, was_stopped, was_undeployed
+from oned.vm.row import (
+    BACK,
+    COPY,
+    NEW,
+    SAME,
+    Row,
+    another_stay,
+    earlier_stay,
+    kept_away,
+    left_host,
+    power_move,
+    was_stopped,
+    was_undeployed,
+)  # fmt: skip
 from oned.vm.states import (
     BOOT,
     BOOT_FAILURE,
@@ -59,6 +72,7 @@ from oned.vm.states import (
     INIT,
     LIVE,
     MIGRATE,
+    MOVING_FILES,
     PENDING,
     POWEROFF,
     PROLOG,
@@ -92,28 +106,26 @@ from oned.vm.states import (
 UNPLACED = PENDING | HOLD | CLONING | CLONING_FAILURE | INIT
 AWAY = STOPPED | UNDEPLOYED
 RESTING = SUSPENDED | POWEROFF
-MOVING_FILES = (
-    PROLOG_MIGRATE | PROLOG_MIGRATE_POWEROFF | PROLOG_MIGRATE_SUSPEND | PROLOG_MIGRATE_UNKNOWN
-    | PROLOG_MIGRATE_FAILURE | PROLOG_MIGRATE_POWEROFF_FAILURE | PROLOG_MIGRATE_SUSPEND_FAILURE
-    | PROLOG_MIGRATE_UNKNOWN_FAILURE
-)  # fmt: skip
 FILES_ONLY = (
     PROLOG | PROLOG_RESUME | PROLOG_UNDEPLOY | PROLOG_FAILURE | PROLOG_RESUME_FAILURE | PROLOG_UNDEPLOY_FAILURE
-    | EPILOG | EPILOG_STOP | EPILOG_UNDEPLOY | EPILOG_FAILURE | EPILOG_STOP_FAILURE | EPILOG_UNDEPLOY_FAILURE
-    | HOTPLUG_PROLOG_POWEROFF | HOTPLUG_EPILOG_POWEROFF | DISK_SNAPSHOT_POWEROFF | DISK_SNAPSHOT_REVERT_POWEROFF
-    | DISK_SNAPSHOT_DELETE_POWEROFF | DISK_SNAPSHOT_SUSPENDED | DISK_SNAPSHOT_DELETE_SUSPENDED | DISK_RESIZE_POWEROFF
-    | HOTPLUG_SAVEAS_POWEROFF | HOTPLUG_SAVEAS_SUSPENDED | MOVING_FILES | RESTING
+    | EPILOG_STOP | EPILOG_UNDEPLOY | EPILOG_FAILURE | EPILOG_STOP_FAILURE | EPILOG_UNDEPLOY_FAILURE | MOVING_FILES
 )  # fmt: skip
 """No domain exists: there are only files to remove."""
 FRONT_END_ONLY = AWAY | DISK_RESIZE_UNDEPLOYED | HOTPLUG_SAVEAS_UNDEPLOYED | HOTPLUG_SAVEAS_STOPPED
 BOOTING = BOOT | BOOT_MIGRATE | BOOT_UNKNOWN | BOOT_POWEROFF | BOOT_SUSPENDED | BOOT_STOPPED | BOOT_UNDEPLOY
+CHANGED_AT_REST = (
+    HOTPLUG_PROLOG_POWEROFF | HOTPLUG_EPILOG_POWEROFF | DISK_SNAPSHOT_POWEROFF | DISK_SNAPSHOT_REVERT_POWEROFF
+    | DISK_SNAPSHOT_DELETE_POWEROFF | DISK_SNAPSHOT_SUSPENDED | DISK_SNAPSHOT_DELETE_SUSPENDED | DISK_RESIZE_POWEROFF
+    | HOTPLUG_SAVEAS_POWEROFF | HOTPLUG_SAVEAS_SUSPENDED
+)  # fmt: skip
 MAY_RUN = (
     BOOTING | RUNNING | UNKNOWN | MIGRATE | SAVE_STOP | SAVE_SUSPEND | SAVE_MIGRATE | SHUTDOWN | SHUTDOWN_POWEROFF
     | SHUTDOWN_UNDEPLOY | HOTPLUG | HOTPLUG_NIC | HOTPLUG_SNAPSHOT | HOTPLUG_SAVEAS | HOTPLUG_RESIZE | DISK_SNAPSHOT
     | DISK_SNAPSHOT_DELETE | DISK_RESIZE | BOOT_FAILURE | BOOT_MIGRATE_FAILURE | BOOT_STOPPED_FAILURE
-    | BOOT_UNDEPLOY_FAILURE | CLEANUP_DELETE | CLEANUP_RESUBMIT
+    | BOOT_UNDEPLOY_FAILURE | CLEANUP_DELETE | CLEANUP_RESUBMIT | RESTING | CHANGED_AT_REST | EPILOG
 )  # fmt: skip
-"""A domain may exist: it is cancelled before its files are removed."""
+"""A domain may exist: it is cancelled before its files are removed. At rest too: a domain that its hypervisor paused is
+seen as SUSPENDED, and one that was started behind our back is not seen at all."""
 LIFECYCLE: tuple[Row, ...] = (
     #   from                     event               to                     then                      records and times
     # -- waiting for a host
@@ -189,25 +201,27 @@ LIFECYCLE: tuple[Row, ...] = (
     Row(EPILOG_UNDEPLOY,         "transfer done",    UNDEPLOYED,            stamps="eetime etime"),
     Row(EPILOG_UNDEPLOY,         "transfer failed",  EPILOG_UNDEPLOY_FAILURE, stamps="eetime"),
     # -- the end
-    Row(UNPLACED,                "terminate",        DONE),
-    Row(UNPLACED,                "terminate-hard",   DONE),
     Row(RUNNING | UNKNOWN,       "terminate",        SHUTDOWN,              machine.shutdown),
     Row(RUNNING | UNKNOWN | SHUTDOWN,
                                  "terminate-hard",   SHUTDOWN,              machine.cancel),
-    Row(RESTING,                 "terminate",        EPILOG,                transfer.epilog,          opens=COPY,
-        stamps="estime"),
-    Row(RESTING,                 "terminate-hard",   EPILOG,                transfer.epilog,          opens=COPY,
-        stamps="estime"),
-    Row(AWAY,                    "terminate",        EPILOG,                transfer.epilog_local,    opens=COPY,
-        stamps="estime"),
-    Row(AWAY,                    "terminate-hard",   EPILOG,                transfer.epilog_local,    opens=COPY,
-        stamps="estime"),
-    Row(DONE,                    "terminate",        SAME),
-    Row(DONE,                    "terminate-hard",   SAME),
+    *(row
+      for event in ("terminate", "terminate-hard")
+      for row in (
+        Row(UNPLACED,            event,              DONE),
+        Row(DONE,                event,              SAME),
+        Row(RESTING,             event,              EPILOG,                machine.cancel,           opens=COPY,
+            stamps="estime"),
+        Row(AWAY,                event,              EPILOG,                transfer.epilog_local),
+        Row(PENDING | HOLD,      event,              EPILOG,                transfer.epilog_local,    when=kept_away),
+        Row(FAILED - CLONING_FAILURE, event,         CLEANUP_DELETE,        machine.cancel_everywhere),
+        Row(EPILOG_FAILURE,      event,              CLEANUP_DELETE,        transfer.delete_local,    when=left_host),
+      )),
     Row(SHUTDOWN,                "shutdown done",    EPILOG,                transfer.epilog,          stamps="retime estime"),
     Row(SHUTDOWN,                "cancel done",      EPILOG,                transfer.epilog,          stamps="retime estime"),
     Row(SHUTDOWN,                "shutdown failed",  RUNNING),
     Row(SHUTDOWN,                "cancel failed",    RUNNING),
+    Row(EPILOG,                  "cancel done",      SAME,                  transfer.epilog,          stamps="estime"),
+    Row(EPILOG,                  "cancel failed",    SAME,                  transfer.epilog,          stamps="estime"),
     Row(EPILOG,                  "transfer done",    DONE,                  stamps="eetime etime"),
     Row(EPILOG,                  "transfer failed",  EPILOG_FAILURE,        stamps="eetime"),
     # -- reboot: no change of state
@@ -294,16 +308,14 @@ LIFECYCLE: tuple[Row, ...] = (
         stamps="pstime"),
     Row(PROLOG_MIGRATE_UNKNOWN_FAILURE, "recover retry", PROLOG_MIGRATE_UNKNOWN, transfer.migrate,    stamps="pstime"),
     Row(EPILOG_FAILURE,          "recover success",  DONE,                  stamps="etime"),
+    Row(EPILOG_FAILURE,          "recover retry",    EPILOG,                transfer.epilog_local,    when=left_host),
     Row(EPILOG_FAILURE,          "recover retry",    EPILOG,                transfer.epilog,          stamps="estime"),
     Row(EPILOG_STOP_FAILURE,     "recover success",  STOPPED,               stamps="etime"),
     Row(EPILOG_STOP_FAILURE,     "recover retry",    EPILOG_STOP,           transfer.stop,            stamps="estime"),
     Row(EPILOG_UNDEPLOY_FAILURE, "recover success",  UNDEPLOYED,            stamps="etime"),
     Row(EPILOG_UNDEPLOY_FAILURE, "recover retry",    EPILOG_UNDEPLOY,       transfer.stop,            stamps="estime"),
-    Row(FAILED - CLONING_FAILURE - PROLOG_MIGRATE_FAILURE - PROLOG_MIGRATE_POWEROFF_FAILURE
-        - PROLOG_MIGRATE_SUSPEND_FAILURE - PROLOG_MIGRATE_UNKNOWN_FAILURE,
-                                 "recover failure",  SAME),
+    Row(FAILED - MOVING_FILES,   "recover failure",  SAME),
     Row(CLONING_FAILURE,         "recover success",  PENDING),
-    Row(CLONING_FAILURE,         "recover failure",  SAME),
     Row(CLONING_FAILURE,         "recover retry",    CLONING),
     Row(CLONING,                 "recover success",  PENDING),
     Row(CLONING,                 "recover failure",  CLONING_FAILURE),
@@ -320,17 +332,21 @@ LIFECYCLE: tuple[Row, ...] = (
         Row(MAY_RUN,             event,              to,                    machine.cancel_everywhere),
         Row(FILES_ONLY,          event,              to,                    transfer.delete),
         Row(FRONT_END_ONLY,      event,              to,                    transfer.delete_local),
-        Row(to,                  "cancel done",      SAME,                  machine.cancel_everywhere, when=another_stay,
-            stamps="retime etime"),
-        Row(to,                  "cancel failed",    SAME,                  machine.cancel_everywhere, when=another_stay,
-            stamps="retime etime"),
-        Row(to,                  "cancel done",      SAME,                  transfer.delete,          stamps="retime etime"),
-        Row(to,                  "cancel failed",    SAME,                  transfer.delete,          stamps="retime etime"),
+        Row(EPILOG | EPILOG_FAILURE, event,          to,                    transfer.delete_local,    when=left_host),
+        Row(PENDING | HOLD,      event,              to,                    transfer.delete_local,    when=kept_away),
+        *(answer
+          for outcome in ("cancel done", "cancel failed")
+          for answer in (
+            Row(to,              outcome,            SAME,                  machine.cancel_everywhere, when=another_stay,
+                stamps="retime etime"),
+            Row(to,              outcome,            SAME,                  transfer.delete,          when=earlier_stay,
+                stamps="retime etime",               previous="retime etime"),
+            Row(to,              outcome,            SAME,                  transfer.delete,          stamps="retime etime"),
+          )),
+        Row(to,                  "recover success",  after,                 stamps="etime",           previous="etime"),
         Row(to,                  "transfer done",    after,                 stamps="etime",           previous="etime"),
         Row(to,                  "transfer failed",  after,                 stamps="etime",           previous="etime"),
       )),
-    Row(FAILED - CLONING_FAILURE, "terminate",       CLEANUP_DELETE,        machine.cancel_everywhere),
-    Row(FAILED - CLONING_FAILURE, "terminate-hard",  CLEANUP_DELETE,        machine.cancel_everywhere),
     Row(UNPLACED,                "delete",           DONE),
     Row(DONE,                    "delete",           SAME),
     Row(UNPLACED,                "recreate",         PENDING),

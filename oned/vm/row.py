@@ -92,6 +92,21 @@ def was_undeployed(vm: VM) -> bool:
     return bool(vm.history) and vm.record.action in (ACTIONS["undeploy"], ACTIONS["undeploy-hard"])
 
 
+def kept_away(vm: VM) -> bool:
+    """It waits for a host, and what it was is kept on the front-end."""
+    return was_stopped(vm) or was_undeployed(vm)
+
+
+def left_host(vm: VM) -> bool:
+    """Its files have left its last host: they are on the front-end."""
+    return bool(vm.history) and vm.record.left
+
+
+def earlier_stay(vm: VM) -> bool:
+    """The stay before the last goes on: it ran there when it was to move."""
+    return len(vm.history) > 1 and not vm.previous_record.etime
+
+
 def another_stay(vm: VM) -> bool:
     """Another host may still run it."""
     return sum(1 for record in vm.history if not record.etime) > 1

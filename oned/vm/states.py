@@ -28,6 +28,10 @@ class State:
         """A single state may stand wherever a family may."""
         yield self
 
+    def __deepcopy__(self, _memo: object) -> "State":
+        """Itself: a copy of a VM is in the same state."""
+        return self
+
     def __str__(self) -> str:
         return self.name
 
@@ -153,6 +157,15 @@ FINAL = Family((DONE,))
 ACTIVE_STATES = Family(state for state in STATES if state.number == ACTIVE)
 FAILED = Family(state for state in STATES if state.name.endswith("_FAILURE"))
 """A step failed: nothing goes on until somebody recovers or deletes the VM."""
+
+MOVING_FILES = Family(state for state in STATES if state.name.startswith("PROLOG_MIGRATE"))
+MOVING = MIGRATE | SAVE_MIGRATE | MOVING_FILES
+"""Between two hosts: its files may be on both."""
+CARRIED = Family(
+    state for state in STATES
+    if state.name.removesuffix("_FAILURE") in ("PROLOG_RESUME", "PROLOG_UNDEPLOY", "EPILOG_STOP", "EPILOG_UNDEPLOY")
+)  # fmt: skip
+"""Between a host and the front-end: its files may be on both."""
 
 CLEANUP = CLEANUP_DELETE | CLEANUP_RESUBMIT
 LIVE = RUNNING | UNKNOWN

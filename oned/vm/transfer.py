@@ -3,7 +3,7 @@
 Both forms of the scripts are here: the classic one of 1.2 to 3.2 and the per-datastore one of 3.4 and later. With
 one host and its stay written `H`, its directory `H:D`, and the front-end's directory of the VM `F:V`, the phases are
 prolog (disks are made in H:D), migrate (old H:D → new H:D), resume (F:V → H:D), stop (H:D → F:V), epilog (disks to
-keep → F:V, then H:D is removed) and delete (H:D is removed, on both hosts of an unfinished move).
+keep → F:V, then H:D is removed) and delete (H:D is removed, at both ends of an unfinished move).
 """
 
 import re
@@ -11,20 +11,13 @@ from collections.abc import Callable, Iterator
 
 from oned.command import Command, Mad
 from oned.ids import Kind
-from oned.vm.history import ACTIONS, MOVES, Record
+from oned.vm.history import Record
 from oned.vm.machine import Site, Then, directory
+from oned.vm.states import CARRIED, MOVING
 from oned.vm.vm import VM
 
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f]+")
 VOLATILE = ("SWAP", "FS")
-_MOVE_ACTIONS = frozenset(ACTIONS[name] for name in MOVES)
-
-
-def moving(vm: VM) -> bool:
-    """Whether a move has begun that has not ended: files may be on two hosts."""
-    if len(vm.history) < 2:
-        return False
-    return vm.previous_record.action in _MOVE_ACTIONS and not vm.record.rstime
 
 
 def phase(name: str) -> Then:
@@ -104,9 +97,12 @@ class Script:
         yield self._line("DELETE", self._front(str(self._vm.id)))
 
     def delete(self) -> Iterator[str]:
+        """Everywhere where files may be: that depends on what the VM was in when its removal began."""
         yield self._line("DELETE", self._place(self._record))
-        if moving(self._vm):
+        if self._vm.previous in MOVING:
             yield self._line("DELETE", self._place(self._vm.previous_record))
+        elif self._vm.previous in CARRIED:
+            yield from self.epilog_local()
 
     def _make(self, disk: dict[str, str], number: int) -> Iterator[str]:
         target = self._there(f"disk.{number}")

@@ -27,7 +27,8 @@ class VM(Owned):
 
     history     its stays on hosts, in order; rows of their own
     monitoring  the last sample; kept in a table of its own, not in the row
-    asked       when the monitor asked about it last, asked_in its state then
+    asked       when the monitor asked about it last, asked_in its state then; asking while there is no answer
+    seen_off    whether the last report, and nothing since, says that it switched itself off
     counted     the hosts that count it and for how much, kept by the ledger (pool.ledger)
     """
 
@@ -60,7 +61,8 @@ class VM(Owned):
     def settle(self) -> None:
         self.history: list[Record] = []
         self.monitoring: Mapping[str, str] = {}
-        self.asked, self.asked_in = 0.0, INIT
+        self.asked, self.asked_in, self.asking = 0.0, INIT, False
+        self.seen_off = False
         self.counted: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
         self.settle_capacity()
 
@@ -98,11 +100,13 @@ class VM(Owned):
         return self.history[-2]
 
     def holds(self) -> tuple[int, ...]:
-        """Ids of the hosts where it takes room: the last one, and earlier ones whose stay still goes on."""
+        """Ids of the hosts where it takes room: the last one unless it left it, and earlier ones where it still is."""
         if self.state not in HOLDS_ROOM or not self.history:
             return ()
         hosts = {record.hid for record in self.history[:-1] if not record.etime}
-        return tuple(sorted(hosts | {self.record.hid}))
+        if not self.record.left:
+            hosts.add(self.record.hid)
+        return tuple(sorted(hosts))
 
 
 def capacity_of(template: Template) -> Capacity:

@@ -14,12 +14,22 @@ from oned.store.events import Change
 from oned.store.unit import Unit
 from oned.vm.fire import ROWS, Cause, Lifecycle
 from oned.vm.machine import Site
-from oned.vm.row import Placement, Row, another_stay, power_move, was_stopped, was_undeployed
+from oned.vm.row import (
+    Placement,
+    Row,
+    another_stay,
+    earlier_stay,
+    kept_away,
+    left_host,
+    power_move,
+    was_stopped,
+    was_undeployed,
+)  # fmt: skip
 from oned.vm.states import PENDING, State
 from oned.vm.vm import VM
 
 HOSTS = ("alpha", "beta", "gamma")
-GUARDS = (was_stopped, was_undeployed, another_stay, power_move)
+GUARDS = (was_stopped, was_undeployed, kept_away, left_host, another_stay, earlier_stay, power_move)
 MIGRATIONS = ("migrate", "migrate live", "migrate poweroff", "migrate poweroff-hard")
 RECOVERIES = ("recover failure", "recover success", "recover retry", "delete", "recreate", "delete-db")
 SEEN = ("seen running", "seen paused", "seen gone", "seen off")
