@@ -6,6 +6,9 @@ from enum import Enum
 
 from oned.ids import Kind
 
+OBSERVES = ("POLL", "MONITOR")
+"""Verbs that change nothing: their commands are no rows, a lost one is simply asked again."""
+
 
 class Mad(Enum):
     """The kinds of drivers; the value is the section of oned.conf that declares them."""
@@ -35,6 +38,11 @@ class Command:
     host: str
     arguments: Mapping[str, str] = field(default_factory=dict)
     deadline: float = 300.0
+
+    @property
+    def observes(self) -> bool:
+        """Whether it only asks."""
+        return self.verb in OBSERVES
 
     @property
     def key(self) -> tuple[Mad, str, str, int]:

@@ -55,7 +55,6 @@ class Monitor:
 
     def __init__(self, operations: Operations, pools: Pools, intervals: Intervals) -> None:
         self._operations, self._pools, self._intervals = operations, pools, intervals
-        self._off: set[int] = set()
 
     def round(self) -> None:
         """Ask all hosts and VMs that are due, those asked longest ago first."""
@@ -88,10 +87,10 @@ class Monitor:
 
     def forgotten(self, intent: Intent) -> None:
         """The question has no answer: it is due again."""
-        pool = self._pools.hosts if intent.command.kind is Kind.HOST else self._pools.vms
-        item = pool.peek(intent.command.oid)
-        if item is not None:
-            item.asked = 0.0
+        if host := self._pools.hosts.peek(intent.command.oid) if intent.command.kind is Kind.HOST else None:
+            host.asked = 0.0
+        if vm := self._pools.vms.peek(intent.command.oid) if intent.command.kind is Kind.VM else None:
+            vm.asked, vm.asking = 0.0, False
 
     # --- hosts ---
 
@@ -143,15 +142,19 @@ class Monitor:
         due = [vm for vm in self._pools.vms if vm.state in LIVE and self._vm_is_due(vm, now)]
         due.sort(key=lambda vm: vm.last_poll)
         for vm in due[: self._intervals.vms_at_once or None]:
-            vm.asked, vm.asked_in = now, vm.state
+            vm.asked, vm.asked_in, vm.asking = now, vm.state, True
             self._operations.observe(poll(vm, self._operations.lifecycle.site))
 
     def _vm_is_due(self, vm: VM, now: float) -> bool:
+        if vm.asking:
+            return False
         last = max(vm.last_poll, vm.asked, vm.record.rstime)
         return now - last >= self._intervals.vm
 
     def _vm_answered(self, oid: int, success: bool, info: str) -> None:
         vm = self._pools.vms.peek(oid)
+        if vm is not None:
+            vm.asking = False
         if vm is None or not success:
             log.log(logging.DEBUG if success else logging.ERROR, "Error monitoring VM %d: %s", oid, info)
             return
@@ -169,10 +172,8 @@ class Monitor:
     def _conclude(self, unit: Unit, vm: VM, letter: str) -> None:
         event = SEEN.get(letter, "")
         if letter == OFF:
-            event = "seen off" if vm.id in self._off else ""
-            self._off.add(vm.id)
-        else:
-            self._off.discard(vm.id)
+            event = "seen off" if vm.seen_off else ""
+        vm.seen_off = letter == OFF
         if event and find(vm, event) is not None:
             self._operations.fire(unit, vm, event, Cause(info="seen by the monitor"))
 

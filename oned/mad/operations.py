@@ -24,8 +24,6 @@ from oned.vm.states import DONE, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
-OBSERVES = ("POLL", "MONITOR")
-"""Verbs that change nothing: their commands are no rows, a lost one is simply asked again."""
 BOOTS = ("DEPLOY", "RESTORE")
 """Verbs after which a domain runs: whether a lost one was done, POLL tells."""
 ENDS = ("CANCEL",)
@@ -134,7 +132,7 @@ class Operations:
 
     def answered(self, intent: Intent, success: bool, info: str) -> None:
         """A driver's answer, or a missed deadline. It is kept until what it changes is on disk."""
-        if intent.command.verb in OBSERVES:
+        if intent.command.observes:
             self._observed(intent, success, info)
         elif self._database.failing:
             self._hear_later(intent, success, info)
@@ -201,7 +199,7 @@ class Operations:
     def lost(self, driver: Driver, intents: list[Intent]) -> None:
         """A driver died with these commands open."""
         for intent in intents:
-            if intent.command.verb in OBSERVES:
+            if intent.command.observes:
                 self._unanswered(intent)
             else:
                 self.take_up(intent, f"Driver {driver.section.label} died before it answered, and cannot repeat it")

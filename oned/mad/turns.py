@@ -1,6 +1,12 @@
-"""Whose turn it is in one driver: limits per host and in all, first come first served on a host, hosts in rotation."""
+"""Whose turn it is in one driver: limits per host and in all, hosts in rotation.
+
+On a host commands go before questions (POLL, MONITOR), and first come first served among each. Questions leave one of
+the host's places free: a host that answers none of them must not keep a VM from being ended.
+"""
 
 from collections import Counter, deque
+from collections.abc import Iterator
+from math import inf
 
 from oned.command import Intent
 
@@ -12,6 +18,25 @@ def key(intent: Intent) -> Key:
     return (intent.command.verb, intent.command.oid)
 
 
+class Queue:
+    """What waits for one host, in the order of its turns."""
+
+    def __init__(self) -> None:
+        self._commands: deque[Intent] = deque()
+        self._questions: deque[Intent] = deque()
+
+    def __iter__(self) -> Iterator[Intent]:
+        yield from self._commands
+        yield from self._questions
+
+    def __len__(self) -> int:
+        return len(self._commands) + len(self._questions)
+
+    def of(self, intent: Intent) -> deque[Intent]:
+        """The row of the queue where the intent stands, or would."""
+        return self._questions if intent.command.observes else self._commands
+
+
 class Turns:
     """Commands that wait, are open, or are late (given up, while the driver may still be at it).
 
@@ -21,7 +46,7 @@ class Turns:
 
     def __init__(self, per_host: int, threads: int) -> None:
         self._per_host, self._threads = per_host, threads
-        self._waiting: dict[str, deque[Intent]] = {}
+        self._waiting: dict[str, Queue] = {}
         self._ready: dict[str, None] = {}
         self._open: dict[Key, Intent] = {}
         self._late: dict[Key, Intent] = {}
@@ -31,7 +56,7 @@ class Turns:
 
     def add(self, intent: Intent) -> None:
         """Lets the command wait for its turn."""
-        self._waiting.setdefault(intent.command.host, deque()).append(intent)
+        self._waiting.setdefault(intent.command.host, Queue()).of(intent).append(intent)
         self._ready[intent.command.host] = None
 
     def next(self) -> Intent | None:
@@ -52,10 +77,10 @@ class Turns:
     def withdraw(self, intent: Intent) -> bool:
         """True when the command was still waiting; it is gone then."""
         host = intent.command.host
-        waiting = self._waiting.get(host, deque())
-        if intent not in waiting:
+        waiting = self._waiting.get(host)
+        if waiting is None or intent not in waiting.of(intent):
             return False
-        waiting.remove(intent)
+        waiting.of(intent).remove(intent)
         if not waiting:
             del self._waiting[host]
         return True
@@ -113,18 +138,19 @@ class Turns:
 
     def _first_free(self, host: str) -> Intent | None:
         """The first waiting command of the host that may go; it waits no longer."""
-        if not self._has_room(host):
-            return None
+        places, taken = self._places(host), self._open_on[host]
         for intent in self._waiting.get(host, ()):
+            if taken >= (max(1, places - 1) if intent.command.observes else places):
+                return None
             if key(intent) not in self._open and key(intent) not in self._late:
                 self.withdraw(intent)
                 return intent
             self._wanted.setdefault(key(intent), {})[host] = None
         return None
 
-    def _has_room(self, host: str) -> bool:
-        places = max(1, self._per_host - self._late_on[host])
-        return not self._per_host or self._open_on[host] < places
+    def _places(self, host: str) -> float:
+        """How many commands may be open on the host."""
+        return max(1, self._per_host - self._late_on[host]) if self._per_host else inf
 
     def _forgive(self, late: Key) -> None:
         intent = self._late.pop(late, None)

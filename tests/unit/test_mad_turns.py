@@ -10,7 +10,7 @@ from oned.ids import Kind
 from oned.mad.turns import Turns
 
 
-def intent(number: int, host: str = "h", verb: str = "POLL", oid: int | None = None) -> Intent:
+def intent(number: int, host: str = "h", verb: str = "SAVE", oid: int | None = None) -> Intent:
     command = Command(Mad.VMM, "x", verb, Kind.VM, number if oid is None else oid, host)
     return Intent(number, command, 1, 0.0)
 
@@ -47,10 +47,10 @@ def test_late_command_keeps_its_key_and_a_place_but_not_the_last() -> None:
     for number in (2, 3):
         turns.add(intent(number))
     turns.add(intent(4, "other"))
-    turns.add(intent(5, verb="POLL", oid=1))
+    turns.add(intent(5, verb="SAVE", oid=1))
     assert given_out(turns) == [2, 4]
-    assert turns.close("POLL", 1) is None
-    turns.close("POLL", 4)
+    assert turns.close("SAVE", 1) is None
+    turns.close("SAVE", 4)
     assert given_out(turns) == [3]
 
 
@@ -99,6 +99,35 @@ def test_limits_hold_and_every_command_gets_its_turn(work: list[tuple[str, int]]
         assert not per_host or max(Counter(turn.command.host for turn in open_).values()) <= per_host
         assert len({turn.command.oid for turn in open_}) == len(open_)
         done = open_.pop(0)
-        assert turns.close("POLL", done.command.oid) is done
+        assert turns.close("SAVE", done.command.oid) is done
         seen.append(done.id)
     assert sorted(seen) == list(range(len(work)))
+
+
+def test_commands_go_before_the_questions_that_came_before_them() -> None:
+    turns = Turns(per_host=0, threads=0)
+    for number, verb in enumerate(["POLL", "POLL", "CANCEL", "SAVE"]):
+        turns.add(intent(number, verb=verb))
+    assert given_out(turns) == [2, 3, 0, 1]
+
+
+def test_questions_leave_one_place_of_their_host_free() -> None:
+    turns = Turns(per_host=3, threads=0)
+    for number in range(5):
+        turns.add(intent(number, verb="POLL"))
+    assert given_out(turns) == [0, 1]
+    turns.add(intent(9, verb="CANCEL"))
+    assert given_out(turns) == [9]
+    turns.close("POLL", 0)
+    assert given_out(turns) == [], "two of three places are taken"
+    turns.close("CANCEL", 9)
+    assert given_out(turns) == [2]
+
+
+def test_a_host_with_one_place_is_asked_too() -> None:
+    turns = Turns(per_host=1, threads=0)
+    turns.add(intent(1, verb="POLL"))
+    turns.add(intent(2, verb="POLL"))
+    assert given_out(turns) == [1]
+    turns.close("POLL", 1)
+    assert given_out(turns) == [2]
