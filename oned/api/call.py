@@ -1,5 +1,6 @@
 """One call: who makes it, and what its handler works with."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,10 +78,15 @@ class Call:
         return self._unit is not None and self._unit.dirty
 
     async def save(self) -> None:
-        """Have on disk what was changed so far: the rest of the call is another step, which may fail by itself."""
+        """Have on disk what was changed so far; other calls have their turn.
+
+        The rest of the call is another step, which may fail by itself.
+        """
         unit, self._unit = self._unit, None
         if unit is not None and unit.dirty:
             await unit.commit()
+        else:
+            await asyncio.sleep(0)
 
     @property
     def pools(self) -> Pools:

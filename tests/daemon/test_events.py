@@ -170,6 +170,19 @@ def test_a_report_that_is_none_is_refused(scripted: Scripted) -> None:
     assert refusal(scripted.client("reporter:secret").call, "oned.sched.report", "<REPORT/>")[1] == 512
 
 
+def test_a_long_report_is_taken_whole_or_not_at_all(scripted: Scripted) -> None:
+    vms = [scripted.allocate() for _ in range(120)]
+    verdicts = "".join(f"<VM><ID>{vm}</ID><HOST_ID>-1</HOST_ID><SUMMARY>full {vm}</SUMMARY></VM>" for vm in vms)
+    refused = f"<REPORT>{verdicts}<VM><ID>x</ID></VM></REPORT>"
+    assert refusal(scripted.admin.call, "oned.sched.report", refused)[1] == 4096
+    assert [scripted.vm(vm).text("USER_TEMPLATE/SCHED_MESSAGE") for vm in vms] == [""] * 120
+    scripted.admin.call("oned.sched.report", f"<REPORT>{verdicts}</REPORT>")
+    scripted.kill()
+    scripted.restart()
+    messages = [scripted.vm(vm).text("USER_TEMPLATE/SCHED_MESSAGE").partition(" : ")[2] for vm in vms]
+    assert messages == [f"full {vm}" for vm in vms]
+
+
 def test_only_the_last_twenty_reasons_are_kept_newest_first(scripted: Scripted) -> None:
     vm = scripted.allocate()
     for number in range(25):
