@@ -42,8 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(print_config())
         return 0
     locations = Locations.of(os.environ)
+    path = arguments.config or locations.oned_conf
     try:
-        config = Config.load(arguments.config or locations.oned_conf, arguments.option)
+        if not path.is_file():
+            raise ConfigError(f"there is no {path}. Make a location with `one init DIR` and set ONE_LOCATION=DIR")
+        config = Config.load(path, arguments.option)
         return _start(config, locations, foreground=arguments.foreground)
     except ConfigError as error:
         sys.stderr.write(f"Error while parsing configuration file: {error}" + "\n")

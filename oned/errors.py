@@ -43,6 +43,10 @@ class WrongState(ActionError):
     text = 'Error performing action "{action}": This action is not available for state {state}{hint}'
 
 
+class CouldNotTerminate(ActionError):
+    text = 'Error performing action "{action}": Could not terminate VM {id}, wrong state {state}{hint}'
+
+
 class NoRoom(ActionError):
     text = "virtual machine [{id}] does not fit in host [{host}]. Not enough {what}: {wanted}/{free}"
 

@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable
 
 import uvloop
+from sqlalchemy.exc import DatabaseError
 
-from oned import __version__, logs
+from oned import __version__, bootstrap, logs
 from oned.bootstrap import NoCredentials
 from oned.config import Config
 from oned.daemon import Daemon
@@ -15,6 +16,8 @@ from oned.locations import Locations
 from oned.store.schema import SchemaError
 
 log = logging.getLogger("oned")
+UMASK = 0o027
+"""What oned and its drivers make is for their user and group only: contexts hold passwords."""
 
 
 class StartFailed(Exception):
@@ -23,10 +26,13 @@ class StartFailed(Exception):
 
 def run(config: Config, locations: Locations, ready: Callable[[], None]) -> None:
     """Run the daemon until it is told to end; `ready` is called when it serves. StartFailed if it cannot start."""
+    os.umask(UMASK)
     try:
+        if not locations.database.exists():
+            bootstrap.credentials(locations.credentials)
         locations.make()
         lock = hold_lock(locations.daemon_lock)
-    except (OSError, AlreadyRunning) as error:
+    except (OSError, AlreadyRunning, NoCredentials) as error:
         raise StartFailed(str(error)) from error
     os.chdir(locations.var)
     target = locations.oned_log if config.log_system == "file" else config.log_system
@@ -41,6 +47,11 @@ def run(config: Config, locations: Locations, ready: Callable[[], None]) -> None
     except (NoCredentials, SchemaError, OSError) as error:
         log.error("Could not start: %s", error)
         raise StartFailed(str(error)) from error
+    except DatabaseError as error:
+        reason = f"The data base {locations.database} cannot be used: {error.orig}"
+        detail = f"{reason}. Put a backup in its place: onedb restore FILE"
+        log.error("Could not start: %s", detail)
+        raise StartFailed(detail) from error
     finally:
         locations.oned_pid.unlink(missing_ok=True)
         listener.stop()

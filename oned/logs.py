@@ -17,9 +17,12 @@ MODULES = {
     "oned.calls": "ReM",
     "oned.auth": "AuM",
     "oned.mad.monitor": "InM",
-    "oned.mad": "VMM",
+    "oned.mad.driver.IM": "InM",
+    "oned.mad.driver.TM": "TM",
+    "oned.mad.driver.VMM": "VMM",
     "oned.mad.operations.IM": "InM",
     "oned.mad.operations.TM": "TM",
+    "oned.mad.operations.VMM": "VMM",
     "oned.vm": "VM",
     "oned.store": "ONE",
     "oned.sched": "SCHED",
@@ -82,7 +85,7 @@ def start(target: Path | str, level: int, vm_log: Callable[[int], Path]) -> logg
     root = logging.getLogger()
     root.handlers = [Posting(waiting)]
     root.setLevel(LEVELS.get(level, logging.DEBUG))
-    for noisy in ("uvicorn", "asyncio", "apscheduler", "sqlalchemy", "alembic"):
+    for noisy in ("uvicorn", "asyncio", "apscheduler", "sqlalchemy", "alembic", "tzlocal"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     listener = logging.handlers.QueueListener(waiting, main, of_vms)
     listener.start()

@@ -100,6 +100,8 @@ class Dispatcher:
         call = Call(method.name, user, self._request, services, form)
         if self._log_form:
             self._log(call, form, values[1:], peer)
+        elif calls.isEnabledFor(logging.DEBUG):
+            calls.debug("Req:%d UID:%d %s invoked", call.request, user.id, method.name)
         await self._resolve(method, arguments, user)
         self._authorize(call, method, arguments)
         if services.database.failing and not method.reads:

@@ -6,7 +6,7 @@ from oned.api.call import Call
 from oned.document.element import tag, wrap
 from oned.pool.reasons import Reason
 from oned.vm.fire import possible
-from oned.vm.states import ACTIVE_STATES, FAILED, HOLD, PENDING, WAITS_FOR_DRIVER
+from oned.vm.states import ACTIVE_STATES, FAILED, HOLD, PENDING, RUNNING, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
 
 
@@ -30,12 +30,22 @@ def summary(vm: VM, reasons: Sequence[Reason]) -> str:
     error = vm.user_template.get("ERROR")
     if vm.state in FAILED:
         return f"A step failed: {error or vm.state.sentence}. Ways out: onevm recover --retry, --success or --delete."
-    where = f" on host {vm.record.hostname}" if vm.history and vm.state in ACTIVE_STATES else ""
     if vm.state in WAITS_FOR_DRIVER:
-        return f"It is {vm.state}{where}: {vm.state.sentence}. A driver is at work."
-    because = f" Why there: {said}." if said and where else ""
+        return f"{_spoken(vm)}. A driver is at work."
+    because = f" Why there: {said}." if said and vm.state in ACTIVE_STATES else ""
     last = f" The last error was: {error}." if error else ""
-    return f"It {vm.state.sentence}{where}.{because}{last}"
+    return f"{_spoken(vm)}.{because}{last}"
+
+
+def _spoken(vm: VM) -> str:
+    """The state as a sentence without its end: "It runs on host h1", "Its memory is saved … (SUSPENDED)"."""
+    if vm.state is RUNNING:
+        return f"It runs on host {vm.record.hostname}"
+    said = vm.state.sentence
+    subject = "" if said.startswith(("its ", "a ", "an ")) else "It "
+    where = f", host {vm.record.hostname}" if vm.history and vm.state in ACTIVE_STATES else ""
+    sentence = f"{subject}{said}"
+    return f"{sentence[0].upper()}{sentence[1:]} ({vm.state}{where})"
 
 
 def _reason(reason: Reason) -> str:

@@ -83,12 +83,15 @@ def info(call: Call, user: User, decrypt: bool = False) -> Pieces:
 
 @method("one.user.delete", user=ADMIN)
 def delete(call: Call, user: User) -> int:
-    """Remove a user; his VMs stay. Errors: NO_EXISTS, AUTHORIZATION, ACTION (oneadmin). Since: 1.4."""
+    """Remove a user who owns no VM. Errors: NO_EXISTS, AUTHORIZATION, ACTION (oneadmin; owns VMs). Since: 1.4."""
     if user.id == ONEADMIN:
         raise ActionError(detail="Cannot delete user. oneadmin cannot be deleted.")
+    owned = sum(1 for vm in call.pools.vms if vm.uid == user.id)
+    if owned:
+        detail = f"Cannot delete user. User {user.name} owns {owned} VMs"
+        raise ActionError(detail=f"{detail}. Terminate them, or give them away: onevm chown")
     call.pools.users.drop(call.unit, user)
     call.pools.members_changed()
-    call.pools.vms.stale()
     return user.id
 
 

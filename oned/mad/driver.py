@@ -17,8 +17,6 @@ from oned.mad.process import GRACE, DriverProcess, Launch, StartFailed
 from oned.mad.section import DriverSection
 from oned.mad.turns import Turns, key
 
-log = logging.getLogger(__name__)
-
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between a death and the next start: doubled at each, back to the first after a life of the longest."""
 
@@ -28,6 +26,7 @@ class Driver:
 
     def __init__(self, section: DriverSection, launch: Launch, source: Source, listener: Listener) -> None:
         self.section = section
+        self._log = logging.getLogger(f"{__name__}.{section.mad.name}")
         self._launch, self._source, self._listener = launch, source, listener
         self._turns = Turns(section.per_host, section.threads)
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -93,7 +92,7 @@ class Driver:
                 await self._one_life(tried)
             except (StartFailed, OSError) as failure:
                 self._reason = str(failure)
-                log.error("Driver %s could not be started: %s", self.section.label, failure)
+                self._log.error("Driver %s could not be started: %s", self.section.label, failure)
             finally:
                 tried.set()
             if clock.monotonic() - born > LONGEST_PAUSE:
@@ -107,7 +106,7 @@ class Driver:
         process = await DriverProcess.start(self._launch)
         self._process, self._greeting = process, process.greeting
         self._write_line = dialect.writer(self.section, process.greeting)
-        log.info("Driver %s is up", self.section.label)
+        self._log.info("Driver %s is up", self.section.label)
         tried.set()
         self._give()
         async for text in process.lines():
@@ -120,7 +119,7 @@ class Driver:
     def _mourn(self, status: int) -> None:
         self._reason = f"it died (status {status}) and is being restarted"
         lost = self._turns.clear()
-        log.error("Driver %s died (status %d) with %d commands open", self.section.label, status, len(lost))
+        self._log.error("Driver %s died (status %d) with %d commands open", self.section.label, status, len(lost))
         for intent in lost:
             self._disarm(intent)
         if lost:
@@ -130,7 +129,7 @@ class Driver:
 
     def _hear(self, text: str) -> None:
         message = line.read(text)
-        log.debug("Message received from %s: %.2000s", self.section.label, text)
+        self._log.debug("Message received: %.2000s", text)
         if isinstance(message, Answer):
             self._end(message)
         elif isinstance(message, Log):
@@ -139,7 +138,7 @@ class Driver:
     def _end(self, answer: Answer) -> None:
         intent = self._turns.close(answer.action, answer.oid)
         if intent is None:
-            log.debug("Ignored: no open command of %s for this answer", self.section.label)
+            self._log.debug("Ignored: no open command of %s for this answer", self.section.label)
         else:
             info = vmm.result(answer.action, answer.info) if answer.success else answer.info
             self._report(intent, answer.success, info)
@@ -147,7 +146,7 @@ class Driver:
 
     def _note(self, message: Log) -> None:
         if message.oid is None:
-            log.info("%s: %s", self.section.label, message.text)
+            self._log.info("%s: %s", self.section.label, message.text)
             return
         transfer = self._turns.opened("TRANSFER", message.oid)
         if transfer:
@@ -166,7 +165,7 @@ class Driver:
         try:
             news()
         except Exception:
-            log.exception("Message of driver %s could not be handled", self.section.label)
+            self._log.exception("Message of driver %s could not be handled", self.section.label)
 
     # --- to the driver ---
 
@@ -181,7 +180,7 @@ class Driver:
         try:
             wanted = self._source.files(intent.command)
         except Exception as error:
-            log.exception("The files of %s could not be made", intent.command)
+            self._log.exception("The files of %s could not be made", intent.command)
             self._refuse_soon(intent, str(error))
             return
         if not wanted:
@@ -212,7 +211,7 @@ class Driver:
         try:
             text = self._write_line(intent.command, self._source)
         except Exception as error:
-            log.exception("No line for %s", intent.command)
+            self._log.exception("No line for %s", intent.command)
             self._refuse_soon(intent, str(error))
         else:
             self._process.write(text)

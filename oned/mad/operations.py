@@ -175,7 +175,8 @@ class Operations:
     def _advance(self, unit: Unit, vm: VM, intent: Intent, success: bool, info: str) -> None:
         event = f"{intent.command.verb.lower()} {'done' if success else 'failed'}"
         if not success:
-            log.error("%s: %s", intent.command.verb, info or "no reason given", extra={"vm": vm.id})
+            heard = logging.getLogger(f"{__name__}.{intent.command.mad.name}")
+            heard.error("%s: %s", intent.command.verb, info or "no reason given", extra={"vm": vm.id})
         if find(vm, event) is not None:
             self.fire(unit, vm, event, Cause(info=info))
         elif vm.state in WAITS_FOR_DRIVER:

@@ -44,6 +44,11 @@ class Desk(Protocol):
     def publish(self, change: Change) -> None: ...
 
 
+def _told(error: Exception) -> StoreFailed:
+    """The error as a client hears it: what the data base said, without the statement."""
+    return error if isinstance(error, StoreFailed) else StoreFailed(detail=str(getattr(error, "orig", None) or error))
+
+
 def _follow_up(callback: Callable[[], None]) -> None:
     """A border: the change is on disk, one thing that follows it does not keep the others away."""
     try:
@@ -136,7 +141,7 @@ class Unit:
         def done(error: Exception | None) -> None:
             if error is not None:
                 if not future.done():
-                    future.set_exception(error if isinstance(error, StoreFailed) else StoreFailed(detail=str(error)))
+                    future.set_exception(_told(error))
                     future.exception()
                 return
             if not future.done():

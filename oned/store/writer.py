@@ -84,7 +84,7 @@ class Writer:
             with connection.begin():
                 write(connection, changes)
         except Exception as error:  # a border: the thread outlives whatever a row holds
-            log.error("A commit failed: %s", error)
+            log.error("A commit failed: %s", getattr(error, "orig", None) or error)
             return error
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from oned import clock
-from oned.errors import ActionError, WrongState
+from oned.errors import ActionError, CouldNotTerminate, WrongState
 from oned.ids import Kind
 from oned.store import tables
 from oned.store.events import Change
@@ -74,6 +74,8 @@ def wrong_state(vm: VM, event: str) -> ActionError:
     ways = possible(vm.state)
     hint = f". Possible now: {', '.join(ways)}" if ways else ". It waits for a driver; see onevm recover"
     word = event.split(maxsplit=1)[0]
+    if word.startswith("terminate"):
+        return CouldNotTerminate(action=event, id=vm.id, state=vm.state, hint=hint)
     if word in _DEPLOY_WORDS:
         return ActionError(detail=f"{_DEPLOY_WORDS[word]} action is not available for state {vm.state}{hint}")
     return WrongState(action=event, state=vm.state, hint=hint)

@@ -120,7 +120,7 @@ def test_a_vm_explains_itself_in_each_situation(scripted: Scripted) -> None:
     scripted.one.vm.action("hold", vm)
     assert "onevm release" in explained(scripted, vm)
     scripted.one.vm.deploy(vm, host)
-    wanted = "It is PROLOG on host alpha: its disks are being made on the host. A driver is at work."
+    wanted = "Its disks are being made on the host (PROLOG, host alpha). A driver is at work."
     assert explained(scripted, vm) == wanted
     scripted.tm.fails("TRANSFER", vm, "no such image")
     scripted.reaches(vm, "PROLOG_FAILURE")
@@ -129,8 +129,8 @@ def test_a_vm_explains_itself_in_each_situation(scripted: Scripted) -> None:
     scripted.one.vm.recover(vm, 1)
     scripted.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
     scripted.reaches(vm, "RUNNING")
-    because = "It is there because: deployed on host alpha by oneadmin."
-    assert explained(scripted, vm) == f"It is RUNNING on host alpha: runs. {because}"
+    because = "Why there: deployed on host alpha by oneadmin."
+    assert explained(scripted, vm) == f"It runs on host alpha. {because}"
 
 
 def test_the_scheduler_s_reasons_are_kept_and_shown(scripted: Scripted) -> None:

@@ -62,12 +62,10 @@ def test_a_disabled_user_is_turned_away_at_once_and_let_in_again(simulated: Daem
     assert refusal(simulated.one.user.enable, 0, False)[1] == 2048
 
 
-def test_a_deleted_user_is_turned_away_and_his_vms_stay(simulated: Daemon) -> None:
+def test_a_deleted_user_is_turned_away(simulated: Daemon) -> None:
     dan = user(simulated, "dan")
-    vm = simulated.client("dan:secret").number("one.vm.allocate", "CPU = 1\nMEMORY = 64")
     simulated.one.user.delete(dan)
     assert turned_away(simulated, "dan:secret")
-    assert simulated.vm(vm).text("UNAME") == ""
     assert refusal(simulated.one.user.delete, 0) == (
         "[one.user.delete] Cannot delete user. oneadmin cannot be deleted.", 2048)  # fmt: skip
 
@@ -167,3 +165,13 @@ def test_without_legacy_auth_forty_digits_are_a_password_like_any_other(simulate
 
 def test_a_session_is_asked_for_before_the_arguments_are_read(simulated: Daemon) -> None:
     assert refusal(simulated.client("ann:wrong").one.vm.deploy, "x") == (f"[one.vm.deploy] {REFUSED}", 256)
+
+
+def test_a_user_who_owns_vms_is_not_deleted(simulated: Daemon) -> None:
+    uid = simulated.admin.number("one.user.allocate", "keeper", "secret")
+    vm = simulated.client("keeper:secret").number("one.vm.allocate", "CPU = 1\nMEMORY = 1")
+    text, code = refusal(simulated.one.user.delete, uid)
+    assert (code, "owns 1 VMs" in text) == (2048, True)
+    simulated.one.vm.action("terminate", vm)
+    simulated.reaches(vm, "DONE")
+    assert simulated.one.user.delete(uid) == uid
