@@ -218,7 +218,7 @@ class Daemon:
         jobs: list[tuple[Callable[..., object], float, tuple[object, ...]]] = [
             (self._round, ROUND_EVERY, (services.monitor,)),
             (notify, WATCHDOG_EVERY, ("WATCHDOG=1",)),
-            (self._expire, EXPIRE_EVERY, (services.database,)),
+            (self._expire, EXPIRE_EVERY, (services,)),
         ]
         for job, seconds, arguments in jobs:
             timers.add_job(job, "interval", seconds=seconds, args=arguments, **rules)
@@ -229,10 +229,13 @@ class Daemon:
         """In the event loop: the timers run a plain function in a thread, and the pools belong to the loop."""
         monitor.round()
 
-    async def _expire(self, database: Database) -> None:
-        """Delete samples that are older than oned.conf keeps them."""
+    async def _expire(self, services: Services) -> None:
+        """Delete samples that are older than oned.conf keeps them, and as old reasons of VMs that have ended."""
+        database, vms = services.database, services.pools.vms
         for table, setting in (
             (tables.vm_monitoring, "VM_MONITORING_EXPIRATION_TIME"),
             (tables.host_monitoring, "HOST_MONITORING_EXPIRATION_TIME"),
         ):
             await expire(database, table, clock.stamp() - self.config[setting])
+        before = clock.stamp() - self.config["VM_MONITORING_EXPIRATION_TIME"]
+        await services.reasons.expire(before, lambda oid: vms.peek(oid) is not None)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,8 +13,9 @@ from oned import clock
 from oned.ids import Kind
 from oned.store import tables
 from oned.store.database import Database
+from oned.store.expire import delete
 from oned.store.unit import Unit
-from oned.vm.states import HOLD, PENDING
+from oned.vm.states import DONE, HOLD, PENDING
 from oned.vm.vm import VM
 
 KEPT = 20
@@ -75,22 +77,30 @@ class Reasons:
         slot = (self._last.get(oid, -1) + 1) % KEPT
         self._last[oid] = slot
         body = json.dumps(asdict(reason), ensure_ascii=False)
-        unit.put(tables.reason, {"kind": Kind.VM.name, "oid": oid, "slot": slot, "body": body})
+        unit.put(tables.reason, {"kind": Kind.VM.name, "oid": oid, "slot": slot, "at": reason.at, "body": body})
 
     def load(self) -> None:
-        """Find where each object's newest reason stands."""
-        table = tables.reason
-        newest: dict[int, tuple[int, int]] = {}
-        for row in self._database.read_now(select(table.c.oid, table.c.slot, table.c.body)):
-            newest[row.oid] = max(newest.get(row.oid, (0, 0)), (json.loads(row.body)["at"], row.slot))
-        self._last = {oid: slot for oid, (_, slot) in newest.items()}
+        """Find where the newest reason of each VM that lives stands."""
+        table, vms = tables.reason, tables.vm_pool
+        statement = select(table.c.oid, table.c.slot).join(vms, vms.c.oid == table.c.oid)
+        lives = table.c.kind == Kind.VM.name, vms.c.state != DONE.number
+        rows = self._database.read_now(statement.where(*lives).order_by(table.c.at, table.c.slot))
+        self._last = {row.oid: row.slot for row in rows}
+
+    async def expire(self, before: int, lives: Callable[[int], bool]) -> None:
+        """Delete the reasons from before a time of VMs that have ended. lives: whether the VM of an id has not."""
+        self._last = {oid: slot for oid, slot in self._last.items() if lives(oid)}
+        table, vms = tables.reason, tables.vm_pool
+        ended = table.c.kind == Kind.VM.name, table.c.at < before, vms.c.state == DONE.number
+        chosen = select(*table.primary_key).join(vms, vms.c.oid == table.c.oid).where(*ended)
+        await delete(self._database, table, chosen)
 
     async def of(self, oid: int) -> list[Reason]:
         """The reasons of a VM, newest first."""
         table = tables.reason
         statement = select(table.c.slot, table.c.body).where(table.c.kind == Kind.VM.name, table.c.oid == oid)
-        rows = await self._database.read(statement)
-        last = self._last.get(oid, 0)
+        rows = await self._database.read(statement.order_by(table.c.at, table.c.slot))
+        last = self._last.get(oid, rows[-1].slot if rows else 0)
         ordered = sorted(rows, key=lambda row: (last - row.slot) % KEPT)
         return [Reason(**json.loads(row.body)) for row in ordered]
 

@@ -76,8 +76,11 @@ reason = Table(
     Column("kind", String(32), primary_key=True),
     Column("oid", Integer, primary_key=True, autoincrement=False),
     Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("at", Integer, nullable=False, server_default="0"),
     Column("body", Body, nullable=False),
 )
+for _table in (vm_monitoring, host_monitoring, reason):
+    Index(f"{_table.name}_at", _table.c.at)
 meta = Table(
     "meta",
     metadata,
