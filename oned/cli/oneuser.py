@@ -1,6 +1,7 @@
 """oneuser: users, their passwords and their groups."""
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,7 +59,7 @@ USER_TABLE = Table(
 
 @program.command("create", "<name> [<password>]", DRIVER, GROUP, READ_FILE)
 def create(one: Client, name: str, password: str = "", **options: Any) -> None:
-    """Enters a user. The password is asked for when it is not given."""
+    """Enters a user. The password is asked for when it is not given; without a terminal it is a line of stdin."""
     secret = _password(password, options["read_file"])
     arguments: list[Any] = [name, secret, options["driver"] or "core"]
     if options["group"]:
@@ -78,7 +79,7 @@ def delete(one: Client, users: UserList, *, dry_run: bool, verbose: bool) -> int
 
 @program.command("passwd", "[<user> [<password>]]", READ_FILE)
 def passwd(one: Client, user: UserId = _SELF, password: str = "", *, read_file: str | None) -> None:
-    """Changes a password, one's own when no user is named. It is asked for when it is not given."""
+    """Changes a password, one's own when no user is named. It is asked for, or read from stdin, when not given."""
     one.call("one.user.passwd", _own_id(one) if user == _SELF else user, _password(password, read_file))
 
 
@@ -182,17 +183,31 @@ def _own_id(one: Client) -> int:
 
 
 def _password(given: str, path: str | None) -> str:
-    """The password given, the first line of the file, or what the user types unseen."""
+    """The password given, the first line of the file, or what the user types. CommandError for an empty one."""
     if path:
         return editor.read(path).partition("\n")[0].rstrip("\r")
-    if given:
-        return given
+    return given or (_typed() if sys.stdin.isatty() else _piped())
+
+
+def _typed() -> str:
+    """What the user types twice, unseen."""
     import getpass
 
     first = getpass.getpass("Password: ")
     if first != getpass.getpass("Once more: "):
         raise CommandError("the two are not the same; nothing was changed")
-    return first
+    return _not_empty(first, "was typed")
+
+
+def _piped() -> str:
+    """The first line of stdin, which is no terminal."""
+    return _not_empty(sys.stdin.readline().rstrip("\r\n"), "is on standard input")
+
+
+def _not_empty(password: str, where: str) -> str:
+    if not password:
+        raise CommandError(f"no password {where}; nothing was changed. Give it as a word, or with --read-file FILE")
+    return password
 
 
 def _keep(path: str, line: str) -> None:

@@ -1,5 +1,6 @@
 """oneuser against a daemon on the wire."""
 
+import io
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,7 @@ def test_password_comes_from_a_file_or_is_typed_twice(
 ) -> None:
     (tmp_path / "pw").write_text("from file\nmore\n")
     typed = iter(["typed", "typed", "one", "other"])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("getpass.getpass", lambda _prompt: next(typed))
     assert run("create", "bob", "-r", str(tmp_path / "pw")) == 0
     assert run("passwd") == 0
@@ -114,3 +116,30 @@ def test_encode_needs_no_daemon(monkeypatch: pytest.MonkeyPatch, capsys: Capture
     monkeypatch.setenv("ONE_XMLRPC", "http://127.0.0.1:1/RPC2")
     assert oneuser.main(["encode", "first user", "p:w d"]) == 0
     assert capsys.readouterr().out == "first%20user:p%3Aw%20d\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (["create", "bob"], ("one.user.allocate", "bob", "s3 cret", "core")),
+        (["passwd", "ada"], ("one.user.passwd", 2, "s3 cret")),
+    ],
+)
+def test_without_a_terminal_the_password_is_a_line_of_stdin(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch, words: list[str], call: tuple[object, ...]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("s3 cret\r\nmore\n"))
+    assert run(*words) == 0
+    assert cloud.calls[-1] == call
+
+
+@pytest.mark.parametrize("stdin", ["", "\n"])
+@pytest.mark.parametrize("words", [["create", "bob"], ["passwd", "ada"]])
+def test_an_empty_line_of_stdin_is_no_password(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch, capsys: Capture, words: list[str], stdin: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    assert run(*words) == 255
+    assert "no password is on standard input; nothing was changed" in capsys.readouterr().err
+    assert not cloud.called("one.user.allocate")
+    assert not cloud.called("one.user.passwd")
