@@ -17,7 +17,18 @@ from oned.locations import Locations
 
 program = Program("one", "makes a location, starts and stops oned and the scheduler")
 
-PORT = Option("port", ("--port",), "port of the endpoint (default 2633)", "N", int)
+
+def _port(text: str) -> int:
+    """A port as the setting PORT takes it. Raises ValueError."""
+    from oned import setting
+
+    try:
+        return int(setting.PORT.read(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not {setting.PORT.word}") from None
+
+
+PORT = Option("port", ("--port",), "port of the endpoint (default 2633; 0 is any that is free)", "N", _port)
 SECRET = Option("secret", ("--secret",), "oneadmin's password (default: made at random)", "PASSWORD")
 HOSTS = Option("simulated_hosts", ("--simulated-hosts",), "simulated hosts to register at the first start", "K", int)
 

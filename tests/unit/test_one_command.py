@@ -52,6 +52,17 @@ def test_a_password_may_be_given(location: Path) -> None:
     assert (location / ".one/one_auth").read_text() == "oneadmin:known\n"
 
 
+@pytest.mark.parametrize("port", ["65536", "99999", "-1", "http"])
+def test_init_refuses_a_port_that_there_is_not(location: Path, capsys: pytest.CaptureFixture[str], port: str) -> None:
+    assert main(["init", str(location), "--port", port]) == 255
+    assert f"--port: '{port}' is not a port, 0 to 65535" in capsys.readouterr().err
+    assert not location.exists()
+
+
+def test_init_takes_the_highest_port(location: Path) -> None:
+    assert main(["init", str(location), "--port", "65535"]) == 0
+
+
 def test_init_never_touches_a_location_that_exists(location: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", str(location)]) == 0
     before = (location / ".one/one_auth").read_text()
