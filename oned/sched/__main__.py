@@ -1,4 +1,4 @@
-"""mm_sched: the scheduler in the foreground. `mm_sched [-c FILE] [-v]`."""
+"""mm_sched: the scheduler in the foreground. its options take the place of settings in sched.conf."""
 
 import argparse
 import fcntl
@@ -26,13 +26,22 @@ from oned.setting import ConfigError
 
 _EVENTS_TIMEOUT = LONGEST_WAIT + 15
 
+OVERRIDES = (
+    # option, placeholder, what it sets, sentence
+    ("-p", "PORT", ("ONED_PORT", "ONE_XMLRPC"), "port of an oned on this machine"),
+    ("-t", "SECONDS", ("SCHED_INTERVAL",), "between two cycles when nothing happens"),
+    ("-m", "N", ("MAX_VM",), "VMs looked at in a cycle; 0 is no limit"),
+    ("-d", "N", ("MAX_DISPATCH",), "VMs placed in a cycle; 0 is no limit"),
+)
+"""The options of releases up to 3.0. The first setting takes the value; one after it would win, and is emptied."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status; returns after SIGTERM or SIGINT."""
     places = Locations.of(os.environ)
     given = _parser(places).parse_args(arguments)
     try:
-        config = SchedConfig.load(given.config)
+        config = SchedConfig.load(given.config, _overrides(given))
         settings = read(config)
         with _only_one(places.sched_pid):
             log.set_up(None if given.stderr else places.sched_log, settings.debug_level)
@@ -67,7 +76,19 @@ def _parser(places: Locations) -> argparse.ArgumentParser:
     parser.add_argument("-c", "--config", type=Path, default=places.sched_conf, help="settings (%(default)s)")
     parser.add_argument("-s", "--stderr", action="store_true", help=f"log to stderr instead of {places.sched_log}")
     parser.add_argument("-v", "--version", action="version", version=f"oned {__version__}")
+    for flag, placeholder, (setting, *_), sentence in OVERRIDES:
+        parser.add_argument(flag, metavar=placeholder, dest=setting, help=f"{sentence} ({setting})")
     return parser
+
+
+def _overrides(given: argparse.Namespace) -> list[str]:
+    """The options as assignments KEY=VALUE."""
+    words = []
+    for _, _, (setting, *emptied), _ in OVERRIDES:
+        value = getattr(given, setting)
+        if value is not None:
+            words += [f"{setting}={value}", *(f"{name}=" for name in emptied)]
+    return words
 
 
 @contextmanager

@@ -1,19 +1,19 @@
-"""The classic log: `Wed Nov 25 13:07:05 2026 [Z0][SCHED][I]: text`."""
+"""The classic log: `Wed Nov 25 13:07:05 2026 [SCHED][I]: text`."""
 
 import logging
 import time
 from pathlib import Path
 
 _LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
-_ZONE, _MODULE = "Z0", "SCHED"
+_MODULE = "SCHED"
 
 
 class ClassicFormatter(logging.Formatter):
-    """Lines as OpenNebula writes them since 4.4."""
+    """Lines of the form that oned writes too."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        return f"{time.ctime(record.created)} [{_ZONE}][{_MODULE}][{record.levelname[0]}]: {text}"
+        return f"{time.ctime(record.created)} [{_MODULE}][{record.levelname[0]}]: {text}"
 
 
 def set_up(path: Path | None, debug_level: int) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from oned.client.client import Client
 from oned.client.failures import Unreachable
+from oned.sched.__main__ import main as sched_main
 from oned.sched.cycle import Cycles
 from oned.sched.dispatch import Dispatcher, Moves
 from oned.sched.place import Rules
@@ -161,20 +162,46 @@ def test_cycle_fails_when_the_daemon_is_gone() -> None:
         Cycles(connect(), Dispatcher(connect, Moves()), Rules(), 0, 5).run(moves=False)
 
 
-def test_program_places_a_vm_as_soon_as_it_is_pending_and_ends_on_term(oned: FakeDaemon, tmp_path: Path) -> None:
+@contextmanager
+def program(location: Path, conf: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """mm_sched in a location with this sched.conf, ended by SIGTERM; it must end well."""
     for name in ("etc", "var"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "etc" / "sched.conf").write_text(f'SCHED_INTERVAL = 600\nONE_XMLRPC = "{oned.endpoint}"\n')
-    (tmp_path / "auth").write_text("oneadmin:secret\n")
-    environment = {**os.environ, "ONE_LOCATION": str(tmp_path), "ONE_AUTH": str(tmp_path / "auth")}
-    program = subprocess.Popen([sys.executable, "-m", "oned.sched"], env=environment)
-    try:
+        (location / name).mkdir()
+    (location / "etc" / "sched.conf").write_text(conf)
+    (location / "auth").write_text("oneadmin:secret\n")
+    environment = {**os.environ, "ONE_LOCATION": str(location), "ONE_AUTH": str(location / "auth")}
+    with subprocess.Popen([sys.executable, "-m", "oned.sched", *options], env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(timeout=20)
+    assert status == 0
+
+
+def test_program_places_a_vm_as_soon_as_it_is_pending_and_ends_on_term(oned: FakeDaemon, tmp_path: Path) -> None:
+    with program(tmp_path, f'SCHED_INTERVAL = 600\nONE_XMLRPC = "{oned.endpoint}"\n'):
         oned.until(lambda: oned.calls.count("oned.events.wait") > 1)
         oned.allocate(7, 100)
         oned.until(lambda: oned.deployed)
         assert oned.deployed == [(7, 0)]
-    finally:
-        program.send_signal(signal.SIGTERM)
-        status = program.wait(timeout=20)
-    assert status == 0
-    assert "[Z0][SCHED][I]: Dispatching virtual machine 7 to HID: 0\n" in (tmp_path / "var" / "sched.log").read_text()
+    log = (tmp_path / "var" / "sched.log").read_text()
+    dispatched = r"\w{3} \w{3} [ \d]\d [\d:]{8} \d{4} \[SCHED\]\[I\]: Dispatching virtual machine 7 to HID: 0"
+    assert re.search(f"^{dispatched}$", log, re.MULTILINE)
+
+
+def test_program_takes_options_of_old_releases_for_settings_of_the_file(oned: FakeDaemon, tmp_path: Path) -> None:
+    """The file leads to an oned that is not there and leaves all to one cycle; the options to ours, one VM a second."""
+    for vm in range(3):
+        oned.allocate(vm, 100)
+    port = oned.endpoint.rpartition(":")[2].removesuffix("/RPC2")
+    conf = 'SCHED_INTERVAL = 600\nMAX_DISPATCH = 9\nONE_XMLRPC = "http://127.0.0.1:1/RPC2"\n'
+    with program(tmp_path, conf, "-p", port, "-t", "1", "-m", "2", "-d", "1"):
+        oned.until(lambda: len(oned.deployed) == 3)
+    log = (tmp_path / "var" / "sched.log").read_text()
+    assert re.findall(r" ([1-9]\d*) dispatched", log) == ["1", "1", "1"], "one VM a cycle, a cycle a second"
+
+
+def test_program_refuses_an_option_that_is_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sched_main(["-c", str(tmp_path / "none"), "-p", "x"]) == 1
+    assert '-o ONED_PORT: ONED_PORT = "x" is not a port' in capsys.readouterr().err
