@@ -29,6 +29,8 @@ from oned.drivers.lib.task import ActionFailed, Task
 SHUTDOWN_TIMEOUT = "300"
 LOOK = 0.25
 """Seconds between two looks at a guest that shuts down."""
+PRESS = 10
+"""Seconds between two presses of its power button."""
 LIVE, PEER_TO_PEER, UNSAFE = 1, 2, 512
 """Flags of a migration (virDomainMigrateFlags)."""
 
@@ -75,14 +77,14 @@ def _deployment(request: VMRequest) -> str:
 
 @driver.action("SHUTDOWN", repeatable=True)
 def shutdown(request: VMRequest, task: Task) -> str:
-    """Press the guest's power button, twice if need be; answered when the domain is gone."""
+    """Press the guest's power button every 10 s, for a guest that boots misses it; answered when the domain is gone."""
     seconds = float(settings.get("SHUTDOWN_TIMEOUT", SHUTDOWN_TIMEOUT, request.host))
-    looks = max(2, round(seconds / LOOK))
+    looks, pressed_every = max(2, round(seconds / LOOK)), round(PRESS / LOOK)
     with hypervisor(request.host, settings) as kvm:
         for look in range(looks):
             if (domain := kvm.find(name_of(request))) is None:
                 return ""
-            if look in (0, looks // 2):
+            if look % pressed_every == 0:
                 _press(domain)
             task.sleep(LOOK)
     raise ActionFailed(f"the guest did not shut down within {seconds:g} seconds: does it handle the ACPI power button?")

@@ -206,6 +206,15 @@ def test_a_driver_killed_in_mid_action_finds_the_domain_again(lab: Lab, guest: G
         guest.says(f"tick {last + 1}$")
 
 
+def test_a_guest_that_boots_hears_a_later_press_of_the_power_button(lab: Lab, guest: Guest) -> None:
+    name, vid = f"one-{guest.vid}", guest.vid
+    with lab.driver(SHUTDOWN_TIMEOUT="300") as driver:
+        driver.ask(guest.line("DEPLOY", guest.deployment, "-"), 60)
+        assert "GUEST" not in guest.console(), "the guest is up: nothing is shown here"
+        assert driver.ask(guest.line("SHUTDOWN", name, "-"), 100) == f"SHUTDOWN SUCCESS {vid} -"
+        assert "GUEST-POWERBUTTON" in guest.console()
+
+
 def test_a_shutdown_that_nobody_heeds_ends_with_a_sentence(lab: Lab, guest: Guest) -> None:
     name, vid = f"one-{guest.vid}", guest.vid
     with lab.driver(SHUTDOWN_TIMEOUT="1") as driver:
