@@ -191,7 +191,8 @@ def login(call: Call, name: str, token: str, seconds: int, egid: int = -1) -> st
     now = clock.now()
     held = [kept for kept in user.tokens if kept["expires"] < 0 or kept["expires"] > now]
     if len(held) >= MOST_TOKENS:
-        raise ActionError(detail=f"User has {MOST_TOKENS} login tokens, the most there may be. one.user.login with 0 seconds ends one")
+        detail = f"User has {MOST_TOKENS} login tokens, the most there may be. one.user.login with 0 seconds ends one"
+        raise ActionError(detail=detail)
     user.tokens = [*held, {"hash": passwords.token_hash(token), "expires": expires, "egid": egid}]
     call.unit.touch(user)
     return token
