@@ -14,12 +14,17 @@ from sqlalchemy import Connection, Table, select
 
 from oned.command import Intent
 from oned.host.host import Host
+from oned.ids import ONEADMIN
 from oned.mad.resume import stored_intent
 from oned.store import tables
 from oned.user.user import User
 from oned.vm.history import Record
 from oned.vm.states import ACTIVE_STATES, CLONING, DONE, HOLDS_ROOM, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
+
+
+class NoEngine(Exception):
+    """The data base is one of oned, and oned never ran with it."""
 
 
 @dataclass
@@ -64,6 +69,11 @@ def _restore(snapshot: Snapshot, kept: dict[int, Any], table: Table, kind: Any, 
         snapshot.unreadable.append(f"row {row.oid} of {table.name} cannot be read: {error!r}")
     if table is tables.vm_pool:
         snapshot.columns[row.oid] = (row.uid, row.gid, row.name, row.state, row.lcm_state)
+
+
+def holds_an_engine(snapshot: Snapshot) -> bool:
+    """Whether oned ever ran with it. One whose users cannot be read is damaged, not empty."""
+    return ONEADMIN in snapshot.users or bool(snapshot.unreadable)
 
 
 def bodies_are_readable(snapshot: Snapshot) -> Iterator[str]:
@@ -148,6 +158,13 @@ def hosts_are_not_overcommitted(snapshot: Snapshot) -> Iterator[str]:
             yield f"host {host.name} ({hid}) is overcommitted: VMs take {room}"
 
 
+def owners_exist(snapshot: Snapshot) -> Iterator[str]:
+    """The owner of each VM that lives is a user (he may have been deleted: his VMs go on)."""
+    for vm in snapshot.vms.values():
+        if vm.state is not DONE and vm.uid not in snapshot.users:
+            yield f"VM {vm.id}: its owner, user {vm.uid}, does not exist. Give it to another: onevm chown {vm.id} USER"
+
+
 Check = Callable[[Snapshot], Iterator[str]]
 PROBLEMS: tuple[Check, ...] = (
     bodies_are_readable,
@@ -159,7 +176,7 @@ PROBLEMS: tuple[Check, ...] = (
     places_exist,
     ids_are_not_used_twice,
 )
-NOTES: tuple[Check, ...] = (hosts_are_not_overcommitted,)
+NOTES: tuple[Check, ...] = (hosts_are_not_overcommitted, owners_exist)
 
 
 def problems(snapshot: Snapshot) -> list[str]:

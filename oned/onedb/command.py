@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from oned import __version__
 
@@ -16,27 +16,49 @@ if TYPE_CHECKING:
 FAILED = 255
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a line that it does not understand with its help, and with the exit code of all errors."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_help()
+        self.exit(FAILED, f"{self.prog}: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="onedb", description="Checks, saves, restores and upgrades the data base.")
+    parser = _Parser(prog="onedb", description="Checks, saves, restores and upgrades the data base.")
     parser.add_argument("-V", "--version", action="version", version=f"onedb {__version__}")
-    parser.add_argument("-s", "--sqlite", metavar="FILE", type=Path, help="data base; default: that of ONE_LOCATION")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    _add_sqlite(parser, None)
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     verbs.add_parser("check", aliases=["fsck"], help="prove the invariants; oned may run, nothing is changed")
     save = verbs.add_parser("backup", help="copy the data base to a file; oned may run")
     save.add_argument("file", nargs="?", type=Path, help="default: beside the data base, with the time in its name")
     save.add_argument("-f", "--force", action="store_true", help="overwrite the file")
     back = verbs.add_parser("restore", help="put a backup in place; the data base of now is kept; oned must not run")
     back.add_argument("file", type=Path)
+    back.add_argument("-f", "--force", action="store_true", help="taken for old scripts: the data base of now is kept")
     verbs.add_parser("upgrade", help="bring the data base to the schema of this release; oned must not run")
     verbs.add_parser("version", help="print the schema's revision")
+    for verb in dict.fromkeys(verbs.choices.values()):
+        _add_sqlite(verb, argparse.SUPPRESS)
     return parser
+
+
+def _add_sqlite(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """The option for the file: before the verb or behind it, where it must not undo what stood before."""
+    sentence = "data base; default: that of ONE_LOCATION"
+    parser.add_argument("-s", "--sqlite", metavar="FILE", type=Path, default=default, help=sentence)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 if all is well, 255 with a sentence on standard error if not."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.verb is None:
+        parser.print_help()
+        return 0
     from oned.daemon_lock import AlreadyRunning  # help and version stay quick
     from oned.locations import Locations
+    from oned.onedb.check import NoEngine
     from oned.onedb.copies import CopyFailed
     from oned.store.schema import SchemaError
 
@@ -45,13 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb = "check" if arguments.verb == "fsck" else arguments.verb
     try:
         return VERBS[verb](path, locations, arguments)
-    except (CopyFailed, SchemaError, AlreadyRunning, OSError) as error:
+    except (CopyFailed, NoEngine, SchemaError, AlreadyRunning, OSError) as error:
         sys.stderr.write(f"onedb: {error}" + "\n")
         return FAILED
 
 
 def _check(path: Path, _locations: "Locations", _arguments: argparse.Namespace) -> int:
-    from oned.onedb.check import notes, problems, take
+    from oned.onedb.check import NoEngine, holds_an_engine, notes, problems, take
     from oned.onedb.copies import check_file
     from oned.store.database import reading_engine
 
@@ -59,13 +81,15 @@ def _check(path: Path, _locations: "Locations", _arguments: argparse.Namespace) 
     started = time.monotonic()
     with reading_engine(path).connect() as connection:
         snapshot = take(connection)
+    if not holds_an_engine(snapshot):
+        raise NoEngine(f"{path} holds no engine: it has no user 0, which the first start of oned makes")
     found = problems(snapshot)
     for line in found:
         _say(f"problem: {line}")
     for line in notes(snapshot):
         _say(f"note: {line}")
     counted = f"{len(snapshot.vms)} VMs, {len(snapshot.hosts)} hosts, {len(snapshot.intents)} open operations"
-    _say(f"{counted}: {len(found) or 'no'} problems ({time.monotonic() - started:.1f} s)")
+    _say(f"{path}: {counted}: {len(found) or 'no'} problems ({time.monotonic() - started:.1f} s)")
     return FAILED if found else 0
 
 
