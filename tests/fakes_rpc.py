@@ -23,6 +23,16 @@ STATES = {
 }
 
 
+POSSIBLE = {
+    "PENDING": ("delete", "deploy", "hold", "recreate", "terminate", "terminate-hard"),
+    "HOLD": ("delete", "deploy", "recreate", "release", "terminate", "terminate-hard"),
+    "PROLOG": ("delete", "recreate"),
+    "RUNNING": ("delete", "migrate", "migrate live", "migrate poweroff", "recreate", "resched", "stop", "suspend",
+                "terminate", "terminate-hard"),
+}  # fmt: skip
+"""Some of the events that are possible in a state, as the daemon names them."""
+
+
 class Refused(Exception):
     """Raised by an answer: the daemon says `[false, text, code]`."""
 
@@ -115,6 +125,7 @@ class FakeCloud(FakeDaemon):
                 "one.userpool.info": lambda: self._pool("USER_POOL", map(self._user_xml, self.users)),
                 "one.user.info": lambda uid: self._user_xml(0 if uid == -1 else uid),
                 "one.vm.action": self._acted,
+                "oned.vm.explain": self._explained,
                 "one.vm.recover": lambda vm, _operation: self._acted("recover", vm),
                 "one.vm.deploy": lambda vm, *_rest: self._acted("deploy", vm),
                 "one.vm.migrate": lambda vm, *_rest: self._acted("migrate", vm),
@@ -149,6 +160,10 @@ class FakeCloud(FakeDaemon):
             found["states"].pop(0)
         return text
 
+    def _explained(self, vm: int) -> str:
+        possible = POSSIBLE.get(self._find(vm)["states"][0], ())
+        return f"<EXPLAIN><VM_ID>{vm}</VM_ID>{''.join(f'<POSSIBLE>{event}</POSSIBLE>' for event in possible)}</EXPLAIN>"
+
     def _vm_xml(self, vm: int) -> str:
         item = self.vms[vm]
         state, lcm = STATES[item["states"][0]]
@@ -156,7 +171,7 @@ class FakeCloud(FakeDaemon):
         if item["host"]:
             history = (
                 f"<HISTORY><OID>{vm}</OID><SEQ>0</SEQ><HOSTNAME>{item['host']}</HOSTNAME><HID>{item['hid']}</HID>"
-                "<CID>0</CID><STIME>1700000000</STIME><ETIME>0</ETIME><ACTION>0</ACTION></HISTORY>"
+                "<CID>0</CID><VM_MAD>kvm</VM_MAD><STIME>1700000000</STIME><ETIME>0</ETIME><ACTION>0</ACTION></HISTORY>"
             )
         return (
             f"<VM><ID>{vm}</ID><UID>0</UID><GID>0</GID><UNAME>oneadmin</UNAME><GNAME>oneadmin</GNAME>"

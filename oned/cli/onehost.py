@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oned.cli import host_views
-from oned.cli.actions import DRY_RUN, Step, apply, preview
+from oned.cli.actions import DRY_RUN, Step, apply
 from oned.cli.command import Command, CommandError, Option, Program
 from oned.cli.lists import Listing, add_list, show_each
 from oned.cli.names import CLUSTERS, HOSTS, VMS, HostId, HostList
 from oned.cli.output import FORMATS, complain, say
 from oned.cli.owned import add_rename, add_update
+from oned.cli.preview import preview, preview_vms
 from oned.client.client import Client
 from oned.client.documents import Document, parse
 from oned.client.states import vm_state
@@ -71,9 +72,20 @@ def create(
 def delete(one: Client, hosts: HostList, *, dry_run: bool, verbose: bool) -> int:
     """Forgets hosts that have no VMs."""
     if dry_run:
-        return preview(one, HOSTS, hosts, "delete")
+        return preview(one, HOSTS, hosts, "delete", _in_use)
     return apply(
         HOSTS, hosts, Step("delete", "deleting", lambda host: one.call("one.host.delete", host)), verbose=verbose
+    )
+
+
+def _in_use(host: Document) -> str:
+    """Why a host cannot be forgotten."""
+    vms = ", ".join(vm.content for vm in host.all("VMS/ID"))
+    oid = host.text("ID")
+    return (
+        f"HOST {oid} cannot be deleted: there are VMs on it ({vms}). Move or end them: onehost flush {oid}"
+        if vms
+        else ""
     )
 
 
@@ -84,7 +96,7 @@ def flush(one: Client, hosts: HostList, *, dry_run: bool, verbose: bool) -> int:
     for host in hosts:
         vms = _movable(one, host)
         if dry_run:
-            code = max(code, preview(one, HOSTS, [host], "disable"), preview(one, VMS, vms, "resched"))
+            code = max(code, preview(one, HOSTS, [host], "disable", lambda _: ""), preview_vms(one, vms, "resched"))
             continue
         one.call("one.host.status", host, 1)
         step = Step("resched", "rescheduling", lambda vm: one.call("one.vm.action", "resched", vm))

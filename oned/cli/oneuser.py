@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from oned.cli import editor, sections
-from oned.cli.actions import DRY_RUN, Step, apply, preview
+from oned.cli.actions import DRY_RUN, Step, apply
 from oned.cli.command import CommandError, Option, Program
 from oned.cli.lists import Listing, add_list, show_each
-from oned.cli.names import GROUPS, USERS, GroupId, UserId, UserList
+from oned.cli.names import GROUPS, USERS, VMS, GroupId, UserId, UserList
 from oned.cli.output import FORMATS, facts, say
 from oned.cli.owned import add_update
+from oned.cli.preview import preview
 from oned.cli.table import Column, Table
 from oned.cli.units import moment, size
 from oned.client import settings
@@ -27,6 +28,7 @@ TIME = Option("time", ("--time",), "seconds that the token is good for (default 
 FORCE = Option("force", ("--force",), "write the token in place of what the credentials file holds")
 
 _SELF = -1
+_ONEADMIN = "0"
 _TEN_HOURS = 36000
 
 
@@ -71,10 +73,19 @@ def create(one: Client, name: str, password: str = "", **options: Any) -> None:
 def delete(one: Client, users: UserList, *, dry_run: bool, verbose: bool) -> int:
     """Forgets users."""
     if dry_run:
-        return preview(one, USERS, users, "delete")
+        return preview(one, USERS, users, "delete", lambda user: _needed(one, user))
     return apply(
         USERS, users, Step("delete", "deleting", lambda user: one.call("one.user.delete", user)), verbose=verbose
     )
+
+
+def _needed(one: Client, user: Document) -> str:
+    """Why a user cannot be forgotten."""
+    oid = user.text("ID")
+    if oid == _ONEADMIN:
+        return "USER 0 cannot be deleted: it is oneadmin"
+    vms = ", ".join(vm.text("ID") for vm in VMS.objects(one) if vm.text("UID") == oid)
+    return f"USER {oid} cannot be deleted: it owns VMs ({vms}). End them, or give them away: onevm chown" if vms else ""
 
 
 @program.command("passwd", "[<user> [<password>]]", READ_FILE)

@@ -29,13 +29,21 @@ HARD = Option("hard", ("--hard",), "do not ask the guest: pull the plug")
 RECREATE = Option("recreate", ("--recreate",), "remove it from its host and let it begin anew")
 
 RECOVERIES = (
-    # option, operation of one.vm.recover, where it leads, sentence
-    ("failure", 0, SETTLED, "take the open operation as failed"),
-    ("success", 1, SETTLED, "take the open operation as done"),
-    ("retry", 2, SETTLED, "do the failed operation again"),
-    ("delete", 3, ("DONE",), "remove it from its host and end it"),
-    ("recreate", 4, ("PENDING", "RUNNING"), RECREATE.sentence),
-    ("delete_db", 5, (), "forget it, and do nothing on its host"),
+    # option, operation of one.vm.recover, event, where it leads, sentence
+    ("failure", 0, "recover failure", SETTLED, "take the open operation as failed"),
+    ("success", 1, "recover success", SETTLED, "take the open operation as done"),
+    ("retry", 2, "recover retry", SETTLED, "do the failed operation again"),
+    ("delete", 3, "delete", ("DONE",), "remove it from its host and end it"),
+    ("recreate", 4, "recreate", ("PENDING", "RUNNING"), RECREATE.sentence),
+    ("delete_db", 5, "delete-db", (), "forget it, and do nothing on its host"),
+)
+
+WAYS = (
+    # option, event, live and kind of one.vm.migrate
+    ("", "migrate", False, 0),
+    ("live", "migrate live", True, 0),
+    ("poff", "migrate poweroff", False, 1),
+    ("poff_hard", "migrate poweroff-hard", False, 2),
 )
 
 LOCK_LEVELS = (
@@ -133,14 +141,14 @@ def deploy(
 @program.command("migrate", "<vm-list> <host> [<datastore>]", ENFORCE, LIVE, POFF, POFF_HARD, *MANNER)
 def migrate(one: Client, vms: VMList, host: HostId, datastore: DatastoreId = -1, **options: Any) -> int:
     """Moves VMs to another host: saved and restored, unless an option says how."""
-    way = _one_of(options, "live", "poff", "poff_hard")
-    kind = {"poff": 1, "poff_hard": 2}.get(way, 0)
+    way = _one_of(options, *(row[0] for row in WAYS if row[0]))
+    _, event, live, kind = next(row for row in WAYS if row[0] == way)
 
     def move(vm: int) -> object:
-        return one.call("one.vm.migrate", vm, host, way == "live", options["enforce"], datastore, kind)
+        return one.call("one.vm.migrate", vm, host, live, options["enforce"], datastore, kind)
 
     goal = Goal(("RUNNING", "POWEROFF", "SUSPENDED"), host)
-    return act(one, vms, Step(f"migrate {way}".rstrip(), "migrating", move), goal, options)
+    return act(one, vms, Step(event, "migrating", move), goal, options)
 
 
 @program.command("recover", "<vm-list>...", *_switches(RECOVERIES), *MANNER)
@@ -165,8 +173,8 @@ def resubmit(one: Client, vms: VMList, **options: Any) -> int:
 
 
 def _recover(one: Client, vms: list[int], chosen: str, options: dict[str, Any]) -> int:
-    operation, leads = next((row[1], row[2]) for row in RECOVERIES if row[0] == chosen)
-    step = Step(f"recover {chosen}", "recovering", lambda vm: one.call("one.vm.recover", vm, operation))
+    operation, event, leads = next(row[1:4] for row in RECOVERIES if row[0] == chosen)
+    step = Step(event, "recovering", lambda vm: one.call("one.vm.recover", vm, operation))
     return act(one, vms, step, Goal(leads), options)
 
 

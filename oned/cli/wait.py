@@ -4,10 +4,11 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from oned.cli.actions import DRY_RUN, Step, each, preview
+from oned.cli.actions import DRY_RUN, Step, each
 from oned.cli.command import FAILURE, Option
 from oned.cli.names import VMS
 from oned.cli.output import complain
+from oned.cli.preview import NO_SUCH_METHOD, preview_vms
 from oned.client.client import Client, Faulted
 from oned.client.documents import Document, parse
 from oned.client.states import vm_state
@@ -16,7 +17,6 @@ WAIT = Option("wait", ("--wait",), "wait until the VMs are where the action lead
 TIMEOUT = Option("timeout", ("--timeout",), "with --wait: give up after these seconds (default 600)", "SECONDS", float)
 OPTIONS = (WAIT, TIMEOUT, DRY_RUN)
 
-_NO_SUCH_METHOD = -506
 _PATIENCE = 600.0
 _LONGEST_CALL = 20
 _POLL = 1.0
@@ -46,7 +46,7 @@ def act(one: Client, vms: list[int], step: Step, goal: Goal, options: dict[str, 
     """Do a step to VMs in the manner that the options ask for; the exit code."""
     manner = Manner(**{name: options[name] for name in Manner._fields})
     if manner.dry_run:
-        return preview(one, VMS, vms, step.action)
+        return preview_vms(one, vms, step.action, goal.host)
     events = Events(one) if manner.wait and goal.states else None
     done = each(VMS, vms, step, verbose=manner.verbose)
     code = 0 if len(done) == len(vms) else FAILURE
@@ -62,7 +62,7 @@ class Events:
         try:
             self._after = self._ask(-1, 0).int("LAST")
         except Faulted as fault:
-            if fault.code != _NO_SUCH_METHOD:
+            if fault.code != NO_SUCH_METHOD:
                 raise
 
     def next(self, seconds: float) -> list[Document]:

@@ -89,8 +89,17 @@ def test_flush_disables_the_host_and_reschedules_what_can_move(cloud: FakeCloud,
 
 def test_dry_run_changes_nothing(cloud: FakeCloud, capsys: Capture) -> None:
     assert onehost.main(["flush", "alpha", "--dry-run"]) == 0
-    assert onehost.main(["delete", "0..1", "--dry-run"]) == 0
+    assert onehost.main(["delete", "1", "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert "     3 web                  RUNNING                    alpha           resched\n" in out
     assert "     1 beta                 MONITORED                  -               delete\n" in out
     assert not any(cloud.called(method) for method in ("one.host.status", "one.vm.action", "one.host.delete"))
+
+
+def test_dry_run_of_deleting_a_host_in_use_says_why_and_is_an_error(cloud: FakeCloud, capsys: Capture) -> None:
+    assert onehost.main(["delete", "0..1", "--dry-run"]) == 255
+    output = capsys.readouterr()
+    assert "HOST 0 cannot be deleted: there are VMs on it (3, 4)." in output.err
+    assert "     1 beta                 MONITORED                  -               delete\n" in output.out
+    assert "     0 alpha" not in output.out
+    assert not cloud.called("one.host.delete")

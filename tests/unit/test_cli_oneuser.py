@@ -143,3 +143,18 @@ def test_an_empty_line_of_stdin_is_no_password(
     assert "no password is on standard input; nothing was changed" in capsys.readouterr().err
     assert not cloud.called("one.user.allocate")
     assert not cloud.called("one.user.passwd")
+
+
+def test_dry_run_of_deleting_says_who_cannot_be(cloud: FakeCloud, capsys: Capture) -> None:
+    cloud.users[3] = "bob"
+    cloud.vm(5, "web", "RUNNING")
+    pool = cloud.methods["one.vmpool.info"]
+    cloud.methods["one.vmpool.info"] = lambda *filters: pool(*filters).replace("<UID>0<", "<UID>2<")
+    assert run("delete", "0,2,3", "--dry-run") == 255
+    output = capsys.readouterr()
+    assert output.err.splitlines() == [
+        "USER 0 cannot be deleted: it is oneadmin",
+        "USER 2 cannot be deleted: it owns VMs (5). End them, or give them away: onevm chown",
+    ]
+    assert [line.split()[0] for line in output.out.splitlines()[1:-1]] == ["3"]
+    assert not cloud.called("one.user.delete")

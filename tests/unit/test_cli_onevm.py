@@ -223,17 +223,76 @@ def test_user_and_password_take_the_place_of_the_file(cloud: FakeCloud) -> None:
     assert cloud.sessions == ["eve:a:b"]
 
 
-def test_dry_run_shows_what_would_be_touched_and_changes_nothing(cloud: FakeCloud, capsys: Capture) -> None:
-    for words in (["terminate", "--hard"], ["delete"], ["recover", "--retry"], ["deploy"], ["migrate", "--live"]):
-        rest = ["beta"] if words[0] in ("deploy", "migrate") else []
-        assert onevm.main([*words, "3,4", *rest, "--dry-run"]) == 0
-    out = capsys.readouterr().out
-    changed = ("one.vm.action", "one.vm.recover", "one.vm.deploy", "one.vm.migrate")
-    assert not any(cloud.called(method) for method in changed)
-    assert out.count("Nothing was changed.") == 5
-    assert "     3 web                  RUNNING                    alpha           terminate-hard\n" in out
-    assert "     4 db                   PENDING                    -               terminate-hard\n" in out
-    assert "RUNNING                    alpha           migrate live\n" in out
+CHANGES = ("one.vm.action", "one.vm.recover", "one.vm.deploy", "one.vm.migrate")
+
+
+@pytest.mark.parametrize(
+    ("words", "action"),
+    [
+        (["terminate", "--hard", "3,4"], "terminate-hard"),
+        (["delete", "3,4"], "delete"),
+        (["recover", "--delete-db", "3,4"], "delete-db"),
+        (["recover", "--retry", "3"], "recover retry"),
+        (["suspend", "3"], "suspend"),
+        (["deploy", "4", "beta"], "deploy to beta"),
+        (["migrate", "3", "beta"], "migrate to beta"),
+        (["migrate", "--live", "3", "1"], "migrate live to beta"),
+        (["livemigrate", "3", "beta"], "migrate live to beta"),
+        (["migrate", "--poff", "3", "beta"], "migrate poweroff to beta"),
+    ],
+)
+def test_dry_run_shows_what_would_be_touched_and_changes_nothing(
+    cloud: FakeCloud, capsys: Capture, words: list[str], action: str
+) -> None:
+    assert onevm.main([*words, "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    shown = {
+        "3": f"     3 web                  RUNNING                    alpha           {action}",
+        "4": f"     4 db                   PENDING                    -               {action}",
+    }
+    touched = next(word for word in words if word in ("3", "4", "3,4")).split(",")
+    assert lines[1:] == [*(shown[vm] for vm in touched), "Nothing was changed."]
+    assert not any(cloud.called(method) for method in CHANGES)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["deploy", "3", "beta"], "VM 3: deploy is not available for state RUNNING. Possible now: delete, migrate, "),
+        (["release", "3"], "VM 3: release is not available for state RUNNING. Possible now: "),
+        (["resume", "3"], "VM 3: resume is not available for state RUNNING. Possible now: "),
+        (["recover", "--retry", "4"], "VM 4: recover retry is not available for state PENDING. Possible now: "),
+        (["migrate", "3", "alpha"], "VM 3 is on host alpha already"),
+        (["migrate", "3", "gamma"], "VM 3 runs under kvm, host gamma has dummy"),
+        (["migrate", "3", "delta"], "Host delta is offline. Enable it first: onehost enable delta"),
+        (["deploy", "4", "99"], "[one.host.info] Error getting host [99]."),
+        (["suspend", "99"], "[one.vm.info] Error getting virtual machine [99]."),
+    ],
+)
+def test_dry_run_of_what_would_be_refused_says_why_and_is_an_error(
+    cloud: FakeCloud, capsys: Capture, words: list[str], reason: str
+) -> None:
+    cloud.hosts |= {2: "gamma", 3: "delta"}
+    known = cloud.methods["one.host.info"]
+    replaced = {2: ("<VM_MAD>kvm", "<VM_MAD>dummy"), 3: ("<STATE>2", "<STATE>8")}
+    cloud.methods["one.host.info"] = lambda host: known(host).replace(*replaced.get(host, ("", "")))
+    assert onevm.main([*words, "--dry-run"]) == 255
+    assert capsys.readouterr().err.startswith(reason)
+    assert not any(cloud.called(method) for method in CHANGES)
+
+
+def test_dry_run_shows_the_others_when_one_would_be_refused(cloud: FakeCloud, capsys: Capture) -> None:
+    assert onevm.main(["suspend", "3,4", "--dry-run"]) == 255
+    output = capsys.readouterr()
+    assert "     3 web                  RUNNING                    alpha           suspend\n" in output.out
+    assert "     4 db" not in output.out
+    assert output.err.startswith("VM 4: suspend is not available for state PENDING.")
+
+
+def test_dry_run_with_a_daemon_that_explains_nothing_shows_the_states(cloud: FakeCloud, capsys: Capture) -> None:
+    del cloud.methods["oned.vm.explain"]
+    assert onevm.main(["resume", "3", "--dry-run"]) == 0
+    assert "     3 web                  RUNNING                    alpha           resume\n" in capsys.readouterr().out
 
 
 def test_show_has_the_sections_of_a_vm(cloud: FakeCloud, capsys: Capture) -> None:
