@@ -28,7 +28,7 @@ def _port(text: str) -> int:
         raise ValueError(f"{text!r} is not {setting.PORT.word}") from None
 
 
-PORT = Option("port", ("--port",), "port of the endpoint (default 2633; 0 is any that is free)", "N", _port)
+PORT = Option("port", ("--port",), "port of the endpoint (default 2633)", "N", _port)
 SECRET = Option("secret", ("--secret",), "oneadmin's password (default: made at random)", "PASSWORD")
 HOSTS = Option("simulated_hosts", ("--simulated-hosts",), "simulated hosts to register at the first start", "K", int)
 
