@@ -204,8 +204,11 @@ def _typed() -> str:
     """What the user types twice, unseen."""
     import getpass
 
-    first = getpass.getpass("Password: ")
-    if first != getpass.getpass("Once more: "):
+    try:
+        first, again = getpass.getpass("Password: "), getpass.getpass("Once more: ")
+    except EOFError:
+        first = again = ""
+    if first != again:
         raise CommandError("the two are not the same; nothing was changed")
     return _not_empty(first, "was typed")
 

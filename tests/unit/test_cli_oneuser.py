@@ -158,3 +158,16 @@ def test_dry_run_of_deleting_says_who_cannot_be(cloud: FakeCloud, capsys: Captur
     ]
     assert [line.split()[0] for line in output.out.splitlines()[1:-1]] == ["3"]
     assert not cloud.called("one.user.delete")
+
+
+def test_an_end_of_input_at_the_prompt_is_no_password(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def ended(_prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("getpass.getpass", ended)
+    assert run("passwd") == 255
+    assert "no password was typed" in capsys.readouterr().err
+    assert not cloud.called("one.user.passwd")
