@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from lxml import etree
@@ -14,7 +14,7 @@ from oned.ids import Kind
 from oned.store import tables
 from oned.store.database import Database
 from oned.store.expire import delete
-from oned.store.unit import Unit
+from oned.store.unit import Unit, encoded
 from oned.vm.states import DONE, HOLD, PENDING
 from oned.vm.vm import VM
 
@@ -66,7 +66,7 @@ class Reasons:
         waits = verdict.host < 0 and vm.state in PENDING | HOLD
         if waits and vm.user_template.get(SCHED_MESSAGE).partition(_TIMED)[2] == verdict.summary:
             return
-        filters = [asdict(test) for test in verdict.filters]
+        filters = [vars(test) for test in verdict.filters]
         self.add(unit, vm.id, Reason(clock.stamp(), "mm_sched", verdict.summary, filters))
         if waits:
             vm.user_template.set(SCHED_MESSAGE, f"{time.ctime(clock.now())}{_TIMED}{verdict.summary}")
@@ -76,8 +76,8 @@ class Reasons:
         """Record a reason in the place of the oldest."""
         slot = (self._last.get(oid, -1) + 1) % KEPT
         self._last[oid] = slot
-        body = json.dumps(asdict(reason), ensure_ascii=False)
-        unit.put(tables.reason, {"kind": Kind.VM.name, "oid": oid, "slot": slot, "at": reason.at, "body": body})
+        row = {"kind": Kind.VM.name, "oid": oid, "slot": slot, "at": reason.at, "body": encoded(vars(reason))}
+        unit.put(tables.reason, row)
 
     def load(self) -> None:
         """Find where the newest reason of each VM that lives stands."""

@@ -30,7 +30,8 @@ TABLES: dict[str, Table] = {
 }
 """The table of each kind of object, by Kind.name."""
 
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""The JSON of a body column."""
 
 
 class Desk(Protocol):
@@ -155,12 +156,12 @@ class Unit:
 
 def object_row(item: PoolObject) -> dict[str, Any]:
     """The row of an object as it is now."""
-    return {"oid": item.id, "body": _json(item.saved()), **item.columns()}
+    return {"oid": item.id, "body": encoded(item.saved()), **item.columns()}
 
 
 def history_row(vm: int, record: "Saved") -> dict[str, Any]:
     """The row of a history record."""
-    return {"vm": vm, "seq": record.seq, "body": _json(record.saved())}
+    return {"vm": vm, "seq": record.seq, "body": encoded(record.saved())}
 
 
 def intent_row(intent: Intent) -> dict[str, Any]:
@@ -175,5 +176,5 @@ def intent_row(intent: Intent) -> dict[str, Any]:
         "oid": command.oid,
         "attempt": intent.attempt,
         "opened": intent.opened,
-        "body": _json({"host": command.host, "deadline": command.deadline, "arguments": dict(command.arguments)}),
+        "body": encoded({"host": command.host, "deadline": command.deadline, "arguments": dict(command.arguments)}),
     }
