@@ -30,9 +30,15 @@ def make(root: Path, port: int, password: str, simulated_hosts: int) -> None:
     for name in SHIPPED:
         shutil.copyfile(shipped() / name, root / "etc" / name)
     _write_secret(root / ".one/one_auth", f"{ADMIN}:{password or secrets.token_urlsafe(18)}\n")
-    (root / ".one/one_endpoint").write_text(f"http://127.0.0.1:{port}/RPC2\n")
+    write_endpoint(root, f"http://127.0.0.1:{port}/RPC2")
     if simulated_hosts:
         (root / "etc" / SIMULATED).write_text(f"{simulated_hosts}\n")
+
+
+def write_endpoint(root: Path, url: str) -> None:
+    """Let the commands find the engine; with port 0 where it listens is known when it runs."""
+    (root / ".one").mkdir(exist_ok=True)
+    (root / ".one/one_endpoint").write_text(f"{url}\n")
 
 
 def shipped() -> Path:

@@ -138,6 +138,8 @@ def _start(daemon: Daemon, places: Locations) -> None:
             raise CommandError(f"{daemon.word} {what}.\n{_last_words(output, daemon.log(places))}")
         time.sleep(0.05)
     say(f"{daemon.word} runs (pid {process.pid})")
+    if daemon.word == "oned" and places.root is not None:
+        location.write_endpoint(places.root, _client(places).endpoint)
 
 
 def _at_work(daemon: Daemon, places: Locations) -> bool:

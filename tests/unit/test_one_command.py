@@ -148,3 +148,10 @@ def test_oned_goes_into_the_background_and_says_whether_it_came_up(location: Pat
     assert again.returncode == 255
     assert "Another oned is running here" in again.stderr
     assert main(["stop"]) == 0
+
+
+def test_commands_find_an_engine_whose_port_the_system_chose(location: Path) -> None:
+    assert one("init", str(location), "--port", "0")[0] == 0
+    assert one("start", "oned")[0] == 0
+    with Client() as client:
+        assert client.call("one.system.version") == "6.10.0"
