@@ -3,7 +3,6 @@
 import importlib
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.needs import PROGRAMS, need
+from tests.needs import PROGRAMS, need, need_programs
 
 TREE = Path(__file__).parents[2]
 PARTS = TREE / "share" / "demo"
@@ -65,8 +64,7 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     need(importlib.util.find_spec("libvirt"), "libvirt-python is not installed")
     need(os.geteuid() == 0, "a libvirtd of our own needs root")
-    missing = [name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
-    need(not missing, f"not installed: {', '.join(missing)}")
+    need_programs(*PROGRAMS)
     directory = tmp_path_factory.mktemp("demo") / "here"
     environment = {**os.environ, "DEMO_DIR": str(directory)}
     try:

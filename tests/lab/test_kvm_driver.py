@@ -17,7 +17,7 @@ from oned.drivers.lib.testing import DriverProcess, program
 from oned.template.parse import parse
 from oned.vm.deployment.facts import Facts
 from oned.vm.deployment.kvm import domain
-from tests.lab.needs import PROGRAMS, need
+from tests.needs import PROGRAMS, need, need_programs
 
 DEMO = Path(__file__).parents[2] / "share" / "demo"
 CACHE = Path(os.environ.get("ONE_CACHE", Path(__file__).parents[2] / ".cache")) / "guest"
@@ -51,8 +51,7 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     need(importlib.util.find_spec("libvirt"), "libvirt-python is not installed")
     need(os.geteuid() == 0, "a libvirtd of our own needs root")
-    missing = [name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
-    need(not missing, f"not installed: {', '.join(missing)}")
+    need_programs(*PROGRAMS)
     demo("guest", "build", str(CACHE))
     hypervisor = demo("probe", str(CACHE))
     need(hypervisor != "none", "no guest boots here")

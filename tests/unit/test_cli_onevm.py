@@ -1,31 +1,12 @@
 """onevm against a daemon on the wire: what it calls, what it writes, how it leaves."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 from fakes_rpc import FakeCloud, Refused
 
 from oned.cli import onevm
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeCloud]:
-    """VMs 3 web, 4 db, 5 and 6 twin; hosts 0 alpha, 1 beta; and an environment that leads there."""
-    (tmp_path / "auth").write_text("ada:secret\n")
-    with FakeCloud() as cloud:
-        monkeypatch.setenv("ONE_XMLRPC", cloud.endpoint)
-        monkeypatch.setenv("ONE_AUTH", str(tmp_path / "auth"))
-        monkeypatch.setenv("ONE_XMLRPC_TIMEOUT", "20")
-        cloud.hosts = {0: "alpha", 1: "beta"}
-        cloud.vm(3, "web", "RUNNING", host="alpha", hid=0)
-        cloud.vm(4, "db", "PENDING")
-        cloud.vm(5, "twin", "HOLD")
-        cloud.vm(6, "twin", "HOLD")
-        yield cloud
-
 
 Capture = pytest.CaptureFixture[str]
 
@@ -329,88 +310,6 @@ def test_explain_says_summary_filters_and_reasons(cloud: FakeCloud, capsys: Capt
     assert lines[2].split() == ["FILTER", "REMOVED", "DETAIL"]
     assert lines[3].split(maxsplit=2) == ["FREE_CPU", "2", "alpha, beta"]
     assert lines[5].endswith("  mm_sched: not placed")
-
-
-@pytest.fixture
-def allocated(cloud: FakeCloud) -> list[tuple[str, bool]]:
-    """What was allocated: the text and whether it is on hold. Ids begin with 10."""
-    made: list[tuple[str, bool]] = []
-
-    def allocate(text: str, hold: bool = False) -> int:
-        made.append((text, hold))
-        return 9 + len(made)
-
-    cloud.methods["one.vm.allocate"] = allocate
-    return made
-
-
-def test_create_sends_a_file_as_it_is(allocated: list[tuple[str, bool]], tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "vm.one").write_text("NAME = web # mine\nCPU = 1\n")
-    assert onevm.main(["create", str(tmp_path / "vm.one"), "--hold", "-m", "2"]) == 0
-    assert allocated == [("NAME = web # mine\nCPU = 1\n", True)] * 2
-    assert capsys.readouterr().out == "ID: 10\nID: 11\n"
-
-
-def test_create_makes_a_template_of_options(allocated: list[tuple[str, bool]]) -> None:
-    words = ["--name", "w%i", "--cpu", "0.5", "--memory", "1G", "--disk", "7", "--disk", "/srv/x.img", "--nic", "lan"]
-    assert onevm.main(["create", *words, "--boot", "hd", "--context", "A=b c", "-m", "2", "--rank", "FREE_CPU"]) == 0
-    assert [text.partition("\n")[0] for text, _ in allocated] == ['NAME="w0"', 'NAME="w1"']
-    assert allocated[1][0].partition("\n")[2] == (
-        'CPU="0.5"\nMEMORY="1024"\nSCHED_RANK="FREE_CPU"\nDISK=[\n  IMAGE_ID="7" ]\nDISK=[\n  SOURCE="/srv/x.img" ]\n'
-        'NIC=[\n  NETWORK="lan" ]\nOS=[\n  BOOT="hd" ]\nCONTEXT=[\n  A="b c" ]\n'
-    )
-
-
-def test_create_completes_a_file_by_options(allocated: list[tuple[str, bool]], tmp_path: Path) -> None:
-    (tmp_path / "vm.one").write_text("NAME = web\nCPU = 1\nOS = [ ARCH = x86_64 ]\n")
-    assert onevm.main(["submit", str(tmp_path / "vm.one"), "--cpu", "2", "--boot", "net"]) == 0
-    assert allocated[0][0] == 'NAME="web"\nCPU="2"\nOS=[\n  ARCH="x86_64",\n  BOOT="net" ]\n'
-
-
-def test_create_dry_run_checks_and_makes_nothing(
-    allocated: list[tuple[str, bool]], tmp_path: Path, capsys: Capture
-) -> None:
-    (tmp_path / "good.one").write_text("NAME = web")
-    (tmp_path / "bad.one").write_text("NAME = web\nCPU 1")
-    assert onevm.main(["create", str(tmp_path / "good.one"), "--dry-run"]) == 0
-    assert onevm.main(["create", str(tmp_path / "bad.one"), "--dry-run"]) == 255
-    output = capsys.readouterr()
-    assert 'NAME="web"' in output.out
-    assert "Nothing was changed." in output.out
-    assert "syntax error, unexpected" in output.err
-    assert allocated == []
-
-
-def test_update_takes_a_file(cloud: FakeCloud, tmp_path: Path) -> None:
-    cloud.methods["one.vm.update"] = lambda vm, *_rest: vm
-    (tmp_path / "new").write_text("A=1")
-    assert onevm.main(["update", "3", str(tmp_path / "new"), "--append"]) == 0
-    assert cloud.called("one.vm.update") == [(3, "A=1", 1)]
-
-
-def test_update_edits_the_user_template(cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud.methods["one.vm.update"] = lambda vm, *_rest: vm
-    cloud.vms[3]["error"] = "old"
-    editor = tmp_path / "my editor"
-    editor.write_text('#!/bin/sh\nsed -i s/old/new/ "$1"\n')
-    editor.chmod(0o755)
-    monkeypatch.setenv("VISUAL", f"'{editor}'")
-    assert onevm.main(["update", "web"]) == 0
-    assert cloud.called("one.vm.update") == [(3, 'ERROR="new"\n', 0)]
-
-
-def test_update_without_a_change_sends_nothing(
-    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
-    for editor, message in (
-        ("true", "as before"),
-        ("false", "left with 1"),
-        ("/nowhere/vi", "cannot start the editor"),
-    ):
-        monkeypatch.setenv("VISUAL", editor)
-        assert onevm.main(["update", "web"]) == 255
-        assert message in capsys.readouterr().err
-    assert cloud.called("one.vm.update") == []
 
 
 def test_refused_call_shows_the_text_of_the_daemon(cloud: FakeCloud, capsys: Capture) -> None:

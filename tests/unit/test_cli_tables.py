@@ -3,7 +3,6 @@
 import fcntl
 import os
 import pty
-import shutil
 import struct
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from oned.cli import completion, manual, onehost, oneuser, onevm
 from oned.cli.command import FAILURE, Program
 from oned.cli.names import expand
 from oned.cli.units import age, duration, mebibytes, quantity, share, size
+from tests.needs import need_programs
 
 WIDE = (
     f"<VM><ID>7</ID><NAME>{'n' * 40}</NAME><STATE>3</STATE><LCM_STATE>3</LCM_STATE><HISTORY_RECORDS><HISTORY>"
@@ -72,9 +72,9 @@ def test_completion_offers_the_options_of_the_verb() -> None:
     assert done.stdout.split() == ["--live"]
 
 
-@pytest.mark.skipif(not shutil.which("man") or not shutil.which("groff"), reason="needs man and groff")
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_manual_page_is_roff(program: Program) -> None:
+    need_programs("groff")
     done = subprocess.run(
         ["groff", "-man", "-Tutf8", "-ww"], input=manual.page(program), capture_output=True, text=True, check=True
     )

@@ -1,153 +1,42 @@
 """The life cycle as a table: it is whole, every way in has its ways out, and firing follows the rows, nothing else."""
 
-import asyncio
 import copy
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from oned.api.vm import ACTIONS as API_ACTIONS
-from oned.command import Command, Mad
+from oned.command import Mad
 from oned.errors import ActionError
-from oned.host.host import Host
 from oned.mad import vmm
-from oned.mad.operations import Operations
-from oned.mad.recovery import OUTCOMES, owed, recover
-from oned.pool.pools import Pools
-from oned.store.database import Database, sqlite_engine
-from oned.store.events import Events
-from oned.store.schema import upgrade
-from oned.store.unit import Unit
+from oned.mad.recovery import OUTCOMES, owed
 from oned.vm import transfer
-from oned.vm.fire import ROWS, Cause, Lifecycle, find
-from oned.vm.history import ACTIONS, Record
-from oned.vm.lifecycle import AWAY, BOOTING, LIFECYCLE, UNPLACED
-from oned.vm.machine import Site
-from oned.vm.row import NEW, Placement, Row
+from oned.vm.fire import ROWS, find
+from oned.vm.lifecycle import BOOTING, LIFECYCLE
+from oned.vm.row import NEW, Row
 from oned.vm.states import (
     BY_NUMBERS,
-    CARRIED,
     DONE,
     FAILED,
     MIGRATE,
-    MOVING_FILES,
-    PENDING,
-    POWEROFF,
     RESIDENT,
     RUNNING,
     SAVE_MIGRATE,
     STATES,
     STOPPED,
-    SUSPENDED,
     UNDEPLOYED,
     WAITS_FOR_DRIVER,
     State,
 )
 from oned.vm.vm import VM
+from tests.lifecycle_engine import Engine, a_vm, command_into, command_of, entries
 
-SITE = Site("/var/vms", "front", lambda mad, driver, verb: 60.0)
-HOSTS = (0, 1, 2)
 USER_EVENTS = sorted({event for _, event in ROWS if not event.endswith((" done", " failed")) and "seen " not in event})
 WITHOUT_DRIVERS_YET = {
     "attachdisk", "detachdisk", "attachnic", "detachnic", "resize", "resizedisk", "disksnapshotcreate",
     "snapshotcreate", "snapshotrevert", "snapshotdelete",
 }  # fmt: skip
 """Commands of rows that no method of the API reaches."""
-
-
-def placement(hid: int) -> Placement:
-    return Placement(hid, f"h{hid}", 0, "dummy", "dummy", 0, "/ds/0")
-
-
-def stay(seq: int, hid: int, action: str = "none", etime: int = 0) -> Record:
-    return Record(
-        seq=seq, hid=hid, hostname=f"h{hid}", vm_mad="dummy", tm_mad="dummy", sysds_path="/ds/0",
-        stime=1, action=ACTIONS[action], etime=etime,
-    )  # fmt: skip
-
-
-def stays(state: State) -> list[Record]:
-    """A history with which a VM may be in the state."""
-    if state in UNPLACED:
-        return []
-    if state in AWAY:
-        return [stay(0, 0, "stop" if state is STOPPED else "undeploy", etime=5)]
-    if "MIGRATE" in state.name:
-        return [stay(0, 0, "migrate", etime=0 if state in MIGRATE | SAVE_MIGRATE else 5), stay(1, 1)]
-    return [stay(0, 0, etime=5 if state is DONE else 0)]
-
-
-def a_vm(state: State, oid: int = 7) -> VM:
-    vm = VM(oid, f"one-{oid}", (0, 0), 0o600)
-    vm.template.set("CPU", "1")
-    vm.template.set("MEMORY", "64")
-    vm.settle_capacity()
-    vm.state, vm.history = state, stays(state)
-    vm.deploy_id = "" if state in UNPLACED else f"one-{oid}"
-    return vm
-
-
-class Engine:
-    """The pools, the ledger and the life cycle, without drivers and without a commit."""
-
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
-        engine = sqlite_engine(path)
-        upgrade(engine)
-        self.database = Database(engine, loop)
-        self.pools = Pools()
-        self.operations = Operations(self.database, self.pools, Events(0))
-        self.operations.lifecycle = Lifecycle(SITE, self.pools.ledger.refresh)
-        for hid in HOSTS:
-            self.pools.hosts.admit(Host(hid, f"h{hid}", "dummy", "dummy"))
-
-    def put(self, vm: VM) -> VM:
-        """The VM lives now, with its command on its way if it waits for one."""
-        self.pools.vms.clear()
-        self.operations.restore([])
-        self.pools.vms.admit(vm)
-        self.pools.ledger.rebuild(self.pools.vms)
-        if vm.state in WAITS_FOR_DRIVER:
-            self.operations.opened(command_into(vm))
-        return vm
-
-    def unit(self) -> Unit:
-        return self.operations.unit()
-
-    def fire(self, vm: VM, event: str, hid: int = 2) -> Row:
-        return self.operations.lifecycle.fire(self.unit(), vm, event, Cause(placement=placement(hid)))
-
-    def recover(self, vm: VM, how: str) -> None:
-        recover(self.operations, self.unit(), vm, how, Cause(info="by hand"))
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    loop = asyncio.new_event_loop()
-    made = Engine(tmp_path_factory.mktemp("table") / "one.db", loop)
-    yield made
-    made.database.close()
-    loop.close()
-
-
-def entries() -> list[tuple[Row, State]]:
-    """Each row with a command, with each state that it ends in."""
-    return [(row, to) for row in LIFECYCLE if row.then for to in ({row.to} if row.to else row.start)]
-
-
-def command_of(row: Row, state: State) -> Command:
-    """What the row sends, from a VM that is in its new state."""
-    assert row.then
-    vm = a_vm(state)
-    vm.history = vm.history or [stay(0, 0)]
-    return row.then(vm, SITE)
-
-
-def command_into(vm: VM) -> Command:
-    """A command that a VM in the state waits for."""
-    row = next(row for row, to in entries() if to is vm.state)
-    return command_of(row, vm.state)
 
 
 def everything(vm: VM) -> object:
@@ -355,139 +244,3 @@ def test_undeployed_and_stopped_vms_come_back_by_their_own_ways(engine: Engine) 
         engine.fire(vm, "deploy")
         ways[str(state)] = str(vm.state)
     assert ways == {"STOPPED": "PROLOG_RESUME", "UNDEPLOYED": "PROLOG_UNDEPLOY"}
-
-
-# --- where a domain and files may be, and where room is taken ---
-
-
-def sent(engine: Engine, vm: VM) -> str:
-    """The open command: verb and phase, or verb and host."""
-    [intent] = engine.operations.open_for(vm.kind, vm.id)
-    return f"{intent.command.verb} {intent.command.arguments.get('phase', intent.command.host)}"
-
-
-def answered(engine: Engine, vm: VM, event: str) -> Row:
-    """The answer to the open command: it is closed, and fires the event."""
-    for intent in engine.operations.open_for(vm.kind, vm.id):
-        engine.operations.closed(intent)
-    return engine.fire(vm, event)
-
-
-@pytest.mark.parametrize("outcome", ["done", "failed"])
-@pytest.mark.parametrize("event", ["terminate", "terminate-hard", "delete", "recreate"])
-@pytest.mark.parametrize("state", [SUSPENDED, POWEROFF], ids=str)
-def test_a_resting_vm_is_cancelled_before_its_files_go_whatever_comes_of_it(
-    engine: Engine, state: State, event: str, outcome: str
-) -> None:
-    vm = engine.put(a_vm(state))
-    engine.fire(vm, event)
-    entered = vm.state
-    assert sent(engine, vm) == "CANCEL h0"
-    answered(engine, vm, f"cancel {outcome}")
-    assert vm.state is entered
-    assert sent(engine, vm) in ("TRANSFER epilog", "TRANSFER delete")
-    assert "ERROR" not in vm.user_template, "that there was nothing to cancel is no error"
-
-
-def test_a_vm_that_ends_while_its_rest_is_cancelled_is_cancelled_again(engine: Engine) -> None:
-    vm = engine.put(a_vm(POWEROFF))
-    engine.fire(vm, "terminate")
-    engine.fire(vm, "delete")
-    assert sent(engine, vm) == "CANCEL h0"
-
-
-@pytest.mark.parametrize("event", ["terminate", "terminate-hard", "delete", "recreate"])
-@pytest.mark.parametrize("state", [STOPPED, UNDEPLOYED], ids=str)
-def test_a_vm_called_back_from_the_front_end_leaves_nothing_there(engine: Engine, state: State, event: str) -> None:
-    vm = engine.put(carried_away(state))
-    engine.fire(vm, "resume")
-    assert vm.state is PENDING
-    engine.fire(vm, event)
-    assert sent(engine, vm) in ("TRANSFER epilog_local", "TRANSFER delete_stop")
-    answered(engine, vm, "transfer done")
-    assert vm.state is (PENDING if event == "recreate" else DONE)
-    if event == "recreate":
-        engine.fire(vm, "deploy")
-        assert str(vm.state) == "PROLOG", "it begins anew"
-
-
-def carried_away(state: State) -> VM:
-    """A VM whose files have been carried from h0 to the front-end."""
-    vm = a_vm(state)
-    vm.record.eetime = vm.record.etime
-    return vm
-
-
-@pytest.mark.parametrize("event", ["terminate", "delete", "recreate", "disk-saveas"])
-def test_a_vm_on_the_front_end_only_takes_no_room_whatever_is_done_to_it(engine: Engine, event: str) -> None:
-    vm = engine.put(carried_away(STOPPED))
-    engine.fire(vm, event)
-    assert vm.state not in (STOPPED, DONE)
-    assert (vm.holds(), [host.vms for host in engine.pools.hosts]) == ((), [set(), set(), set()])
-
-
-def test_a_failed_end_on_the_front_end_stays_there(engine: Engine) -> None:
-    for event in ("recover retry", "terminate", "delete"):
-        vm = engine.put(carried_away(UNDEPLOYED))
-        engine.fire(vm, "terminate")
-        answered(engine, vm, "transfer failed")
-        engine.fire(vm, event)
-        assert sent(engine, vm) in ("TRANSFER epilog_local", "TRANSFER delete_stop")
-        assert vm.holds() == ()
-
-
-def script(vm: VM) -> list[str]:
-    return transfer.Script(vm, SITE, classic=True).text("delete").splitlines()
-
-
-def test_whoever_is_deleted_during_a_move_loses_its_files_on_both_hosts(engine: Engine) -> None:
-    for state in MOVING_FILES:
-        vm = engine.put(a_vm(state))
-        vm.previous_record.action = ACTIONS["poweroff"]
-        engine.fire(vm, "delete")
-        assert script(vm) == ["DELETE h1:/ds/0/7", "DELETE h0:/ds/0/7"], state
-
-
-def test_a_recreation_that_becomes_a_deletion_still_knows_of_the_move(engine: Engine) -> None:
-    vm = engine.put(a_vm(MIGRATE))
-    engine.fire(vm, "recreate")
-    engine.fire(vm, "delete")
-    assert script(vm) == ["DELETE h1:/ds/0/7", "DELETE h0:/ds/0/7"]
-
-
-def test_the_host_before_a_recreation_is_left_alone(engine: Engine) -> None:
-    vm = engine.put(a_vm(PENDING))
-    vm.history = [stay(0, 0, "recreate", etime=5)]
-    engine.fire(vm, "deploy", 1)
-    engine.fire(vm, "delete")
-    assert script(vm) == ["DELETE h1:/ds/0/7"]
-
-
-def test_whoever_is_deleted_on_the_way_from_or_to_the_front_end_leaves_nothing_at_either_end(engine: Engine) -> None:
-    for state in CARRIED:
-        vm = engine.put(a_vm(state))
-        engine.fire(vm, "delete")
-        assert script(vm) == ["DELETE h0:/ds/0/7", "DELETE front:/var/vms/7/7"], state
-
-
-def test_the_stay_that_a_move_would_have_left_has_its_run_ended_at_a_deletion(engine: Engine) -> None:
-    vm = engine.put(a_vm(MIGRATE))
-    engine.fire(vm, "delete")
-    hosts = [sent(engine, vm)]
-    answered(engine, vm, "cancel done")
-    hosts.append(sent(engine, vm))
-    assert not vm.previous_record.retime
-    answered(engine, vm, "cancel done")
-    assert hosts == ["CANCEL h1", "CANCEL h0"]
-    assert vm.previous_record.retime
-    assert vm.previous_record.etime
-
-
-@pytest.mark.parametrize(("event", "end"), [("delete", DONE), ("recreate", PENDING)])
-def test_recover_success_ends_a_removal_at_once(engine: Engine, event: str, end: State) -> None:
-    vm = engine.put(a_vm(RUNNING))
-    engine.fire(vm, event)
-    engine.recover(vm, "success")
-    assert vm.state is end
-    assert engine.operations.open_for(vm.kind, vm.id) == []
-    assert vm.record.etime

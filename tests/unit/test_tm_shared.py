@@ -1,7 +1,6 @@
 """The transfer driver for shared directories, as a program over a real pipe."""
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 from oned.drivers.lib import script
 from oned.drivers.lib.script import Line
 from oned.drivers.lib.testing import DriverProcess, program
+from tests.needs import need_programs
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 VM = 7
@@ -48,12 +48,6 @@ def transfer(tmp_path: Path) -> Iterator[Transfer]:
     made = Transfer(tmp_path)
     yield made
     made.driver.__exit__(None, None, None)
-
-
-def need(*programs: str) -> None:
-    for name in programs:
-        if not shutil.which(name):
-            pytest.skip(f"{name} is not installed")
 
 
 DONE = f"TRANSFER SUCCESS {VM} -"
@@ -125,7 +119,7 @@ def test_a_link_leads_to_the_image(transfer: Transfer) -> None:
 
 
 def test_a_qcow2_clone_lies_over_the_image(transfer: Transfer) -> None:
-    need("qemu-img")
+    need_programs("qemu-img")
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", transfer.images / "a", "8M"], check=True)
     for _ in range(2):
         assert transfer.run("CLONE qcow2 fe:{0}/a h1:{1}/disk.0 7 1") == DONE
@@ -135,7 +129,7 @@ def test_a_qcow2_clone_lies_over_the_image(transfer: Transfer) -> None:
 
 
 def test_a_swap_area_has_its_size_and_signature(transfer: Transfer) -> None:
-    need("mkswap")
+    need_programs("mkswap")
     for _ in range(2):
         assert transfer.run("MKSWAP shared 4 h1:{1}/disk.1 7 0") == DONE
     disk = transfer.home / "disk.1"
@@ -147,7 +141,7 @@ def test_a_swap_area_has_its_size_and_signature(transfer: Transfer) -> None:
     ("form", "magic", "offset"), [("raw", b"", 0), ("ext4", b"\x53\xef", 1080), ("qcow2", b"QFI", 0)]
 )
 def test_an_empty_image_has_its_format(transfer: Transfer, form: str, magic: bytes, offset: int) -> None:
-    need(*{"ext4": ["mkfs.ext4"], "qcow2": ["qemu-img"]}.get(form, []))
+    need_programs(*{"ext4": ["mkfs.ext4"], "qcow2": ["qemu-img"]}.get(form, []))
     assert transfer.run(f"MKIMAGE shared 8 {form} h1:{{1}}/disk.1 7 0") == DONE
     data = (transfer.home / "disk.1").read_bytes()
     assert data[offset : offset + len(magic)] == magic
@@ -161,7 +155,7 @@ def test_a_format_that_is_none_is_refused(transfer: Transfer, form: str) -> None
 
 
 def test_the_context_cd_holds_its_files_whatever_is_in_them(transfer: Transfer) -> None:
-    need("genisoimage")
+    need_programs("genisoimage")
     (transfer.images / "context.sh").write_text("A='$(touch /tmp/x)`id`'\n")
     (transfer.images / "init.sh").write_text("echo hello\n")
     assert transfer.run("CONTEXT shared {0}/context.sh {0}/init.sh h1:{1}/disk.2 7 0") == DONE
@@ -200,7 +194,7 @@ def test_the_classic_stop_moves_the_directory_below_the_local_one(transfer: Tran
 
 
 def test_a_disk_becomes_an_image_but_a_link_never_replaces_its_image(transfer: Transfer) -> None:
-    need("qemu-img")
+    need_programs("qemu-img")
     transfer.home.mkdir(parents=True)
     (transfer.home / "disk.0").write_text("new")
     assert transfer.run("MVDS shared h1:{1}/disk.0 {0}/saved 7 1") == DONE

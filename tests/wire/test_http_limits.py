@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from oned.wire.http import serve
+from tests.needs import need
 from tests.wire.server import PATIENCE, Client, Server, body, head, request
 
 Start = Callable[..., Server]
@@ -168,8 +169,7 @@ def test_a_header_without_end_is_refused(server: Server, client: Client) -> None
 
 def test_a_thousand_idle_connections_hold_nobody_up(server: Server) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 3000:
-        pytest.skip(f"this process may open {hard} files only")
+    need(hard >= 3000, f"this process may open {hard} files only")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3000), hard))
     with ExitStack() as connections:
         idle = [connections.enter_context(server.connect()) for _ in range(1000)]

@@ -1,6 +1,7 @@
-"""What the tests of this directory need of the machine."""
+"""What tests need of the machine."""
 
 import os
+import shutil
 
 import pytest
 
@@ -14,3 +15,9 @@ def need(condition: object, reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def need_programs(*names: str) -> None:
+    """As need, for programs in the path."""
+    missing = [name for name in names if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
+    need(not missing, f"not installed: {', '.join(missing)}")

@@ -1,0 +1,35 @@
+"""What the tests of the life cycle, and those of onevm, share."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes_rpc import FakeCloud
+
+from tests.lifecycle_engine import Engine
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    loop = asyncio.new_event_loop()
+    made = Engine(tmp_path_factory.mktemp("table") / "one.db", loop)
+    yield made
+    made.database.close()
+    loop.close()
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeCloud]:
+    """VMs 3 web, 4 db, 5 and 6 twin; hosts 0 alpha, 1 beta; and an environment that leads there."""
+    (tmp_path / "auth").write_text("ada:secret\n")
+    with FakeCloud() as cloud:
+        monkeypatch.setenv("ONE_XMLRPC", cloud.endpoint)
+        monkeypatch.setenv("ONE_AUTH", str(tmp_path / "auth"))
+        monkeypatch.setenv("ONE_XMLRPC_TIMEOUT", "20")
+        cloud.hosts = {0: "alpha", 1: "beta"}
+        cloud.vm(3, "web", "RUNNING", host="alpha", hid=0)
+        cloud.vm(4, "db", "PENDING")
+        cloud.vm(5, "twin", "HOLD")
+        cloud.vm(6, "twin", "HOLD")
+        yield cloud
