@@ -104,8 +104,10 @@ class Guest:
         return Facts(self.vid, self.lab.hypervisor, str(self.directory), parse(""), console_log=log)
 
     def console(self) -> str:
+        """The whole lines that the guest has said."""
         log = self.directory / "console.log"
-        return log.read_text(errors="replace").replace("\r", "") if log.exists() else ""
+        said = log.read_text(errors="replace").replace("\r", "") if log.exists() else ""
+        return said[: said.rfind("\n") + 1]
 
     def says(self, pattern: str, seconds: float = BOOT_SECONDS, after: int = 0) -> str:
         """What matches the pattern on the console, in what was said after so many characters."""
