@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from oned import __version__
 
@@ -29,7 +29,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--print-config", action="store_true", help="print every setting with its default and meaning")
     parser.add_argument("-v", "--version", action="version", version=f"oned {__version__}")
+    parser.error = _refuse  # type: ignore[method-assign]
     return parser
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"oned: {message}. See oned --help" + "\n")
+    sys.exit(BAD_USAGE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

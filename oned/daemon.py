@@ -66,9 +66,14 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         services, drivers = self._build(loop)
+        serving = asyncio.create_task(self._serve(services))
+        await asyncio.sleep(0)
+        if serving.done():  # there is no endpoint: nothing else need begin
+            services.database.close()
+            serving.result()
+            return
         starting = asyncio.create_task(self._start_drivers(services, drivers))
         timers = self._timers(services)
-        serving = asyncio.create_task(self._serve(services))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         notify("STOPPING=1")
@@ -204,7 +209,12 @@ class Daemon:
         dispatcher = Dispatcher(services)
         limits = config.limits(Limits)
         application = Application(dispatcher.answer, limits)
-        await serve(application, config["LISTEN_ADDRESS"], config["PORT"], limits, self._ready)
+        address, port = config["LISTEN_ADDRESS"], config["PORT"]
+        try:
+            await serve(application, address, port, limits, self._ready)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
+            raise OSError(f"It cannot listen on {address} port {port} (LISTEN_ADDRESS, PORT): {reason}") from error
 
     def _ready(self, port: int) -> None:
         log.info("Listening on %s port %d", self.config["LISTEN_ADDRESS"], port)

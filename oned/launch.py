@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Callable
 
 import uvloop
@@ -27,6 +28,7 @@ class StartFailed(Exception):
 def run(config: Config, locations: Locations, ready: Callable[[], None]) -> None:
     """Run the daemon until it is told to end; `ready` is called when it serves. StartFailed if it cannot start."""
     os.umask(UMASK)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes does not end a cloud
     try:
         if not locations.database.exists():
             bootstrap.credentials(locations.credentials)

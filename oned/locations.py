@@ -98,6 +98,13 @@ class Locations:
         return {} if self.root is None else {"ONE_LOCATION": str(self.root)}
 
     def make(self) -> None:
-        """Make the directories that a daemon writes to."""
+        """Make the directories that a daemon writes to. Raises OSError."""
+        if has_blank(self.var):
+            raise OSError(f"The path '{self.var}' has a blank, at which the lines of drivers part. Choose another one")
         for path in (self.var, self.log, self.run, self.lock_dir, self.vms):
             path.mkdir(parents=True, exist_ok=True)
+
+
+def has_blank(path: Path) -> bool:
+    """Whether a line of a driver could not carry the path."""
+    return any(letter.isspace() for letter in str(path))

@@ -6,8 +6,11 @@ from oned.api.call import Call
 from oned.document.element import tag, wrap
 from oned.pool.reasons import Reason
 from oned.vm.fire import possible
+from oned.vm.history import ACTIONS
 from oned.vm.states import ACTIVE_STATES, FAILED, HOLD, PENDING, RUNNING, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
+
+_MIGRATIONS = tuple(number for name, number in ACTIONS.items() if name.startswith("migrate"))
 
 
 async def explanation(call: Call, vm: VM) -> str:
@@ -32,9 +35,19 @@ def summary(vm: VM, reasons: Sequence[Reason]) -> str:
         return f"A step failed: {error or vm.state.sentence}. Ways out: onevm recover --retry, --success or --delete."
     if vm.state in WAITS_FOR_DRIVER:
         return f"{_spoken(vm)}. A driver is at work."
+    if vm.state in ACTIVE_STATES and _came_back(vm):
+        said = f"the move to host {vm.previous_record.hostname} failed, so it came back"
     because = f" Why there: {said}." if said and vm.state in ACTIVE_STATES else ""
     last = f" The last error was: {error}." if error else ""
     return f"{_spoken(vm)}.{because}{last}"
+
+
+def _came_back(vm: VM) -> bool:
+    """Whether it is where it is because its last move failed."""
+    if len(vm.history) < 3:
+        return False
+    first, move, here = vm.history[-3:]
+    return move.failed and first.hid == here.hid and first.action in _MIGRATIONS
 
 
 def _spoken(vm: VM) -> str:

@@ -121,8 +121,10 @@ class Program:
         except KeyboardInterrupt:
             return 130
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            return FAILURE
+            return _nobody_reads()
+        except OSError as error:
+            sys.stderr.write(f"{self.name}: {error}\n")
+            return _nobody_reads()
 
     def _run(self, words: list[str]) -> int:
         if not words:
@@ -192,6 +194,12 @@ class Program:
         from oned.cli.help import command_help, program_help
 
         return program_help(self) if command is None else command_help(self, command)
+
+
+def _nobody_reads() -> int:
+    """Let the interpreter's last flush of stdout go nowhere; the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return FAILURE
 
 
 def first_line(function: Function) -> str:

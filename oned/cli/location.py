@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from oned.cli.command import CommandError
+from oned.locations import has_blank
 
 ADMIN = "oneadmin"
 SHIPPED = ("sched.conf", "defaultrc", "vmm_kvm/vmm_kvm.conf")
@@ -20,6 +21,8 @@ def make(root: Path, port: int, password: str, simulated_hosts: int) -> None:
     """Make etc/, var/, lib/mads/ and .one/ below the directory. CommandError if there is an engine already."""
     from oned.config import print_config
 
+    if has_blank(root):
+        raise CommandError(f"{str(root)!r} has a blank, at which the lines of drivers part. Choose another directory")
     if (root / "etc/oned.conf").exists():
         raise CommandError(f"{root} is a location already. Remove it, or choose another directory")
     for name in ("etc/vmm_kvm", "var", "lib/mads", ".one"):

@@ -18,6 +18,12 @@ from oned.locations import Locations
 program = Program("one", "makes a location, starts and stops oned and the scheduler")
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is not a number of hosts, 0 or more")
+    return int(text)
+
+
 def _port(text: str) -> int:
     """A port as the setting PORT takes it. Raises ValueError."""
     from oned import setting
@@ -30,7 +36,7 @@ def _port(text: str) -> int:
 
 PORT = Option("port", ("--port",), "port of the endpoint (default 2633)", "N", _port)
 SECRET = Option("secret", ("--secret",), "oneadmin's password (default: made at random)", "PASSWORD")
-HOSTS = Option("simulated_hosts", ("--simulated-hosts",), "simulated hosts to register at the first start", "K", int)
+HOSTS = Option("simulated_hosts", ("--simulated-hosts",), "simulated hosts to register at the first start", "K", _count)
 
 START_SECONDS, STOP_SECONDS = 30.0, 30.0
 LAST_LINES = 8

@@ -110,6 +110,8 @@ class Monitor:
             values = im.values(info) if success else {}
         except im.NoInformation as error:
             success, info = False, str(error)
+        if success and (missing := self._missing_driver(host)):
+            success, info = False, missing
         if success:
             self._take_values(unit, host, values)
         else:
@@ -117,6 +119,13 @@ class Monitor:
         unit.touch(host)
         self._tell(unit, host, before)
         unit.commit()
+
+    def _missing_driver(self, host: Host) -> str:
+        """Why no VM can be put on a host that answers, or nothing."""
+        for mad, name in ((Mad.VMM, host.vm_mad), (Mad.TM, host.tm_mad)):
+            if name and self._operations.drivers.find(mad, name) is None:
+                return f"There is no driver {name} in {mad.value} of oned.conf"
+        return ""
 
     def _take_values(self, unit: Unit, host: Host, values: dict[str, str]) -> None:
         host.monitored, host.error = values, ""

@@ -65,6 +65,7 @@ def serve(settings: Settings) -> None:
     watch = Watch(Client(settings.endpoint, None, _EVENTS_TIMEOUT), loop.poke, lambda: cycles.waiting > 0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     watch.start()
     loop.run()
     watch.stop()

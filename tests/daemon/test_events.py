@@ -133,6 +133,16 @@ def test_a_vm_explains_itself_in_each_situation(scripted: Scripted) -> None:
     assert explained(scripted, vm) == f"It runs on host alpha. {because}"
 
 
+def test_a_vm_that_came_back_from_a_failed_move_says_so(scripted: Scripted) -> None:
+    vm = scripted.running(scripted.monitored("alpha"))
+    scripted.one.vm.migrate(vm, scripted.monitored("beta"), True)
+    scripted.vmm.fails("MIGRATE", vm, "the link broke")
+    scripted.reaches(vm, "RUNNING")
+    said = explained(scripted, vm)
+    assert said.startswith("It runs on host alpha. Why there: the move to host beta failed, so it came back.")
+    assert "the link broke" in said
+
+
 def test_the_scheduler_s_reasons_are_kept_and_shown(scripted: Scripted) -> None:
     vm = scripted.allocate()
     filters = "<FILTER><NAME>CPU</NAME><REMOVED>3</REMOVED><DETAIL>needs 9 cores</DETAIL></FILTER>"

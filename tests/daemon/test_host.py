@@ -55,6 +55,12 @@ def test_a_host_without_a_driver_is_in_error_and_says_why(simulated: Daemon) -> 
     assert "There is no driver im_none" in simulated.host_info(host).text("TEMPLATE/ERROR")
 
 
+def test_a_host_that_answers_but_cannot_take_a_vm_is_in_error(simulated: Daemon) -> None:
+    host = simulated.admin.number("one.host.allocate", "novmm", "dummy", "vmm_none", 0)
+    settles(simulated, host, HostState.ERROR)
+    assert "There is no driver vmm_none in VM_MAD" in simulated.host_info(host).text("TEMPLATE/ERROR")
+
+
 def test_registrations_that_cannot_be_are_refused(simulated: Daemon) -> None:
     host = simulated.host("alpha")
     allocate = simulated.one.host.allocate

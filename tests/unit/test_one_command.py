@@ -52,6 +52,29 @@ def test_a_password_may_be_given(location: Path) -> None:
     assert (location / ".one/one_auth").read_text() == "oneadmin:known\n"
 
 
+def test_init_refuses_a_path_with_a_blank(location: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", f"{location} two"]) == 255
+    assert "has a blank" in capsys.readouterr().err
+
+
+def test_output_that_cannot_be_written_is_told_in_a_sentence() -> None:
+    program = "import sys; from oned.cli.one import main; sys.exit(main(['--help']))"
+    with open("/dev/full", "wb") as full:
+        told = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (told.returncode, told.stderr) == (255, "one: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.parametrize("count", ["-1", "many"])
+def test_init_refuses_a_number_of_hosts_that_is_none(
+    location: Path, capsys: pytest.CaptureFixture[str], count: str
+) -> None:
+    assert main(["init", str(location), "--simulated-hosts", count]) == 255
+    assert f"'{count}' is not a number of hosts" in capsys.readouterr().err
+    assert not location.exists()
+
+
 @pytest.mark.parametrize("port", ["65536", "99999", "-1", "http"])
 def test_init_refuses_a_port_that_there_is_not(location: Path, capsys: pytest.CaptureFixture[str], port: str) -> None:
     assert main(["init", str(location), "--port", port]) == 255
