@@ -56,8 +56,8 @@ class VMHandler(logging.Handler):
 
     def _append(self, path: Path, text: str) -> None:
         try:
-            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
+            with path.open("ab") as file:
+                file.write(text.encode(errors="backslashreplace"))
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._append(path, text)

@@ -72,5 +72,6 @@ def write(path: Path, text: str) -> None:
 
 def _create(path: Path, text: str) -> None:
     """Nobody looks for a file before its line has left: a new one needs no other name first."""
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
+    content = text.encode()
+    with path.open("xb") as file:
+        file.write(content)

@@ -230,6 +230,8 @@ def test_a_cancelled_copy_leaves_nothing_behind(transfer: Transfer) -> None:
     transfer.send("CLONE shared fe:{0}/slow h1:{1}/disk.0 7 1")
     time.sleep(0.3)
     transfer.driver.send(f"DRIVER_CANCEL {VM}")
+    transfer.driver.send("NOTHING 99")
+    assert transfer.driver.line() == "NOTHING FAILURE 99 not supported by this driver"  # so the line before is read too
     writer = os.open(transfer.images / "slow", os.O_RDWR)
     assert transfer.driver.line() == f"LOG I {VM} Driver command for {VM} cancelled"
     os.close(writer)
