@@ -35,6 +35,19 @@ def booting(daemon: Scripted) -> int:
     return vm
 
 
+def booting_again(daemon: Scripted) -> int:
+    """A VM that ran, so that its deploy id is known, and whose second DEPLOY the driver has."""
+    vm = booting(daemon)
+    daemon.vmm.fake.answers(f"DEPLOY SUCCESS {vm} one-{vm}")
+    daemon.reaches(vm, "RUNNING")
+    daemon.one.vm.action("poweroff", vm)
+    daemon.vmm.succeeds("SHUTDOWN", vm)
+    daemon.reaches(vm, "POWEROFF")
+    daemon.one.vm.action("resume", vm)
+    daemon.vmm.line("DEPLOY", vm)
+    return vm
+
+
 def error(daemon: Daemon, vm: int) -> str:
     return daemon.vm(vm).text("USER_TEMPLATE/ERROR")
 
@@ -48,10 +61,11 @@ def error(daemon: Daemon, vm: int) -> str:
     b"DEPLOY SUCCESS -1 one\n", b"INIT SUCCESS - -\n", b"deploy success 999999 one\n", b"A" * 100_000 + b"\n",
 ])  # fmt: skip
 def test_garbage_is_dropped_and_the_next_answer_counts(scripted: Scripted, garbage: bytes) -> None:
-    vm = booting(scripted)
+    vm, starts = booting(scripted), scripted.vmm.fake.starts
     scripted.vmm.fake.answers_raw(garbage)
     scripted.vmm.fake.answers(f"DEPLOY SUCCESS {vm} one-{vm}")
     scripted.reaches(vm, "RUNNING")
+    assert (scripted.vm(vm).text("DEPLOY_ID"), scripted.vmm.fake.starts) == (f"one-{vm}", starts)
 
 
 def test_an_answer_in_pieces_counts_when_it_is_whole(scripted: Scripted) -> None:
@@ -65,12 +79,13 @@ def test_an_answer_in_pieces_counts_when_it_is_whole(scripted: Scripted) -> None
 
 
 def test_a_line_of_fifty_megabytes_hurts_nobody(scripted: Scripted) -> None:
-    vm = booting(scripted)
+    vm, starts = booting(scripted), scripted.vmm.fake.starts
     for _ in range(50):
         scripted.vmm.fake.answers_raw(b"x" * 1024 * 1024)
     scripted.vmm.fake.answers_raw(b"\n")
     scripted.vmm.fake.answers(f"DEPLOY SUCCESS {vm} one-{vm}")
     scripted.reaches(vm, "RUNNING")
+    assert scripted.vmm.fake.starts == starts
 
 
 def test_a_failure_of_a_megabyte_is_told_and_does_not_break_the_document(scripted: Scripted) -> None:
@@ -158,14 +173,7 @@ def test_a_dead_driver_is_started_again_and_what_it_cannot_repeat_has_failed(own
 
 
 def test_a_boot_lost_with_its_driver_is_asked_about(own: Scripted) -> None:
-    vm = booting(own)
-    own.vmm.fake.answers(f"DEPLOY SUCCESS {vm} one-{vm}")
-    own.reaches(vm, "RUNNING")
-    own.one.vm.action("poweroff", vm)
-    own.vmm.succeeds("SHUTDOWN", vm)
-    own.reaches(vm, "POWEROFF")
-    own.one.vm.action("resume", vm)
-    own.vmm.line("DEPLOY", vm)
+    vm = booting_again(own)
     own.vmm.fake.dies()
     own.vmm.succeeds("POLL", vm, "STATE=a")
     own.reaches(vm, "RUNNING")
@@ -190,7 +198,9 @@ def test_a_cancel_lost_with_its_driver_is_sent_again_before_any_file_is_removed(
     own.vmm.line("CANCEL", vm)
     own.kill()
     own.restart()
-    own.vmm.succeeds("CANCEL", vm)
+    own.vmm.line("CANCEL", vm)
+    assert own.tm.quiet("TRANSFER", vm)
+    own.vmm.fake.answers(f"CANCEL SUCCESS {vm} -")
     own.tm.succeeds("TRANSFER", vm)
     own.reaches(vm, "DONE")
 
@@ -207,6 +217,7 @@ def test_what_a_dead_driver_can_repeat_is_sent_again(own: Scripted) -> None:
     own.vmm.line("SHUTDOWN", vm)
     own.vmm.fake.dies()
     own.reaches(vm, "RUNNING")
+    assert own.vmm.quiet("SHUTDOWN", vm)
 
 
 def test_transfers_are_sent_again_after_a_death_and_after_a_restart_of_oned(own: Scripted) -> None:
@@ -231,14 +242,7 @@ def test_after_a_restart_of_oned_a_boot_that_cannot_be_repeated_has_failed(own: 
 
 
 def test_after_a_restart_of_oned_a_boot_with_a_known_id_is_asked_about(own: Scripted) -> None:
-    vm = booting(own)
-    own.vmm.fake.answers(f"DEPLOY SUCCESS {vm} one-{vm}")
-    own.reaches(vm, "RUNNING")
-    own.one.vm.action("poweroff", vm)
-    own.vmm.succeeds("SHUTDOWN", vm)
-    own.reaches(vm, "POWEROFF")
-    own.one.vm.action("resume", vm)
-    own.vmm.line("DEPLOY", vm)
+    vm = booting_again(own)
     own.kill()
     own.restart()
     own.vmm.succeeds("POLL", vm, "STATE=a")

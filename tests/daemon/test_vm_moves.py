@@ -236,6 +236,7 @@ def test_a_late_answer_of_what_a_delete_has_overtaken_is_ignored(site: Site) -> 
     site.daemon.vmm.succeeds("CANCEL", vm)
     site.script(vm)
     site.daemon.reaches(vm, "PENDING")
+    assert vm not in _vms(site, "alpha")
 
 
 def test_a_vm_recreated_after_a_stop_begins_with_new_disks(site: Site) -> None:

@@ -20,16 +20,22 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeCloud]:
-    """VMs 3 web, 4 db, 5 and 6 twin; hosts 0 alpha, 1 beta; and an environment that leads there."""
+def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeCloud]:
+    """Hosts 0 alpha, 1 beta; and an environment that leads there."""
     (tmp_path / "auth").write_text("ada:secret\n")
     with FakeCloud() as cloud:
         monkeypatch.setenv("ONE_XMLRPC", cloud.endpoint)
         monkeypatch.setenv("ONE_AUTH", str(tmp_path / "auth"))
         monkeypatch.setenv("ONE_XMLRPC_TIMEOUT", "20")
         cloud.hosts = {0: "alpha", 1: "beta"}
-        cloud.vm(3, "web", "RUNNING", host="alpha", hid=0)
-        cloud.vm(4, "db", "PENDING")
-        cloud.vm(5, "twin", "HOLD")
-        cloud.vm(6, "twin", "HOLD")
         yield cloud
+
+
+@pytest.fixture
+def cloud(hosts: FakeCloud) -> FakeCloud:
+    """VMs 3 web, 4 db, 5 and 6 twin on these hosts."""
+    hosts.vm(3, "web", "RUNNING", host="alpha", hid=0)
+    hosts.vm(4, "db", "PENDING")
+    hosts.vm(5, "twin", "HOLD")
+    hosts.vm(6, "twin", "HOLD")
+    return hosts

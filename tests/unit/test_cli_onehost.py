@@ -1,8 +1,5 @@
 """onehost against a daemon on the wire."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from fakes_rpc import FakeCloud
 
@@ -12,22 +9,17 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeCloud]:
+def cloud(hosts: FakeCloud) -> FakeCloud:
     """Hosts 0 alpha with VM 3 (running) and 4 (in prolog), and 1 beta."""
-    (tmp_path / "auth").write_text("ada:secret\n")
-    with FakeCloud() as cloud:
-        monkeypatch.setenv("ONE_XMLRPC", cloud.endpoint)
-        monkeypatch.setenv("ONE_AUTH", str(tmp_path / "auth"))
-        cloud.hosts = {0: "alpha", 1: "beta"}
-        cloud.vm(3, "web", "RUNNING", host="alpha", hid=0)
-        cloud.vm(4, "db", "PROLOG", host="alpha", hid=0)
-        for name in ("delete", "status", "update", "rename"):
-            cloud.methods[f"one.host.{name}"] = lambda host, *_rest: host
-        cloud.methods["one.host.allocate"] = lambda *_arguments: 7
-        cloud.methods["one.clusterpool.info"] = lambda: (
-            "<CLUSTER_POOL><CLUSTER><ID>100</ID><NAME>prod</NAME></CLUSTER></CLUSTER_POOL>"
-        )
-        yield cloud
+    hosts.vm(3, "web", "RUNNING", host="alpha", hid=0)
+    hosts.vm(4, "db", "PROLOG", host="alpha", hid=0)
+    for name in ("delete", "status", "update", "rename"):
+        hosts.methods[f"one.host.{name}"] = lambda host, *_rest: host
+    hosts.methods["one.host.allocate"] = lambda *_arguments: 7
+    hosts.methods["one.clusterpool.info"] = lambda: (
+        "<CLUSTER_POOL><CLUSTER><ID>100</ID><NAME>prod</NAME></CLUSTER></CLUSTER_POOL>"
+    )
+    return hosts
 
 
 def test_list_shows_the_modern_columns(cloud: FakeCloud, capsys: Capture) -> None:

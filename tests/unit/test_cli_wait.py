@@ -1,8 +1,5 @@
 """--wait: a VM gets where the action leads, fails, or takes too long; and watching changes."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from fakes_rpc import FakeCloud, Refused
 
@@ -12,15 +9,10 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeCloud]:
+def cloud(hosts: FakeCloud) -> FakeCloud:
     """A daemon whose every wait for events answers at once with a step of VM 3."""
-    (tmp_path / "auth").write_text("ada:secret\n")
-    with FakeCloud() as cloud:
-        monkeypatch.setenv("ONE_XMLRPC", cloud.endpoint)
-        monkeypatch.setenv("ONE_AUTH", str(tmp_path / "auth"))
-        cloud.methods["oned.events.wait"] = events
-        cloud.hosts = {0: "alpha", 1: "beta"}
-        yield cloud
+    hosts.methods["oned.events.wait"] = events
+    return hosts
 
 
 def events(after: int, seconds: int) -> str:
