@@ -1,10 +1,9 @@
-"""An engine for the bench: a temporary location made by `one init`, with real daemons."""
+"""An engine for the bench: a location made by `one init`, with real daemons."""
 
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -26,11 +25,13 @@ class BenchFailed(Exception):
 
 
 class Engine:
-    """A running oned on simulated drivers, and its scheduler when it is wanted; both end with the context."""
+    """A running oned on simulated drivers, and its scheduler when it is wanted; both end with the context.
 
-    def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="oned-bench-")
-        self.root = Path(self._directory.name) / "location"
+    root  the location: made here, left to whoever gave it
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
         self.environment = os.environ | {"ONE_LOCATION": str(self.root), "PYTHONUNBUFFERED": "1"}
         for name in ("ONE_XMLRPC", "ONE_AUTH"):
             self.environment.pop(name, None)
@@ -58,7 +59,6 @@ class Engine:
     def _end(self) -> None:
         for name in reversed(list(self._processes)):
             self.stop(name)
-        self._directory.cleanup()
 
     def start(self) -> float:
         """Start oned; the seconds until it has answered its first call."""

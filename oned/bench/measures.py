@@ -4,13 +4,15 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from oned.bench.engine import BenchFailed, Engine
 from oned.bench.load import Load, Outcome, joined
+from oned.bench.report import timed
 from oned.bench.rows import Sizes
 from oned.sched import pools
 from oned.sched.dispatch import Dispatcher, Moves
@@ -28,13 +30,17 @@ _ALL = (-2, -1, -1, -1)
 
 
 def all_figures(sizes: Sizes) -> Iterator[Figure]:
-    """Every row's figure."""
-    with Engine() as engine:
-        yield from full_pool(engine, sizes)
-    with Engine() as engine:
-        yield from life(engine, sizes)
-    yield matching(sizes)
-    yield command(sizes)
+    """Every row's figure.
+
+    What the stages leave is removed at the end: ext4 takes long to make a file while many were deleted lately.
+    """
+    with TemporaryDirectory(prefix="oned-bench-") as place:
+        with Engine(Path(place, "full")) as engine:
+            yield from full_pool(engine, sizes)
+        with Engine(Path(place, "life")) as engine:
+            yield from life(engine, sizes)
+        yield matching(sizes)
+        yield command(sizes)
 
 
 def full_pool(engine: Engine, sizes: Sizes) -> Iterator[Figure]:
@@ -151,7 +157,7 @@ def matching(sizes: Sizes) -> Figure:
     """Match-making of one cycle."""
     hosts = [_host(number) for number in range(sizes.places)]
     vms = [Candidate(number, _wish(number)) for number in range(sizes.pending)]
-    seconds = [_timed(lambda: place(vms, hosts, Rules(), Rights())) for _ in range(sizes.repeats)]
+    seconds = [timed(lambda: place(vms, hosts, Rules(), Rights())) for _ in range(sizes.repeats)]
     return "match", statistics.median(seconds)
 
 
@@ -173,10 +179,4 @@ def command(sizes: Sizes) -> Figure:
     script = Path(sys.executable).with_name("onevm")
     run = partial(subprocess.run, [script, "--version"], check=True, capture_output=True)
     run()
-    return "command", statistics.median(_timed(run) for _ in range(4 * sizes.repeats)) * 1e3
-
-
-def _timed(act: Callable[[], object]) -> float:
-    began = time.monotonic()
-    act()
-    return time.monotonic() - began
+    return "command", statistics.median(timed(run) for _ in range(4 * sizes.repeats)) * 1e3

@@ -6,7 +6,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import oned
@@ -38,23 +38,35 @@ def number(value: float) -> str:
 
 
 def machine() -> str:
-    """On what it was measured, how busy that was, and how long its disk takes: durable rows cannot beat that."""
+    """On what it was measured, how busy that was, and how long its disk takes: no row that needs it can beat that."""
     loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     python = platform.python_version()
-    return f"{os.cpu_count()} cores, Python {python}, load {loads}, fsync {fsync() * 1e3:.1f} ms"
+    disk = f"fsync {fsync() * 1e3:.1f} ms, a new file {new_file() * 1e6:.0f} us"
+    return f"{os.cpu_count()} cores, Python {python}, load {loads}, {disk}"
 
 
 def fsync() -> float:
     """The seconds of an fsync of a small write in the directory for temporary files, the median."""
-    seconds = []
-    with tempfile.TemporaryFile() as file:
-        for _ in range(_WRITES):
+    with tempfile.TemporaryFile(buffering=0) as file:
+
+        def written() -> float:
             file.write(bytes(4096))
-            file.flush()
-            began = time.monotonic()
-            os.fsync(file.fileno())
-            seconds.append(time.monotonic() - began)
-    return statistics.median(seconds)
+            return timed(lambda: os.fsync(file.fileno()))
+
+        return statistics.median(written() for _ in range(_WRITES))
+
+
+def new_file() -> float:
+    """The seconds it takes to make an empty file in such a directory, the median."""
+    with tempfile.TemporaryDirectory() as place:
+        return statistics.median(timed(Path(place, str(number)).touch) for number in range(_WRITES))
+
+
+def timed(act: Callable[[], object]) -> float:
+    """The seconds that it takes."""
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
 
 
 def record(project: Path, figures: Mapping[str, float], loads: str) -> None:

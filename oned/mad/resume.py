@@ -4,7 +4,6 @@ The rule is that of Operations.take_up, as for a driver that died.
 """
 
 import asyncio
-import json
 import logging
 from typing import Any
 
@@ -15,6 +14,7 @@ from oned.command import Command, Intent, Mad
 from oned.ids import Kind
 from oned.mad.operations import Operations
 from oned.store import tables
+from oned.store.body import decoded
 from oned.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def _taken_up(operations: Operations, intent: Intent, waited: float) -> bool:
 
 def stored_intent(row: Any) -> Intent:
     """The intent of a row."""
-    body = json.loads(row.body)
+    body = decoded(row.body)
     command = Command(
         mad=Mad[row.mad],
         driver=row.driver,

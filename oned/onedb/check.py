@@ -4,7 +4,6 @@ A finding is a sentence that names the object. Problems mean a bug or a damaged 
 have wanted, such as a host that was overcommitted without `enforce`.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from oned.host.host import Host
 from oned.ids import ONEADMIN
 from oned.mad.resume import stored_intent
 from oned.store import tables
+from oned.store.body import decoded
 from oned.user.user import User
 from oned.vm.history import Record
 from oned.vm.states import ACTIVE_STATES, CLONING, DONE, HOLDS_ROOM, WAITS_FOR_DRIVER
@@ -55,7 +55,7 @@ def take(connection: Connection) -> Snapshot:
         if vm is None:
             snapshot.unreadable.append(f"history record {row.seq} belongs to VM {row.vm}, which does not exist")
         else:
-            vm.history.append(Record.restored(json.loads(row.body)))
+            vm.history.append(Record.restored(decoded(row.body)))
     snapshot.intents = [stored_intent(row) for row in connection.execute(select(tables.intent))]
     meta = connection.execute(select(tables.meta)).fetchall()
     snapshot.last_ids = {row.name[5:]: int(row.value) for row in meta if row.name.startswith("last_")}
@@ -64,7 +64,7 @@ def take(connection: Connection) -> Snapshot:
 
 def _restore(snapshot: Snapshot, kept: dict[int, Any], table: Table, kind: Any, row: Any) -> None:
     try:
-        kept[row.oid] = kind.restored(row.oid, json.loads(row.body))
+        kept[row.oid] = kind.restored(row.oid, decoded(row.body))
     except (ValueError, KeyError, TypeError) as error:
         snapshot.unreadable.append(f"row {row.oid} of {table.name} cannot be read: {error!r}")
     if table is tables.vm_pool:

@@ -1,6 +1,5 @@
 """All pools together: how they are filled at the start, and what one tells another."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from oned.pool.ledger import Ledger
 from oned.pool.pool import Pool
 from oned.pool.turns import AT_ONCE
 from oned.store import tables
+from oned.store.body import decoded
 from oned.store.database import Database
 from oned.store.unit import Unit
 from oned.user.group import Group
@@ -75,7 +75,7 @@ class Pools:
         for pool, kind, rows in read:
             pool.clear()
             for row in rows:
-                pool.admit(kind.restored(row.oid, json.loads(row.body)))
+                pool.admit(kind.restored(row.oid, decoded(row.body)))
             pool.last_id = max(pool.last_id, int(last.get(f"last_{pool.kind.name.lower()}", -1)))
         _attach({vm.id: vm for vm in self.vms}, records)
         self.derive()
@@ -107,7 +107,7 @@ class Pools:
         rows = await database.read(select(table.c.body).where(table.c.oid == oid))
         if not rows:
             return None
-        vm = VM.restored(oid, json.loads(rows[0].body))
+        vm = VM.restored(oid, decoded(rows[0].body))
         await self._with_history(database, [vm])
         return vm
 
@@ -119,7 +119,7 @@ class Pools:
         for start in range(0, len(ids), AT_ONCE):
             asked = table.c.oid.in_(ids[start : start + AT_ONCE]), table.c.state == DONE.number
             rows = await database.read(select(table.c.oid, table.c.body).where(*asked).order_by(table.c.oid))
-            part = [VM.restored(row.oid, json.loads(row.body)) for row in rows]
+            part = [VM.restored(row.oid, decoded(row.body)) for row in rows]
             await self._with_history(database, part)
             found += part
         return found
@@ -144,7 +144,7 @@ class Pools:
 
 def _attach(vms: Mapping[int, VM], rows: Any) -> None:
     for row in rows:
-        vms[row.vm].history.append(Record.restored(json.loads(row.body)))
+        vms[row.vm].history.append(Record.restored(decoded(row.body)))
 
 
 def retire(pools: Pools, unit: Unit, vm: VM) -> None:

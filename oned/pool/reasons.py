@@ -1,6 +1,5 @@
 """Why things are as they are: recorded when the decision is taken, the last few of each VM."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,9 +11,10 @@ from sqlalchemy import select
 from oned import clock
 from oned.ids import Kind
 from oned.store import tables
+from oned.store.body import decoded, encoded
 from oned.store.database import Database
 from oned.store.expire import delete
-from oned.store.unit import Unit, encoded
+from oned.store.unit import Unit
 from oned.vm.states import DONE, HOLD, PENDING
 from oned.vm.vm import VM
 
@@ -102,7 +102,7 @@ class Reasons:
         rows = await self._database.read(statement.order_by(table.c.at, table.c.slot))
         last = self._last.get(oid, rows[-1].slot if rows else 0)
         ordered = sorted(rows, key=lambda row: (last - row.slot) % KEPT)
-        return [Reason(**json.loads(row.body)) for row in ordered]
+        return [Reason(**decoded(row.body)) for row in ordered]
 
 
 def read_report(text: str) -> list[Verdict]:

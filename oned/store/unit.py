@@ -1,7 +1,6 @@
 """The unit of work: objects, rows and commands that reach the disk together or not at all."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from oned.document.object import PoolObject
 from oned.errors import StoreFailed
 from oned.ids import Kind
 from oned.store import tables
+from oned.store.body import encoded
 from oned.store.changes import Changes, put, remove
 from oned.store.database import Database
 from oned.store.events import Change
@@ -29,9 +29,6 @@ TABLES: dict[str, Table] = {
     "ACL": tables.acl,
 }
 """The table of each kind of object, by Kind.name."""
-
-encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-"""The JSON of a body column."""
 
 
 class Desk(Protocol):
