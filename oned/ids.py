@@ -9,6 +9,9 @@ UserId = NewType("UserId", int)
 GroupId = NewType("GroupId", int)
 ClusterId = NewType("ClusterId", int)
 DatastoreId = NewType("DatastoreId", int)
+NetworkId = NewType("NetworkId", int)
+ImageId = NewType("ImageId", int)
+TemplateId = NewType("TemplateId", int)
 
 ONEADMIN = UserId(0)
 ADMIN_GROUP, USERS_GROUP = GroupId(0), GroupId(1)
@@ -19,7 +22,10 @@ FIRST_USER_MADE = 100
 
 
 class Kind(Enum):
-    """A kind of pool object: the value is its name in messages ("Error getting virtual machine [3].")."""
+    """A kind of pool object: the value is its name in messages ("Error getting virtual machine [3].").
+
+    The member's name is that of ACL rules, and the one in "NAME is already taken by NET 3.".
+    """
 
     VM = "virtual machine"
     HOST = "host"
@@ -27,5 +33,8 @@ class Kind(Enum):
     GROUP = "group"
     CLUSTER = "cluster"
     DATASTORE = "datastore"
+    NET = "virtual network"
+    IMAGE = "image"
+    TEMPLATE = "virtual machine template"
     ACL = "ACL"
     ZONE = "zone"

@@ -12,7 +12,6 @@ from oned.document.element import escape
 from oned.document.object import Owned, PoolObject
 from oned.document.permissions import MANAGE, USE, Permissions
 from oned.errors import ActionError, BadArgument, InternalError, NoRoom, NotAuthorized
-from oned.ids import Kind
 from oned.mad.monitor import Monitor
 from oned.mad.operations import Operations
 from oned.mad.recovery import recover
@@ -127,8 +126,7 @@ class Call:
         """Whether the caller may use the object of a change; objects that are gone only oneadmin's group sees."""
         if self.user.is_admin:
             return True
-        pools = self.pools
-        item = pools.vms.peek(change.oid) if change.kind is Kind.VM else pools.hosts.peek(change.oid)
+        item = self.pools.of(change.kind).peek(change.oid)
         return item is not None and self.may(USE, item)
 
     def updated(self, old: Template, text: str, append: int) -> Template:
@@ -157,14 +155,15 @@ class Call:
         self.unit.touch(item)
 
     def set_owner(self, item: Owned, uid: int, gid: int) -> None:
-        """Give an object to another user or group (-1 keeps one); needs rights on both."""
+        """Give an object to another user or group (-1 keeps one); needs rights on both. NameTaken if he has one."""
         if uid >= 0:
             self.demand(MANAGE, self.pools.users.get(uid))
         if gid >= 0:
             self.demand(USE, self.pools.groups.get(gid))
-        item.uid = uid if uid >= 0 else item.uid
-        item.gid = gid if gid >= 0 else item.gid
-        self.unit.touch(item)
+        owner, pool = (uid if uid >= 0 else item.uid), self.pools.of(item.kind)
+        if owner != item.uid:
+            pool.claim(item.name, owner)
+        pool.give(self.unit, item, owner, gid if gid >= 0 else item.gid)
 
     def resize(self, vm: VM, wanted: Template, *, enforce: bool) -> None:
         """Give a resting VM another capacity; what it takes of its host changes with it."""

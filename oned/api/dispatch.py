@@ -13,13 +13,12 @@ from oned.api import calllog, introspection
 from oned.api.arguments import Form, bind
 from oned.api.call import Call, Document, Pieces, Services
 from oned.api.registry import METHODS, Method, Operation, Right
-from oned.document.object import PoolObject
+from oned.document.object import Owned, PoolObject
 from oned.document.permissions import ADMIN, MANAGE, USE
 from oned.errors import InternalError, NoExists, NotAuthorized, OneError, StoreFailed
 from oned.ids import Kind
 from oned.pool.pool import Pool
 from oned.user.user import User
-from oned.vm.vm import VM
 from oned.wire import xmlrpc
 from oned.wire.http import Peer
 
@@ -164,7 +163,7 @@ def _operation_levels(services: Services) -> dict[str, int]:
 
 def _refuse_locked(call: Call, right: int, item: PoolObject) -> None:
     """A locked object refuses what its lock covers, to everybody."""
-    lock = item.lock if isinstance(item, VM) else None
+    lock = item.lock if isinstance(item, Owned) else None
     if lock is not None and right >= LOCK_COVERS[lock["LOCKED"]] and not call.method.endswith("lock"):
         raise NotAuthorized(uid=call.user.id, reason=f"{item.kind.name} is locked. [{item.id}]")
 

@@ -2,14 +2,15 @@
 
 from oned.api.call import Call, Pieces
 from oned.api.listing import whole
+from oned.api.owned import rename_to
 from oned.api.registry import ADMIN, USE, alias, method
 from oned.api.samples import samples
 from oned.errors import ActionError, InternalError
 from oned.host.host import Host
 from oned.host.states import STATUS, HostState
 from oned.ids import DEFAULT_CLUSTER, Kind
+from oned.names import check_name
 from oned.store import tables
-from oned.vm.allocate import check_name
 
 ENABLED, DISABLED = 0, 1
 
@@ -43,7 +44,7 @@ def allocate(
         if not value.strip():
             raise InternalError(detail=f"{word}_NAME cannot be empty. Give a driver's name of oned.conf")
     name = check_name(name)
-    call.pools.hosts.claim(name, "HOST")
+    call.pools.hosts.claim(name)
     host = Host(call.pools.hosts.next_id(call.unit), name, im_mad.strip(), vm_mad.strip())
     host.vn_mad, host.tm_mad, host.cluster = vn_mad, tm_mad, home.id
     call.pools.hosts.add(call.unit, host)
@@ -109,16 +110,9 @@ def update(call: Call, host: Host, template: str, append: int = 0) -> Host:
 @method("one.host.rename", host=ADMIN)
 def rename(call: Call, host: Host, name: str) -> Host:
     """Give a host another name; drivers reach it by that. Errors: NO_EXISTS, AUTHORIZATION, ACTION. Since: 4.4."""
-    try:
-        name = check_name(name)
-    except InternalError as error:
-        raise ActionError(detail=str(error)) from error
-    holder = call.pools.hosts.find(name)
-    if holder is not None and holder is not host:
-        raise ActionError(detail=f"host cannot be renamed to {name} because it collides with host {holder.id}")
     if host.vms:
         raise ActionError(detail="A host with VMs cannot be renamed: their drivers know it by its name. Flush it first")
-    call.pools.hosts.rename(call.unit, host, name)
+    rename_to(call, host, name)
     return host
 
 

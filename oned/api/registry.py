@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar, get_origin, get_type_hints
 
-from oned.document.object import PoolObject
+from oned.document.object import Owned, PoolObject
 from oned.document.permissions import ADMIN, CREATE, MANAGE, USE
 from oned.ids import Kind
 
@@ -108,12 +108,15 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def method(
-    name: str, *, forms: Iterable[str] = (), reads: bool = False, **rights: Right
+    name: str, *, forms: Iterable[str] = (), reads: bool = False, of: type[PoolObject] = PoolObject, **rights: Right
 ) -> Callable[[Handler], Handler]:
-    """Declare a method. A form is a blank-separated list of parameter names."""
+    """Declare a method. A form is a blank-separated list of parameter names.
+
+    of  the class that a parameter of type Owned or PoolObject is of: the handler serves several kinds of objects
+    """
 
     def register(handler: Handler) -> Handler:
-        parameters = _parameters(handler)
+        parameters = _parameters(handler, of)
         lists = tuple(tuple(form.split()) for form in forms) or _prefixes(parameters)
         METHODS[name] = Method(name, handler, parameters, lists, rights, inspect.iscoroutinefunction(handler), reads)
         return handler
@@ -127,14 +130,16 @@ def alias(old: str, name: str) -> None:
     METHODS[old] = replace(made, name=old, alias_of=name)
 
 
-def _parameters(handler: Callable[..., Any]) -> dict[str, Parameter]:
+def _parameters(handler: Callable[..., Any], of: type[PoolObject]) -> dict[str, Parameter]:
     hints = get_type_hints(handler)
     listed = list(inspect.signature(handler).parameters.values())[1:]
-    return {item.name: Parameter(item.name, _wire_type(hints[item.name]), item.default) for item in listed}
+    return {item.name: Parameter(item.name, _wire_type(hints[item.name], of), item.default) for item in listed}
 
 
-def _wire_type(hint: Any) -> type:
+def _wire_type(hint: Any, of: type[PoolObject]) -> type:
     """The type of a parameter; a sequence of whatever travels as an array."""
+    if hint in (Owned, PoolObject):
+        return of
     made: type = list if get_origin(hint) is Sequence else hint
     return made
 

@@ -11,9 +11,9 @@ from oned.api.registry import ADMIN, MANAGE, USE, method
 from oned.auth import passwords
 from oned.errors import ActionError, BadArgument, InternalError
 from oned.ids import ADMIN_GROUP, ONEADMIN, USERS_GROUP, Kind
+from oned.names import check_name
 from oned.user.group import Group
 from oned.user.user import NO_QUOTAS, User
-from oned.vm.allocate import check_name
 
 CORE = "core"
 MOST_TOKENS = 50
@@ -62,7 +62,7 @@ async def allocate(call: Call, name: str, password: str, driver: str = CORE, gro
             call.demand(MANAGE, call.pools.groups.get(gid))
     name, driver = _checked_user_name(name), driver or CORE
     kept = await _stored(call, password, driver)
-    call.pools.users.claim(name, "USER")
+    call.pools.users.claim(name)
     wanted = [call.pools.groups.get(gid).id for gid in groups] or [_default_group(call)]
     user = User(call.pools.users.next_id(call.unit), name, wanted[0], kept)
     user.groups, user.auth_driver = list(dict.fromkeys(wanted)), driver

@@ -2,13 +2,15 @@
 
 from oned import clock
 from oned.api.call import Call, Document, Pieces
+from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
 from oned.api.placement import check_room, placement
-from oned.api.registry import ADMIN, MANAGE, USE, Operation, alias, method, operation
+from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
 from oned.api.samples import samples
 from oned.document.permissions import default_octal
-from oned.errors import ActionError, BadArgument, InternalError
+from oned.errors import ActionError, BadArgument
 from oned.host.host import Host
 from oned.ids import Kind
+from oned.names import check_name
 from oned.pool.reasons import SCHED_MESSAGE
 from oned.store import tables
 from oned.template.template import Template
@@ -55,8 +57,7 @@ ACTIONS: dict[str, str] = {
 RIGHT_OF_ACTION = {"delete": "delete", "recreate": "delete", "resched": "resched", "unresched": "resched"}
 RECOVERIES = ("failure", "success", "retry", "delete", "recreate", "delete-db")
 MIGRATIONS = ("migrate", "migrate poweroff", "migrate poweroff-hard")
-LOCK_LEVELS = {1: 1, 2: 2, 3: 3, 4: 1}
-REPLACE, MERGE = 0, 1
+SPACE = Space("one.vm", VM)
 
 
 @method("one.vm.allocate")
@@ -73,7 +74,7 @@ def allocate(call: Call, template: str, hold: bool = False) -> VM:
     _check_restricted(call, given)
     rules.check_capacity(given)
     rules.check_disks(given)
-    name = rules.check_name(given.get("NAME")) if given.get("NAME") else ""
+    name = check_name(given.get("NAME")) if given.get("NAME") else ""
     octal = default_octal(user.umask(setting("DEFAULT_UMASK")), admin=user.is_admin)
     vm = VM(-1, name, (user.id, user.gid), octal)
     rules.fill(vm, given, setting("DEFAULT_DEVICE_PREFIX"))
@@ -192,17 +193,6 @@ def recover(call: Call, vm: VM, operation: int = -1, success: bool = False) -> V
     return vm
 
 
-@method("one.vm.rename", vm=operation("rename"))
-def rename(call: Call, vm: VM, name: str) -> VM:
-    """Give the VM another name. Errors: NO_EXISTS, AUTHORIZATION, ACTION (bad name). Since: 4.0."""
-    try:
-        name = rules.check_name(name)
-    except InternalError as error:
-        raise ActionError(detail=str(error)) from error
-    call.pools.vms.rename(call.unit, vm, name)
-    return vm
-
-
 @method("one.vm.update", vm=operation("update"))
 def update(call: Call, vm: VM, template: str, append: int = REPLACE) -> VM:
     """Change the USER_TEMPLATE of a VM.
@@ -215,67 +205,6 @@ def update(call: Call, vm: VM, template: str, append: int = REPLACE) -> VM:
     updated = call.updated(vm.user_template, template, append)
     _check_restricted(call, updated, vm.user_template)
     vm.user_template = updated
-    call.unit.touch(vm)
-    return vm
-
-
-def _right_of_chmod(call: Call, **arguments: object) -> int:
-    vm = arguments["vm"]
-    assert isinstance(vm, VM)
-    asked = (arguments["owner_a"], arguments["group_a"], arguments["other_a"])
-    return ADMIN if any(bit != -1 for bit in asked) and not _same_admin_bits(vm, asked) else MANAGE
-
-
-def _same_admin_bits(vm: VM, asked: tuple[object, ...]) -> bool:
-    return all(bit == -1 or bool(bit) == vm.permissions.grants(who, ADMIN) for who, bit in enumerate(asked))
-
-
-@method("one.vm.chmod", vm=_right_of_chmod)
-def chmod(
-    call: Call, vm: VM, owner_u: int, owner_m: int, owner_a: int, group_u: int, group_m: int, group_a: int,
-    other_u: int, other_m: int, other_a: int,
-) -> VM:  # fmt: skip
-    """Set the nine permission bits: -1 leaves one, 0 and 1 set it.
-
-    Needs MANAGE, or ADMIN when one of the A bits changes.
-    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (another number).
-    Since: 3.2.
-    """
-    bits = (owner_u, owner_m, owner_a, group_u, group_m, group_a, other_u, other_m, other_a)
-    call.set_bits(vm, bits)
-    return vm
-
-
-@method("one.vm.chown", vm=MANAGE)
-def chown(call: Call, vm: VM, uid: int, gid: int) -> VM:
-    """Give the VM to another user or group; -1 keeps one. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.0."""
-    call.set_owner(vm, uid, gid)
-    return vm
-
-
-@method("one.vm.lock", vm=MANAGE)
-def lock(call: Call, vm: VM, level: int, test: bool = False) -> VM:
-    """Lock a VM against use (1), management (2), administration (3) or all of them (4).
-
-    test  fail if it is locked already, instead of locking it anew
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (level; locked).
-    Since: 5.6.
-    """
-    if level not in LOCK_LEVELS:
-        raise ActionError(detail="Wrong lock level specified. It is 1 (use), 2 (manage), 3 (admin) or 4 (all)")
-    if test and vm.lock is not None:
-        raise ActionError(detail=str(vm.lock["TIME"]))
-    vm.lock = {
-        "LOCKED": LOCK_LEVELS[level], "OWNER": call.user.id, "TIME": clock.stamp(), "REQ_ID": call.request,
-    }  # fmt: skip
-    call.unit.touch(vm)
-    return vm
-
-
-@method("one.vm.unlock", vm=MANAGE)
-def unlock(call: Call, vm: VM) -> VM:
-    """Take the lock off. Errors: NO_EXISTS, AUTHORIZATION. Since: 5.6."""
-    vm.lock = None
     call.unit.touch(vm)
     return vm
 
@@ -307,6 +236,9 @@ async def monitoring(call: Call, vm: VM) -> Pieces:
     return await samples(call, tables.vm_monitoring, {vm.id})
 
 
+add_owners(SPACE)
+add_rename(SPACE, operation("rename"))
+add_locks(SPACE)
 for old, new in (
     ("one.vmallocate", "one.vm.allocate"),
     ("one.vmdeploy", "one.vm.deploy"),

@@ -12,7 +12,7 @@ from oned.api.introspection import SYSTEM
 from oned.api.registry import METHODS, REQUIRED, Method, Operation, Parameter
 from oned.config import SETTINGS
 from oned.docs.markdown import block, code, codes, heading, joined, table
-from oned.document.object import PoolObject
+from oned.document.object import Owned, PoolObject
 from oned.document.permissions import ADMIN, CREATE, MANAGE, USE
 
 HEAD = """# XML-RPC methods
@@ -136,7 +136,8 @@ def _facts(method: Method, told: Help, known: Mapping[str, Method]) -> Iterator[
 def _answer(method: Method) -> str:
     wanted = get_type_hints(method.handler)["return"]
     if isinstance(wanted, type) and issubclass(wanted, PoolObject):
-        return f"the id of the {_kind(wanted)}"
+        shared = wanted in (Owned, PoolObject)
+        return f"the id of the {_kind(method.parameters['item'].type if shared else wanted)}"
     return _ANSWERS.get(wanted, "an XML document")
 
 

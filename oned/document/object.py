@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from oned.document.element import Element, document, escape
+from oned.document.element import Element, document, escape, tag, wrap
 from oned.document.permissions import Permissions
 from oned.ids import Kind
 from oned.template.render import from_plain
@@ -93,10 +93,14 @@ class PoolObject:
 
 
 class Owned(PoolObject):
-    """An object with an owner, a group and permission bits, stored under "octal"."""
+    """An object with an owner, a group and permission bits, stored under "octal".
 
-    STORED: ClassVar[tuple[str, ...]] = ("name", "uid", "gid", "octal")
+    lock  LOCKED (level), OWNER, TIME, REQ_ID, while it is locked
+    """
+
+    STORED: ClassVar[tuple[str, ...]] = ("name", "uid", "gid", "octal", "lock")
     template: Template
+    lock: dict[str, int] | None = None
 
     def columns(self) -> dict[str, object]:
         return {"name": self.name, "uid": self.uid, "gid": self.gid}
@@ -108,6 +112,15 @@ class Owned(PoolObject):
     @octal.setter
     def octal(self, value: int) -> None:
         self.permissions = Permissions(value)
+
+
+def lock_element() -> Element:
+    """LOCK, which is absent while nothing is locked."""
+    return Element("LOCK", "only while locked: LOCKED, OWNER, TIME, REQ_ID", xml=_lock)
+
+
+def _lock(item: Owned, _view: View) -> str:
+    return "" if item.lock is None else wrap("LOCK", "".join(tag(name, value) for name, value in item.lock.items()))
 
 
 def owner_elements() -> tuple[Element, ...]:

@@ -1,6 +1,7 @@
 """A pool: live objects in memory, found by id or name, listed as ready-made bytes."""
 
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import Generic, TypeVar
 
 from oned.document.object import PoolObject, View
@@ -13,17 +14,22 @@ from oned.store.unit import Unit
 T = TypeVar("T", bound=PoolObject)
 
 
+class Names(Enum):
+    """Where a name may occur once only."""
+
+    POOL = "in the pool"
+    OWNER = "among the objects of one owner"
+    FREE = "nowhere: any number of objects may share it"
+
+
 class Pool(Generic[T]):
-    """Objects of one kind, in ascending order of their ids.
+    """Objects of one kind, in ascending order of their ids."""
 
-    unique  names are unique over the whole pool, not per owner
-    """
-
-    def __init__(self, kind: Kind, root: str, view: View, *, unique: bool = True) -> None:
-        self.kind, self.root, self.view, self._unique = kind, root, view, unique
+    def __init__(self, kind: Kind, root: str, view: View, names: Names = Names.POOL) -> None:
+        self.kind, self.root, self.view, self._unique = kind, root, view, names
         self.last_id = -1
         self._items: dict[int, T] = {}
-        self._names: dict[str, T] = {}
+        self._names: dict[tuple[int, str], T] = {}
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._items.values())
@@ -45,18 +51,21 @@ class Pool(Generic[T]):
         """The object with the id, or None."""
         return self._items.get(oid)
 
-    def find(self, name: str) -> T | None:
-        """The object of that name, in a pool of unique names."""
-        return self._names.get(name)
+    def find(self, name: str, uid: int = -1) -> T | None:
+        """The object of that name; of that owner, where each owner has names of his own. None if there is none."""
+        return self._names.get(self._key(name, uid))
 
     def newest_first(self) -> Iterator[T]:
         return reversed(self._items.values())
 
-    def claim(self, name: str, word: str) -> None:
-        """Make sure that the name is free; NameTaken if it is not."""
-        holder = self._names.get(name)
-        if self._unique and holder is not None:
-            raise NameTaken(kind=word, id=holder.id)
+    def claim(self, name: str, uid: int = -1) -> None:
+        """Make sure that the name is free, for that owner where it matters; NameTaken if it is not."""
+        holder = self.find(name, uid)
+        if holder is not None:
+            raise NameTaken(kind=self.kind.name, id=holder.id)
+
+    def _key(self, name: str, uid: int) -> tuple[int, str]:
+        return (uid if self._unique is Names.OWNER else -1), name
 
     def next_id(self, unit: Unit) -> int:
         """A new id; it is never used again, even if the object goes."""
@@ -72,16 +81,25 @@ class Pool(Generic[T]):
     def admit(self, item: T) -> None:
         """Keep an object that is on disk already."""
         self._items[item.id] = item
-        if self._unique:
-            self._names[item.name] = item
+        self._enter(item)
         self.last_id = max(self.last_id, item.id)
+
+    def _enter(self, item: T) -> None:
+        if self._unique is not Names.FREE:
+            self._names[self._key(item.name, item.uid)] = item
 
     def rename(self, unit: Unit, item: T, name: str) -> None:
         """Give another name; it must be claimed."""
-        self._names.pop(item.name, None)
+        self._forget_name(item)
         item.name = name
-        if self._unique:
-            self._names[name] = item
+        self._enter(item)
+        unit.touch(item)
+
+    def give(self, unit: Unit, item: T, uid: int, gid: int) -> None:
+        """Give the object to another owner and group; its name must be claimed for him."""
+        self._forget_name(item)
+        item.uid, item.gid = uid, gid
+        self._enter(item)
         unit.touch(item)
 
     def drop(self, unit: Unit, item: T) -> None:
@@ -92,8 +110,12 @@ class Pool(Generic[T]):
     def evict(self, item: T) -> None:
         """Keep the object no longer in memory; its row stays."""
         self._items.pop(item.id, None)
-        if self._names.get(item.name) is item:
-            del self._names[item.name]
+        self._forget_name(item)
+
+    def _forget_name(self, item: T) -> None:
+        key = self._key(item.name, item.uid)
+        if self._names.get(key) is item:
+            del self._names[key]
 
     def clear(self) -> None:
         """Forget all objects, to read them again."""

@@ -12,7 +12,7 @@ from oned.host.host import Host
 from oned.ids import Kind
 from oned.pool.acl import Rule
 from oned.pool.ledger import Ledger
-from oned.pool.pool import Pool
+from oned.pool.pool import Names, Pool
 from oned.pool.turns import AT_ONCE
 from oned.store import tables
 from oned.store.body import decoded
@@ -49,13 +49,13 @@ class Pools:
 
     def __init__(self, *, strict: bool = False, classic_failed: bool = False) -> None:
         self.view = View(self._user_name, self._group_name, self._cluster_name, strict, classic_failed)
-        self.vms: Pool[VM] = Pool(Kind.VM, "VM_POOL", self.view, unique=False)
+        self.vms: Pool[VM] = Pool(Kind.VM, "VM_POOL", self.view, Names.FREE)
         self.hosts: Pool[Host] = Pool(Kind.HOST, "HOST_POOL", self.view)
         self.users: Pool[User] = Pool(Kind.USER, "USER_POOL", self.view)
         self.groups: Pool[Group] = Pool(Kind.GROUP, "GROUP_POOL", self.view)
         self.clusters: Pool[Cluster] = Pool(Kind.CLUSTER, "CLUSTER_POOL", self.view)
         self.datastores: Pool[Datastore] = Pool(Kind.DATASTORE, "DATASTORE_POOL", self.view)
-        self.rules: Pool[Rule] = Pool(Kind.ACL, "ACL_POOL", self.view, unique=False)
+        self.rules: Pool[Rule] = Pool(Kind.ACL, "ACL_POOL", self.view, Names.FREE)
         self.ledger = Ledger(self.hosts)
         self.classes: tuple[tuple[Pool[Any], Table, type[PoolObject]], ...] = (
             (self.users, tables.user_pool, User),
@@ -66,6 +66,10 @@ class Pools:
             (self.rules, tables.acl, Rule),
             (self.vms, tables.vm_pool, VM),
         )
+
+    def of(self, kind: Kind) -> Pool[Any]:
+        """The pool of a kind."""
+        return next(pool for pool, _, _ in self.classes if pool.kind is kind)
 
     def load(self, database: Database) -> None:
         """Read all live objects; what was in memory before is forgotten once everything is read."""

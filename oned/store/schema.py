@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in migrate/versions; a test compares the two."""
 
 
@@ -19,8 +19,8 @@ def revision(connection: Connection) -> str:
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
-def upgrade(engine: Engine) -> str:
-    """Run the revisions that are missing. Answers the revision it came from. SchemaError for a newer data base."""
+def upgrade(engine: Engine, to: str = HEAD) -> str:
+    """Run the revisions that are missing, up to one. Answers where it came from. SchemaError for a newer data base."""
     with engine.begin() as connection:
         before = revision(connection)
         if before == HEAD:
@@ -28,15 +28,15 @@ def upgrade(engine: Engine) -> str:
         if before > HEAD:
             detail = f"The data base has schema {before}, this release knows up to {HEAD}"
             raise SchemaError(f"{detail}. Use the release that made it, or restore an older backup (onedb restore)")
-        _run(connection)
+        _run(connection, to)
     return before
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, to: str) -> None:
     from alembic import command  # half a second that a start without revisions need not pay
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrate"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

@@ -34,6 +34,9 @@ user_pool = _pool("user_pool")
 group_pool = _pool("group_pool")
 cluster_pool = _pool("cluster_pool")
 datastore_pool = _pool("datastore_pool", *_owner())
+network_pool = _pool("network_pool", *_owner())
+image_pool = _pool("image_pool", *_owner())
+template_pool = _pool("template_pool", *_owner())
 acl = _pool("acl")
 
 history = Table(
@@ -55,6 +58,32 @@ host_monitoring = Table(
     metadata,
     Column("oid", Integer, primary_key=True, autoincrement=False),
     Column("at", Integer, primary_key=True, autoincrement=False),
+    Column("body", Body, nullable=False),
+)
+lease = Table(
+    "lease",
+    metadata,
+    Column("network", Integer, primary_key=True, autoincrement=False),
+    Column("ar", Integer, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("holder", String(8), nullable=False),
+    Column("oid", Integer, nullable=False),
+)
+"""Addresses in use, by the number of their range and their place in it. Holder: a Kind.name, or HOLD with oid -1."""
+quota_limit = Table(
+    "quota_limit",
+    metadata,
+    Column("holder", String(8), primary_key=True),
+    Column("oid", Integer, primary_key=True, autoincrement=False),
+    Column("body", Body, nullable=False),
+)
+"""Limits only, usage is derived. Holder: USER or GROUP; oid -1 has the defaults of that kind."""
+hook_log = Table(
+    "hook_log",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("hook", String(128), nullable=False),
+    Column("at", Integer, nullable=False),
     Column("body", Body, nullable=False),
 )
 intent = Table(
@@ -79,7 +108,7 @@ reason = Table(
     Column("at", Integer, nullable=False, server_default="0"),
     Column("body", Body, nullable=False),
 )
-for _table in (vm_monitoring, host_monitoring, reason):
+for _table in (vm_monitoring, host_monitoring, reason, hook_log):
     Index(f"{_table.name}_at", _table.c.at)
 meta = Table(
     "meta",
@@ -89,4 +118,7 @@ meta = Table(
 )
 """Names: last_<kind> (the last id given: none is used twice), events (no event number below it was used), probe."""
 
-POOLS: tuple[Table, ...] = (vm_pool, host_pool, user_pool, group_pool, cluster_pool, datastore_pool, acl)
+POOLS: tuple[Table, ...] = (
+    vm_pool, host_pool, user_pool, group_pool, cluster_pool, datastore_pool, network_pool, image_pool, template_pool,
+    acl,
+)  # fmt: skip

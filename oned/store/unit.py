@@ -26,6 +26,9 @@ TABLES: dict[str, Table] = {
     "GROUP": tables.group_pool,
     "CLUSTER": tables.cluster_pool,
     "DATASTORE": tables.datastore_pool,
+    "NET": tables.network_pool,
+    "IMAGE": tables.image_pool,
+    "TEMPLATE": tables.template_pool,
     "ACL": tables.acl,
 }
 """The table of each kind of object, by Kind.name."""

@@ -54,9 +54,6 @@ ENGINE = frozenset(
 CLASSIC_NAMES = {"REQUIREMENTS": "SCHED_REQUIREMENTS", "RANK": "SCHED_RANK"}
 """Names up to 3.8 → names since 4.0; the old one is dropped where the new one is given."""
 
-LONGEST_NAME = 128
-FORBIDDEN = "&|:\\\";/'#{}$<>"
-_BLANK = re.compile(r"[\x00-\x1f\x7f]")
 _WORD = re.compile(r"[A-Za-z0-9_.-]+"), "one word of letters, digits and _ . -"
 WORDS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "SIZE": (re.compile(r"[0-9]+"), "a whole number of MiB"),
@@ -66,21 +63,6 @@ WORDS: Mapping[str, tuple[re.Pattern[str], str]] = {
 """Attributes of disks that become a word of a script or the name of a device: what each may be."""
 NOTHING = Template()
 CONTEXT_LETTER, FIRST_LETTERS = "b", "acdefghijklmnopqrstuvwxyz"
-
-
-def check_name(name: str) -> str:
-    """The name, without blanks around it. InternalError with the rule it breaks."""
-    name = name.strip()
-    if not name:
-        raise InternalError(detail="Invalid NAME, it cannot be empty")
-    if len(name.encode()) > LONGEST_NAME:
-        raise InternalError(detail=f"Invalid NAME, max length is {LONGEST_NAME} chars")
-    bad = next((char for char in name if char in FORBIDDEN or _BLANK.match(char)), None)
-    if bad is not None:
-        raise InternalError(
-            detail=f"Invalid NAME, char '{bad if bad.isprintable() else repr(bad)[1:-1]}' is not allowed"
-        )
-    return name
 
 
 def check_restricted(template: Template, restricted: Iterable[str], uid: int, before: Template = NOTHING) -> None:

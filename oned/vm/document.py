@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from oned.document.element import Element, escape, plain, tag, wrap
-from oned.document.object import View, owner_elements
+from oned.document.element import Element, escape, plain, wrap
+from oned.document.object import View, lock_element, owner_elements
 from oned.template.render import xml as template_xml
 from oned.vm.history import classic_history_xml, history_xml
 from oned.vm.states import FAILED
@@ -36,10 +36,6 @@ def _monitoring(vm: "VM", _view: View) -> str:
     return wrap("MONITORING", inner)
 
 
-def _lock(vm: "VM", _view: View) -> str:
-    return "" if vm.lock is None else wrap("LOCK", "".join(tag(name, value) for name, value in vm.lock.items()))
-
-
 def _sample(name: str) -> Callable[["VM", View], object]:
     return lambda vm, _view: vm.monitoring.get(name, "0").partition(".")[0]
 
@@ -69,7 +65,7 @@ ELEMENTS = (
     Element("CPU", "last monitored CPU, percent of one core", value=_sample("CPU"), classic=True),
     Element("NET_TX", "bytes sent", value=_sample("NETTX"), classic=True),
     Element("NET_RX", "bytes received", value=_sample("NETRX"), classic=True),
-    Element("LOCK", "only while locked: LOCKED, OWNER, TIME, REQ_ID", xml=_lock),
+    lock_element(),
     Element("MONITORING", "the last sample", xml=_monitoring),
     Element("SCHED_ACTIONS", "planned actions", xml=lambda *_: "<SCHED_ACTIONS/>"),
     Element("TEMPLATE", "what the engine understands", xml=lambda vm, _: template_xml(vm.template)),

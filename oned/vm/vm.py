@@ -46,7 +46,6 @@ class VM(Owned):
     etime: int = 0
     deploy_id: str = ""
     resched: int = 0
-    lock: dict[str, int] | None = None
     last_poll: int = 0
     state: State = INIT
     previous: State = INIT
