@@ -1,23 +1,20 @@
 """one.vm.*: one virtual machine."""
 
-from oned import clock
 from oned.api.call import Call, Document, Pieces
+from oned.api.new_vm import check_restricted, make_vm
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
 from oned.api.placement import check_room, placement
 from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
 from oned.api.samples import samples
-from oned.document.permissions import default_octal
 from oned.errors import ActionError, BadArgument
 from oned.host.host import Host
 from oned.ids import Kind
-from oned.names import check_name
 from oned.pool.reasons import SCHED_MESSAGE
 from oned.store import tables
-from oned.template.template import Template
 from oned.vm import allocate as rules
 from oned.vm.document import full_document
 from oned.vm.fire import find, wrong_state
-from oned.vm.states import HOLD, PENDING, RUNNING
+from oned.vm.states import RUNNING
 from oned.vm.vm import VM
 
 ACTIONS: dict[str, str] = {
@@ -70,27 +67,8 @@ def allocate(call: Call, template: str, hold: bool = False) -> VM:
     """
     call.services.rights.demand_create(call.user, Kind.VM)
     given = call.template(template)
-    user, setting = call.user, call.services.setting
-    _check_restricted(call, given)
-    rules.check_capacity(given)
-    rules.check_disks(given)
-    name = check_name(given.get("NAME")) if given.get("NAME") else ""
-    octal = default_octal(user.umask(setting("DEFAULT_UMASK")), admin=user.is_admin)
-    vm = VM(-1, name, (user.id, user.gid), octal)
-    rules.fill(vm, given, setting("DEFAULT_DEVICE_PREFIX"))
-    vm.id = call.pools.vms.next_id(call.unit)
-    vm.name = name or f"one-{vm.id}"
-    vm.template.set("VMID", str(vm.id))
-    vm.stime = clock.stamp()
-    vm.state = HOLD if hold or given.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
-    call.pools.vms.add(call.unit, vm)
-    call.created(vm, str(vm.state))
-    return vm
-
-
-def _check_restricted(call: Call, given: Template, before: Template = rules.NOTHING) -> None:
-    if not call.user.is_admin:
-        rules.check_restricted(given, call.services.setting("VM_RESTRICTED_ATTR"), call.user.id, before)
+    check_restricted(call, given)
+    return make_vm(call, given, hold=hold)
 
 
 @method("one.vm.info", reads=True, vm=USE)
@@ -203,7 +181,7 @@ def update(call: Call, vm: VM, template: str, append: int = REPLACE) -> VM:
     Since: 4.0; append 4.2.
     """
     updated = call.updated(vm.user_template, template, append)
-    _check_restricted(call, updated, vm.user_template)
+    check_restricted(call, updated, vm.user_template)
     vm.user_template = updated
     call.unit.touch(vm)
     return vm
@@ -224,7 +202,7 @@ def resize(call: Call, vm: VM, template: str, enforce: bool = True) -> VM:
     for name in ("CPU", "VCPU", "MEMORY"):
         if name in given:
             wanted.set(name, given.get(name))
-    _check_restricted(call, wanted, vm.template)
+    check_restricted(call, wanted, vm.template)
     rules.check_capacity(wanted)
     call.resize(vm, wanted, enforce=enforce or not call.user.is_admin)
     return vm

@@ -1,0 +1,55 @@
+"""How a VM is made, for every method that makes one: one.vm.allocate and one.template.instantiate.
+
+Each part that the VM needs is found first and taken then (share/doc/design/002-objects.md): whatever refuses it,
+refuses before anything is changed.
+"""
+
+from oned import clock
+from oned.api.call import Call
+from oned.document.permissions import default_octal
+from oned.names import check_name
+from oned.template.template import Template
+from oned.vm import allocate as rules
+from oned.vm.states import HOLD, PENDING
+from oned.vm.vm import VM
+
+DEFAULT_PREFIX = "one"
+
+
+def make_vm(call: Call, template: Template, *, hold: bool = False, prefix: str = DEFAULT_PREFIX) -> VM:
+    """A new VM of the caller, made of a template whose attributes he may use; it waits for the scheduler.
+
+    hold    it waits for release instead
+    prefix  a VM without a NAME is called PREFIX-ID
+    Errors: INTERNAL (the template).
+    """
+    vm = found_vm(call, template, hold=hold)
+    vm.id = call.pools.vms.next_id(call.unit)
+    vm.name = vm.name or f"{prefix}-{vm.id}"
+    vm.template.set("VMID", str(vm.id))
+    vm.stime = clock.stamp()
+    call.pools.vms.add(call.unit, vm)
+    call.created(vm, str(vm.state))
+    return vm
+
+
+def found_vm(call: Call, template: Template, *, hold: bool = False) -> VM:
+    """The VM that would be made, without an id and in no pool. Raises what refuses it; changes nothing."""
+    user, setting = call.user, call.services.setting
+    rules.check_capacity(template)
+    rules.check_disks(template)
+    name = check_name(template.get("NAME")) if template.get("NAME") else ""
+    octal = default_octal(user.umask(setting("DEFAULT_UMASK")), admin=user.is_admin)
+    vm = VM(-1, name, (user.id, user.gid), octal)
+    rules.fill(vm, template.copy(), setting("DEFAULT_DEVICE_PREFIX"))
+    vm.state = HOLD if hold or template.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
+    return vm
+
+
+def check_restricted(call: Call, given: Template, before: Template = rules.NOTHING) -> None:
+    """NotAuthorized if the template sets, changes or drops what only oneadmin's group may set.
+
+    before  the template so far: what stays as it is may stay
+    """
+    if not call.user.is_admin:
+        rules.check_restricted(given, call.services.setting("VM_RESTRICTED_ATTR"), call.user.id, before)
