@@ -65,3 +65,10 @@ class NameTaken(InternalError):
 
 class StoreFailed(InternalError):
     text = "The change could not be stored and was undone: {detail}. Free space or repair the data base; reads go on."
+
+
+class AllocateFailed(OneError):
+    """A copy could not be made (5.0 and later: image.allocate, *.clone, persistent instantiate)."""
+
+    code = 0x4000
+    text = "Error allocating a new {kind}. {detail}"

@@ -9,6 +9,12 @@ FORBIDDEN = "&|:\\\";/'#{}$<>"
 _BLANK = re.compile(r"[\x00-\x1f\x7f]")
 
 
+def numbered(name: str, number: int) -> str:
+    """NAME-7: a name of its own for one of several, cut where it would be too long."""
+    end = f"-{number}"
+    return name.encode()[: LONGEST_NAME - len(end)].decode(errors="ignore") + end
+
+
 def check_name(name: str) -> str:
     """The name, without blanks around it. InternalError with the rule it breaks."""
     name = name.strip()

@@ -7,7 +7,7 @@ refuses before anything is changed.
 from oned import clock
 from oned.api.call import Call
 from oned.document.permissions import default_octal
-from oned.names import check_name
+from oned.names import check_name, numbered
 from oned.template.template import Template
 from oned.vm import allocate as rules
 from oned.vm.states import HOLD, PENDING
@@ -25,7 +25,7 @@ def make_vm(call: Call, template: Template, *, hold: bool = False, prefix: str =
     """
     vm = found_vm(call, template, hold=hold)
     vm.id = call.pools.vms.next_id(call.unit)
-    vm.name = vm.name or f"{prefix}-{vm.id}"
+    vm.name = vm.name or numbered(prefix, vm.id)
     vm.template.set("VMID", str(vm.id))
     vm.stime = clock.stamp()
     call.pools.vms.add(call.unit, vm)

@@ -61,6 +61,12 @@ def add_pool(space: Space) -> None:
 
 def add_owners(space: Space) -> None:
     """Declare chown and chmod."""
+    add_chown(space)
+    add_chmod(space)
+
+
+def add_chown(space: Space) -> None:
+    """Declare chown."""
 
     @method(f"{space.name}.chown", of=space.of, item=MANAGE)
     def chown(call: Call, item: Owned, uid: int, gid: int) -> Owned:
@@ -71,6 +77,10 @@ def add_owners(space: Space) -> None:
         """
         call.set_owner(item, uid, gid)
         return item
+
+
+def add_chmod(space: Space) -> None:
+    """Declare chmod."""
 
     @method(f"{space.name}.chmod", of=space.of, item=right_of_chmod)
     def chmod(

@@ -32,6 +32,7 @@ ADVICE = {
     "NameTaken": "Choose another name.",
     "StoreFailed": "Free space on the disk of the data base, or repair it (`onedb check`). Reads go on meanwhile; "
     "changes are taken again as soon as one can be stored.",
+    "AllocateFailed": "The text says what stands in the way: mostly a name that is taken.",
 }
 """Class → what the one who meets it does."""
 
@@ -42,6 +43,7 @@ WORDS = {
     0x0800: "ACTION",
     0x1000: "XML_RPC_API",
     0x2000: "INTERNAL",
+    0x4000: "ALLOCATE",
 }
 """Code → its name in OpenNebula, which the help of methods uses."""
 

@@ -23,6 +23,7 @@ from oned.user.user import User
 from oned.vm.history import Record
 from oned.vm.states import DONE
 from oned.vm.vm import VM
+from oned.vmtemplate.vmtemplate import VMTemplate
 
 T = TypeVar("T", bound=PoolObject)
 
@@ -55,6 +56,7 @@ class Pools:
         self.groups: Pool[Group] = Pool(Kind.GROUP, "GROUP_POOL", self.view)
         self.clusters: Pool[Cluster] = Pool(Kind.CLUSTER, "CLUSTER_POOL", self.view)
         self.datastores: Pool[Datastore] = Pool(Kind.DATASTORE, "DATASTORE_POOL", self.view)
+        self.templates: Pool[VMTemplate] = Pool(Kind.TEMPLATE, "VMTEMPLATE_POOL", self.view, Names.OWNER)
         self.rules: Pool[Rule] = Pool(Kind.ACL, "ACL_POOL", self.view, Names.FREE)
         self.ledger = Ledger(self.hosts)
         self.classes: tuple[tuple[Pool[Any], Table, type[PoolObject]], ...] = (
@@ -63,6 +65,7 @@ class Pools:
             (self.clusters, tables.cluster_pool, Cluster),
             (self.datastores, tables.datastore_pool, Datastore),
             (self.hosts, tables.host_pool, Host),
+            (self.templates, tables.template_pool, VMTemplate),
             (self.rules, tables.acl, Rule),
             (self.vms, tables.vm_pool, VM),
         )

@@ -1,0 +1,157 @@
+"""one.template.* and one.templatepool.*: what VMs are instantiated from."""
+
+from oned.api.call import Call, Pieces
+from oned.api.new_vm import check_restricted, make_vm
+from oned.api.owned import REPLACE, Space, add_chown, add_locks, add_pool, add_rename, right_of_chmod
+from oned.api.registry import MANAGE, USE, method
+from oned.document.permissions import default_octal
+from oned.errors import ActionError, AllocateFailed, InternalError, NameTaken
+from oned.ids import Kind
+from oned.names import check_name
+from oned.template.template import Template
+from oned.vm.vm import VM
+from oned.vmtemplate.instantiate import check_added, merged
+from oned.vmtemplate.vmtemplate import VMTemplate
+
+SPACE = Space("one.template", VMTemplate)
+WITH_IMAGES = "Images of templates are not copied, deleted or shared here yet. Do it to each image by itself"
+
+
+@method("one.template.allocate")
+def allocate(call: Call, template: str) -> VMTemplate:
+    """Keep a template (text or XML) under its NAME.
+
+    Errors: AUTHORIZATION, INTERNAL (the template, with line and column; its NAME is missing, bad or taken).
+    Since: 3.0.
+    """
+    call.services.rights.demand_create(call.user, Kind.TEMPLATE)
+    given = call.template(template)
+    check_restricted(call, given)
+    return _add(call, given.get("NAME"), given)
+
+
+def _add(call: Call, name: str, given: Template) -> VMTemplate:
+    """A new template of the caller. InternalError for a bad name, NameTaken for one that he has."""
+    user, pool = call.user, call.pools.templates
+    name = check_name(name)
+    pool.claim(name, user.id)
+    octal = default_octal(user.umask(call.services.setting("DEFAULT_UMASK")), admin=user.is_admin)
+    item = VMTemplate(pool.next_id(call.unit), name, (user.id, user.gid), octal)
+    item.template = given
+    item.template.remove("NAME")
+    pool.add(call.unit, item)
+    return item
+
+
+@method("one.template.info", reads=True, item=USE)
+def info(call: Call, item: VMTemplate, extended: bool = False, decrypt: bool = False) -> Pieces:
+    """The document of a template.
+
+    extended  with what its images and networks say
+    decrypt   accepted; nothing is encrypted here
+    Errors: NO_EXISTS, AUTHORIZATION.
+    Since: 3.0; extended 4.14; decrypt 5.12.
+    """
+    return Pieces([item.body(call.pools.view)])
+
+
+@method("one.template.instantiate", item=USE)
+def instantiate(
+    call: Call, item: VMTemplate, name: str, hold: bool = False, extra: str = "", persistent: bool = False
+) -> VM:
+    """Make a VM of a template; it waits for the scheduler. The answer is the VM's id.
+
+    name        of the VM; "" is the template's name, a minus and the VM's id
+    hold        it waits for release instead
+    extra       a template whose attributes replace those of the same names
+    persistent  on copies of the images that it keeps
+    Attributes of VM_RESTRICTED_ATTR that stand in the template may be used, but not given in `extra`, unless the caller
+    is of oneadmin's group.
+    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (the templates).
+    Since: 3.0; hold and extra 4.0; persistent 5.0.
+    """
+    _refuse_images(persistent)
+    given = call.template(extra)
+    if not call.user.is_admin:
+        check_added(item, given, call.services.setting("VM_RESTRICTED_ATTR"), call.user.id)
+    return make_vm(call, merged(item, given, name), hold=hold, prefix=item.name)
+
+
+def _refuse_images(asked: bool) -> None:
+    if asked:
+        raise ActionError(detail=WITH_IMAGES)
+
+
+@method("one.template.update", item=MANAGE)
+def update(call: Call, item: VMTemplate, template: str, append: int = REPLACE) -> VMTemplate:
+    """Change a template: append 0 replaces it, 1 merges the given attributes into it. Its name stays.
+
+    Attributes of VM_RESTRICTED_ATTR stay as they are, unless the caller is of oneadmin's group.
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template does not parse), XML_RPC_API (append).
+    Since: 3.0; append 4.2.
+    """
+    updated = call.updated(item.template, template, append)
+    updated.remove("NAME")
+    check_restricted(call, updated, item.template)
+    item.template = updated
+    call.unit.touch(item)
+    return item
+
+
+@method("one.template.delete", item=MANAGE)
+def delete(call: Call, item: VMTemplate, images: bool = False) -> VMTemplate:
+    """Delete a template; the VMs that were made of it stay.
+
+    images  with the images of its disks
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (images).
+    Since: 3.0; images 5.0.
+    """
+    _refuse_images(images)
+    call.pools.templates.drop(call.unit, item)
+    return item
+
+
+@method("one.template.clone", item=USE)
+def clone(call: Call, item: VMTemplate, name: str, images: bool = False) -> VMTemplate:
+    """A copy of a template that belongs to the caller; its id.
+
+    images  the copy gets copies of the images of its disks
+    Errors: NO_EXISTS, AUTHORIZATION, ALLOCATE (name taken or bad), ACTION (images).
+    Since: 3.6; images 5.0.
+    """
+    call.services.rights.demand_create(call.user, Kind.TEMPLATE)
+    _refuse_images(images)
+    try:
+        return _add(call, name, item.template.copy())
+    except (InternalError, NameTaken) as error:
+        raise AllocateFailed(kind=Kind.TEMPLATE.value, detail=error) from error
+
+
+@method("one.template.chmod", item=right_of_chmod)
+def chmod(
+    call: Call, item: VMTemplate, owner_u: int, owner_m: int, owner_a: int, group_u: int, group_m: int, group_a: int,
+    other_u: int, other_m: int, other_a: int, images: bool = False,
+) -> VMTemplate:  # fmt: skip
+    """Set the nine permission bits: -1 leaves one, 0 and 1 set it. Needs MANAGE, or ADMIN when an A bit changes.
+
+    images  those of the images of its disks too
+    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (another number), ACTION (images).
+    Since: 3.2; images 5.0.
+    """
+    _refuse_images(images)
+    bits = (owner_u, owner_m, owner_a, group_u, group_m, group_a, other_u, other_m, other_a)
+    call.set_bits(item, bits)
+    return item
+
+
+@method("one.template.publish", item=MANAGE)
+def publish(call: Call, item: VMTemplate, public: bool) -> VMTemplate:
+    """Let the group use a template, or no longer. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.0, where chmod came."""
+    call.set_bits(item, (-1, -1, -1, int(public), -1, -1, -1, -1, -1))
+    return item
+
+
+add_chown(SPACE)
+add_rename(SPACE)
+add_locks(SPACE)
+add_pool(SPACE)

@@ -1,0 +1,1 @@
+"""VM templates: what VMs are instantiated from."""
