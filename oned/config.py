@@ -98,6 +98,8 @@ SETTINGS = Table(
         Setting("VM_MANAGE_OPERATIONS", TEXT, _MANAGE, "5.4", "Operations that need MANAGE on the VM."),
         Setting("VM_USE_OPERATIONS", TEXT, "", "5.4", "Operations that need USE on the VM."),
         Setting("VM_RESTRICTED_ATTR", REPEATED, _RESTRICTED, "3.0", "Attributes only oneadmin's group may set."),
+        Setting("CONTEXT_SAFE_DIRS", TEXT, "", "oned",
+                "Directories, blanks between, that users' CONTEXT/FILES may come from, once it is not restricted."),
         Setting("ALWAYS_ENFORCE", TRUTH, "NO", "oned", "Check capacity at every deploy, whatever the caller asks."),
         Setting("CLASSIC_FAILED", TRUTH, "NO", "oned", "Show failed VMs as STATE 7, as 1.x to 4.12 did."),
         Setting("STRICT_SCHEMA", TRUTH, "NO", "oned", "Leave elements of older releases out of documents."),

@@ -131,7 +131,7 @@ class Daemon:
         surroundings = Surroundings(
             programs=tuple(locations.drivers),
             directory=locations.var,
-            environment=os.environ | locations.exports(),
+            environment=os.environ | locations.exports() | {"CONTEXT_SAFE_DIRS": config["CONTEXT_SAFE_DIRS"]},
             log=locations.driver_log,
             lock=lambda label: locations.lock_dir / f".{label}.lock",
         )

@@ -6,10 +6,12 @@ refuses before anything is changed.
 
 from oned import clock
 from oned.api.call import Call
+from oned.api.variables import fill_variables
 from oned.document.permissions import default_octal
 from oned.names import check_name, numbered
 from oned.template.template import Template
 from oned.vm import allocate as rules
+from oned.vm.context import check_context, check_safe
 from oned.vm.states import HOLD, PENDING
 from oned.vm.vm import VM
 
@@ -23,26 +25,27 @@ def make_vm(call: Call, template: Template, *, hold: bool = False, prefix: str =
     prefix  a VM without a NAME is called PREFIX-ID
     Errors: INTERNAL (the template).
     """
-    vm = found_vm(call, template, hold=hold)
+    vm = found_vm(call, template, hold=hold, prefix=prefix)
     vm.id = call.pools.vms.next_id(call.unit)
-    vm.name = vm.name or numbered(prefix, vm.id)
-    vm.template.set("VMID", str(vm.id))
     vm.stime = clock.stamp()
     call.pools.vms.add(call.unit, vm)
     call.created(vm, str(vm.state))
     return vm
 
 
-def found_vm(call: Call, template: Template, *, hold: bool = False) -> VM:
-    """The VM that would be made, without an id and in no pool. Raises what refuses it; changes nothing."""
+def found_vm(call: Call, template: Template, *, hold: bool = False, prefix: str = DEFAULT_PREFIX) -> VM:
+    """The VM that would be made, with the id of the next one, in no pool. Raises what refuses it; changes nothing."""
     user, setting = call.user, call.services.setting
     rules.check_capacity(template)
     rules.check_disks(template)
+    check_context(template)
     name = check_name(template.get("NAME")) if template.get("NAME") else ""
     octal = default_octal(user.umask(setting("DEFAULT_UMASK")), admin=user.is_admin)
-    vm = VM(-1, name, (user.id, user.gid), octal)
+    number = call.pools.vms.last_id + 1
+    vm = VM(number, name or numbered(prefix, number), (user.id, user.gid), octal)
     rules.fill(vm, template.copy(), setting("DEFAULT_DEVICE_PREFIX"))
     vm.state = HOLD if hold or template.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
+    fill_variables(call.pools, vm)
     return vm
 
 
@@ -53,3 +56,4 @@ def check_restricted(call: Call, given: Template, before: Template = rules.NOTHI
     """
     if not call.user.is_admin:
         rules.check_restricted(given, call.services.setting("VM_RESTRICTED_ATTR"), call.user.id, before)
+        check_safe(given, call.services.setting("CONTEXT_SAFE_DIRS").split(), call.user.id)

@@ -1,0 +1,78 @@
+"""What the variables in a new VM's CONTEXT and requirements mean."""
+
+import base64
+
+from oned.errors import InternalError
+from oned.pool.pools import Pools
+from oned.template.render import xml as template_xml
+from oned.template.substitute import SubstitutionError, Variable, substitute
+from oned.template.template import Template
+from oned.vm.context import REQUIREMENTS, add_network
+from oned.vm.vm import VM
+
+
+def fill_variables(pools: Pools, vm: VM) -> None:
+    """Put values in the place of variables, once, when leases and images are known; add what NETWORK=YES asks for.
+
+    Errors: InternalError, if a value becomes too long. What is no variable was refused before (vm.context).
+    """
+    meaning = Meaning(pools, vm)
+    context = vm.template.vector("CONTEXT")
+    context |= {name: _filled(f"CONTEXT: {name}", text, meaning) for name, text in context.items()}
+    add_network(context, ((nic, {}) for nic in vm.template.vectors("NIC")))
+    for name in REQUIREMENTS:
+        if name in vm.user_template:
+            vm.user_template.set(name, _filled(name, vm.user_template.get(name), meaning))
+
+
+def _filled(where: str, text: str, meaning: "Meaning") -> str:
+    try:
+        return substitute(text, meaning.of)
+    except SubstitutionError as error:
+        raise InternalError(detail=f"Error parsing {where}: {error}") from error
+
+
+class Meaning:
+    """The text of each variable, for one VM."""
+
+    def __init__(self, pools: Pools, vm: VM) -> None:
+        self._pools, self._vm = pools, vm
+        self._objects = {"USER": self._of_user}
+        self._singles = {
+            "NAME": lambda: vm.name,
+            "UID": lambda: str(vm.uid),
+            "GID": lambda: str(vm.gid),
+            "UNAME": lambda: pools.view.user_name(vm.uid),
+            "GNAME": lambda: pools.view.group_name(vm.gid),
+            "TEMPLATE": lambda: _encoded(vm.document(pools.view)),
+        }
+
+    def of(self, variable: Variable) -> str:
+        """The text of a variable; empty for one that is not known."""
+        if not variable.attribute:
+            known = self._singles.get(variable.name)
+            return known() if known else self._attribute(variable.name)
+        known_object = self._objects.get(variable.name)
+        return known_object(variable) if known_object else self._of_vector(variable)
+
+    def _attribute(self, name: str) -> str:
+        """A single attribute of the template; of the user's part of it where the engine's part has none."""
+        return self._vm.template.get(name) or self._vm.user_template.get(name)
+
+    def _of_vector(self, variable: Variable) -> str:
+        vectors = self._vm.template.vectors(variable.name) or self._vm.user_template.vectors(variable.name)
+        chosen = (vector for vector in vectors if not variable.key or vector.get(variable.key) == variable.value)
+        return next(chosen, {}).get(variable.attribute, "")
+
+    def _of_user(self, variable: Variable) -> str:
+        user = self._pools.users.peek(self._vm.uid)
+        return _of_template(user.template, variable.attribute) if user else ""
+
+
+def _of_template(template: Template, attribute: str) -> str:
+    """An attribute of an object's template, or all of it."""
+    return _encoded(template_xml(template)) if attribute == "TEMPLATE" else template.get(attribute)
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,197 @@
+"""CONTEXT from one.vm.allocate to the context.sh that the transfer driver is given."""
+
+import base64
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oned.client.client import Client
+from oned.client.documents import parse
+from tests.daemon.process import SIMULATED, Daemon, Scripted, refusal
+
+SIZE = "CPU = 1\nMEMORY = 64\n"
+KEY = "ssh-ed25519 AAAA ann@home"
+
+
+@pytest.fixture(scope="module")
+def cloud(scripted: Scripted) -> Iterator[Scripted]:
+    scripted.monitored("alpha")
+    yield scripted
+    assert scripted.check() == []
+
+
+@pytest.fixture(scope="module")
+def ann(cloud: Scripted) -> Client:
+    number = cloud.admin.number("one.user.allocate", "ann", "secret")
+    cloud.one.user.update(number, f'SSH_PUBLIC_KEY = "{KEY}"\nMAIL = "it\'s a \\"$NAME\\""')
+    return cloud.client("ann:secret")
+
+
+def context(daemon: Daemon, vm: int) -> dict[str, str]:
+    """CONTEXT as the VM's document shows it."""
+    shown = daemon.vm(vm).first("TEMPLATE/CONTEXT")
+    assert shown
+    return {item.name: item.content for item in shown}
+
+
+def sourced(script: Path, *names: str) -> list[str]:
+    """The values that a shell has after it has read context.sh."""
+    shown = "".join(f'printf "%s\\0" "${name}"\n' for name in names)
+    command = ["sh", "-u", "-c", f". {script}\n{shown}"]
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env={"PATH": "/bin:/usr/bin"})
+    return run.stdout.split("\0")[:-1]
+
+
+def test_variables_stand_for_what_the_vm_its_owner_and_its_devices_have(cloud: Scripted, ann: Client) -> None:
+    vm = ann.number(
+        "one.vm.allocate",
+        f"""{SIZE} NAME = web ROLE = "front end" DISK = [ TYPE = swap, SIZE = 7 ] DISK = [ TYPE = swap, SIZE = 8 ]
+        NIC = [ IP = 10.0.0.5, NETWORK = red ] NIC = [ IP = 10.0.1.5, NETWORK = "Blue Net" ]
+        CONTEXT = [ HOSTNAME = "$NAME-$VMID", WHO = "$UNAME $UID $GNAME $GID", KEY = "$USER[SSH_PUBLIC_KEY]",
+            IP = "$NIC[IP]", BLUE = "$NIC[IP, NETWORK=\\"Blue Net\\"]", SWAP = "$DISK[SIZE, DISK_ID=1]",
+            ROLE = "$ROLE", ROOM = "$MEMORY/$cpu", NONE = "<$NOTHING$NIC[NOTHING]$USER[NOTHING]>",
+            MAIL = "$USER[MAIL]", DOLLAR = "\\$HOME", CD = "$CONTEXT[DISK_ID]" ]
+        SCHED_REQUIREMENTS = "ROLE = \\"$ROLE\\"" """,
+    )
+    uid = cloud.vm(vm).text("UID")
+    assert context(cloud, vm) == {
+        "BLUE": "10.0.1.5",
+        "CD": "2",
+        "DISK_ID": "2",
+        "DOLLAR": "\\$HOME",
+        "HOSTNAME": f"web-{vm}",
+        "IP": "10.0.0.5",
+        "KEY": KEY,
+        "MAIL": 'it\'s a "$NAME"',
+        "NONE": "<>",
+        "ROLE": "front end",
+        "ROOM": "64/1",
+        "SWAP": "8",
+        "TARGET": "hdb",
+        "WHO": f"ann {uid} users 1",
+    }
+    assert cloud.vm(vm).text("USER_TEMPLATE/SCHED_REQUIREMENTS") == 'ROLE = "front end"'
+
+
+def test_a_vm_without_a_name_of_its_own_has_the_name_that_it_got(cloud: Scripted) -> None:
+    vm = cloud.allocate('CONTEXT = [ SET_HOSTNAME = "$NAME" ]')
+    assert context(cloud, vm)["SET_HOSTNAME"] == f"one-{vm}"
+
+
+def test_the_template_of_the_vm_and_of_its_owner_come_as_base64(cloud: Scripted, ann: Client) -> None:
+    vm = ann.number("one.vm.allocate", f'{SIZE} CONTEXT = [ ALL = "$TEMPLATE", OWNER = "$USER[TEMPLATE]" ]')
+    found = context(cloud, vm)
+    assert parse(base64.b64decode(found["ALL"]).decode()).int("ID") == vm
+    owner = base64.b64decode(found["OWNER"]).decode()
+    assert parse(owner).text("SSH_PUBLIC_KEY") == KEY
+    assert "PASSWORD" not in owner
+
+
+@pytest.mark.parametrize(("template", "text"), [
+    ("CONTEXT = [ A = 1 ] CONTEXT = [ B = 2 ]", "Only one CONTEXT attribute can be defined. "),
+    ("CONTEXT = [ A = 1 ] CONTEXT = two", "Only one CONTEXT attribute can be defined. "),
+    ("CONTEXT = one", "Wrong format for CONTEXT attribute. "),
+    ("REQUIREMENTS = 1 REQUIREMENTS = 2", "Only one REQUIREMENTS attribute can be defined. "),
+    ("SCHED_REQUIREMENTS = 1 SCHED_REQUIREMENTS = 2", "Only one SCHED_REQUIREMENTS attribute can be defined. "),
+    ('CONTEXT = [ A = "$(id)" ]', 'Error parsing CONTEXT: A: a name is missing after "$" at character 1, "$(id)". '),
+    ('CONTEXT = [ A = "$NIC[IP" ]', "Error parsing CONTEXT: A: the brackets hold neither "),
+    ('REQUIREMENTS = "A = $"', 'Error parsing REQUIREMENTS: a name is missing after "$" at character 5, "$". '),
+    ('CONTEXT = [ FILES = "init.sh" ]', "CONTEXT: FILES holds absolute paths and URLs"),
+    ('CONTEXT = [ FILES = "/a/x /b/x" ]', "CONTEXT: two FILES would be called x on the disk. "),
+    ('CONTEXT = [ FILES = "/a/context.sh" ]', "CONTEXT: two FILES would be called context.sh on the disk. "),
+])  # fmt: skip
+def test_a_context_that_cannot_be_made_refuses_the_vm(cloud: Scripted, template: str, text: str) -> None:
+    before = cloud.allocate()
+    told, code = refusal(cloud.one.vm.allocate, SIZE + template)
+    assert (told.startswith(f"[one.vm.allocate] {text}"), code) == (True, 8192), told
+    assert cloud.allocate() == before + 1, "no number is spent on what is refused"
+
+
+def test_a_value_that_grows_too_long_is_refused(cloud: Scripted) -> None:
+    template = f'{SIZE} BIG = "{"x" * 500_000}" CONTEXT = [ A = "{"$BIG " * 20}" ]'
+    told, code = refusal(cloud.one.vm.allocate, template)
+    assert ("CONTEXT: A: it is longer than 4 MiB with its variables" in told, code) == (True, 8192)
+    assert "undone" not in cloud.log(), "nothing was begun"
+
+
+def test_what_variables_bring_together_lists_as_xml(cloud: Scripted) -> None:
+    vm = cloud.allocate('A = "]]" B = "<&" CONTEXT = [ X = "$A>$B" ]')
+    assert context(cloud, vm)["X"] == "]]><&"
+
+
+def test_the_network_variables_of_each_nic_are_there_even_if_they_are_empty(cloud: Scripted) -> None:
+    vm = cloud.allocate("""
+        NIC = [ IP = 10.0.0.5, MAC = "02:00:0a:00:00:05", GATEWAY = 10.0.0.1, MODEL = virtio ]
+        NIC = [ IP = 10.0.1.5, IP6 = "2001:db8::5" ]
+        CONTEXT = [ NETWORK = "yes", ETH1_IP = "192.0.2.7", ETH0_DNS = "$NIC[GATEWAY]" ]""")
+    found = context(cloud, vm)
+    for name, value in {"MAC": "02:00:0a:00:00:05", "IP": "10.0.0.5", "GATEWAY": "10.0.0.1", "DNS": "10.0.0.1"}.items():
+        assert found[f"ETH0_{name}"] == value
+    assert (found["ETH1_IP"], found["ETH1_IP6"]) == ("192.0.2.7", "2001:db8::5"), "what the user gave stays"
+    for name in ("NETWORK", "MASK", "SEARCH_DOMAIN", "MTU", "IP6_GATEWAY"):
+        assert found[f"ETH0_{name}"] == found[f"ETH1_{name}"] == ""
+    assert "ETH2_IP" not in found
+    assert "ETH0_IP" not in context(cloud, cloud.allocate("NIC = [ IP = 10.0.0.6 ] CONTEXT = [ NETWORK = no ]"))
+
+
+def test_the_driver_gets_a_script_that_a_shell_reads_as_it_was_meant(cloud: Scripted) -> None:
+    hostile = "it's \"$(touch /tmp/x)\" `id` \\ \n #!; & | > \t ü \\' '' end\\"
+    quoted = hostile.replace('"', '\\"').replace("$", "\\$")
+    vm = cloud.allocate(f'NAME = web CONTEXT = [ TEXT = "{quoted}\\"", NAME = "$NAME", EMPTY = "" ]')
+    cloud.one.vm.deploy(vm, cloud.host("alpha"))
+    script = Path(cloud.tm.succeeds("TRANSFER", vm).split(" ", 2)[2])
+    words = script.read_text().splitlines()[-1].split()
+    made = Path(words[1])
+    assert (words[0], made) == ("CONTEXT", cloud.var / f"vms/{vm}/context.sh")
+    stored = hostile.replace("$", "\\$") + '"'
+    assert sourced(made, "TEXT", "NAME", "EMPTY", "TARGET", "DISK_ID") == [stored, "web", "", "hdb", "0"]
+    assert made.stat().st_mode & 0o007 == 0, "contexts hold secrets"
+
+
+def test_a_vm_that_is_made_again_gets_its_script_again(cloud: Scripted) -> None:
+    vm = cloud.running(cloud.host("alpha"), 'NAME = again CONTEXT = [ HOSTNAME = "$NAME" ]')
+    made = cloud.var / f"vms/{vm}/context.sh"
+    made.unlink()
+    cloud.one.vm.rename(vm, "renamed")
+    cloud.one.vm.action("delete-recreate", vm)
+    cloud.vmm.succeeds("CANCEL", vm)
+    cloud.tm.succeeds("TRANSFER", vm)
+    cloud.reaches(vm, "PENDING")
+    assert not made.exists()
+    cloud.one.vm.deploy(vm, cloud.host("alpha"))
+    cloud.tm.succeeds("TRANSFER", vm)
+    assert sourced(made, "HOSTNAME") == ["again"], "variables are filled in once, when the VM is made"
+
+
+def test_a_stopped_vm_keeps_the_disk_that_it_has(cloud: Scripted) -> None:
+    vm = cloud.running(cloud.host("alpha"), "CONTEXT = [ A = 1 ]")
+    made = cloud.var / f"vms/{vm}/context.sh"
+    made.unlink()
+    cloud.one.vm.action("stop", vm)
+    cloud.vmm.succeeds("SAVE", vm)
+    cloud.tm.succeeds("TRANSFER", vm)
+    cloud.reaches(vm, "STOPPED")
+    cloud.one.vm.action("resume", vm)
+    cloud.one.vm.deploy(vm, cloud.host("alpha"))
+    script = Path(cloud.tm.succeeds("TRANSFER", vm).split(" ", 2)[2])
+    assert "CONTEXT" not in script.read_text()
+    assert not made.exists()
+
+
+def test_users_take_files_from_safe_directories_only_once_they_may(tmp_path: Path) -> None:
+    conf = 'VM_RESTRICTED_ATTR = "NIC/MAC"\nCONTEXT_SAFE_DIRS = "/srv/context  /srv/more/"\n' + SIMULATED
+    with Daemon(tmp_path, conf) as daemon:
+        daemon.admin.number("one.user.allocate", "bob", "secret")
+        bob = daemon.client("bob:secret")
+        for files in ("/srv/context/init.sh", "/srv/context/a/b /srv/more/c"):
+            assert bob.number("one.vm.allocate", f'{SIZE} CONTEXT = [ FILES = "{files}" ]') >= 0
+        for files in (
+            "/etc/passwd", "/srv/context/../../etc/passwd", "/srv/contextual/a", "http://127.0.0.1/x",
+            "/srv/context/$NAME", "/srv/context/a /etc/shadow", "$USER[PATH]",
+        ):  # fmt: skip
+            told, code = refusal(bob.call, "one.vm.allocate", f'{SIZE} CONTEXT = [ FILES = "{files}" ]')
+            assert (code, "is outside of the directories of CONTEXT_SAFE_DIRS" in told) == (512, True), told
+        assert daemon.allocate('CONTEXT = [ FILES = "/etc/motd http://127.0.0.1/x" ]') >= 0
+        assert daemon.check() == []
