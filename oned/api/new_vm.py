@@ -56,4 +56,4 @@ def check_restricted(call: Call, given: Template, before: Template = rules.NOTHI
     """
     if not call.user.is_admin:
         rules.check_restricted(given, call.services.setting("VM_RESTRICTED_ATTR"), call.user.id, before)
-        check_safe(given, call.services.setting("CONTEXT_SAFE_DIRS").split(), call.user.id)
+        check_safe(given, call.services.setting("CONTEXT_SAFE_DIRS").split(), call.user.id, before)

@@ -82,14 +82,16 @@ def _check_files(files: str) -> None:
         names.add(name)
 
 
-def check_safe(template: Template, safe: Iterable[str], uid: int) -> None:
+def check_safe(template: Template, safe: Iterable[str], uid: int, before: Template) -> None:
     """NotAuthorized if a file of CONTEXT is outside the directories that users' files may come from.
 
-    This is asked by name; the driver asks again what is really opened (drivers.lib.context).
+    This is asked by name; the driver asks again what is really opened (drivers.lib.gathering).
+    before  the template so far: files that are there already may stay
     """
     directories = [PurePosixPath(directory) for directory in safe]
-    for context in template.vectors("CONTEXT"):
-        for word in context.get("FILES", "").split():
+    there = {context.get("FILES", "") for context in before.vectors("CONTEXT")}
+    for files in (context.get("FILES", "") for context in template.vectors("CONTEXT")):
+        for word in files.split() if files not in there else ():
             path = PurePosixPath(word)
             inside = ".." not in path.parts and any(path.is_relative_to(directory) for directory in directories)
             if not inside or "$" in word:

@@ -193,5 +193,7 @@ def test_users_take_files_from_safe_directories_only_once_they_may(tmp_path: Pat
         ):  # fmt: skip
             told, code = refusal(bob.call, "one.vm.allocate", f'{SIZE} CONTEXT = [ FILES = "{files}" ]')
             assert (code, "is outside of the directories of CONTEXT_SAFE_DIRS" in told) == (512, True), told
-        assert daemon.allocate('CONTEXT = [ FILES = "/etc/motd http://127.0.0.1/x" ]') >= 0
+        vm = daemon.allocate('CONTEXT = [ FILES = "/etc/motd http://127.0.0.1/x" ]')
+        daemon.one.vm.chown(vm, 2, -1)
+        assert bob.number("one.vm.resize", vm, "MEMORY = 32", False) == vm, "what an administrator gave may stay"
         assert daemon.check() == []
