@@ -17,7 +17,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import select
 
 from oned import bootstrap, clock, deadlines
-from oned.api import host, others, ours, system, template, user, vm, vmpool  # noqa: F401 - they fill the method table
+from oned.api import cluster, host, others, ours, system, template, user, vm, vmpool  # noqa: F401 - they fill the method table
 from oned.api.call import Services
 from oned.api.dispatch import Dispatcher
 from oned.auth.rights import Rights

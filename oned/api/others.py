@@ -1,9 +1,8 @@
-"""Groups, clusters, datastores, ACL rules and the zone: what every engine has from the start, to be read."""
+"""Groups, datastores, ACL rules and the zone: what every engine has from the start, to be read."""
 
 from oned.api.call import Call, Document, Pieces
 from oned.api.listing import ALL, ordered, ranged, visible, whole
 from oned.api.registry import USE, method
-from oned.cluster.cluster import Cluster
 from oned.datastore.datastore import Datastore
 from oned.document.element import tag, wrap
 from oned.errors import NotAuthorized
@@ -21,18 +20,6 @@ def grouppool_info(call: Call) -> Pieces:
     """The groups that the caller may use, and his own. Since: 3.0."""
     pool, own = call.pools.groups, call.user.groups
     return Pieces(pool.page(group for group in ordered(call, pool) if group.id in own or call.may(USE, group)))
-
-
-@method("one.cluster.info", reads=True, cluster=USE)
-def cluster_info(call: Call, cluster: Cluster, decrypt: bool = False) -> Pieces:
-    """The document of a cluster. Errors: NO_EXISTS, AUTHORIZATION. Since: 2.0."""
-    return Pieces([cluster.body(call.pools.view)])
-
-
-@method("one.clusterpool.info", reads=True)
-async def clusterpool_info(call: Call) -> Pieces:
-    """The clusters that the caller may use. Since: 2.0."""
-    return await whole(call, call.pools.clusters)
 
 
 @method("one.datastore.info", reads=True, datastore=USE)

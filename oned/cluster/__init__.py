@@ -1,1 +1,1 @@
-"""Clusters: for now the default one, number 0."""
+"""Clusters: hosts, datastores and networks that belong together."""

@@ -6,10 +6,12 @@ from oned.ids import Kind
 from oned.template.render import xml as template_xml
 from oned.template.template import Template
 
+RESERVED = ("RESERVED_CPU", "RESERVED_MEM")
+
 
 def _template(cluster: "Cluster", _view: View) -> str:
     whole = cluster.template.copy()
-    for name in ("RESERVED_CPU", "RESERVED_MEM"):
+    for name in RESERVED:
         if name not in whole:
             whole.set(name, "")
     return template_xml(whole)
@@ -42,3 +44,12 @@ class Cluster(PoolObject):
     def settle(self) -> None:
         self.hosts: set[int] = set()
         self.datastores: set[int] = set()
+
+    def members(self) -> tuple[tuple[str, str, set[int]], ...]:
+        """What it holds: the word for one, the verb of onecluster that takes one out, the ids."""
+        return ("host", "delhost", self.hosts), ("datastore", "deldatastore", self.datastores)
+
+    @property
+    def reserved(self) -> dict[str, str]:
+        """What its hosts keep back of their capacity, unless they say so themselves."""
+        return {name: self.template.get(name) for name in RESERVED}

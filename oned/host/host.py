@@ -85,6 +85,7 @@ class Host(PoolObject):
 
     monitored   what the monitor told last, as text
     cpu_usage, mem_usage, vms   what VMs take; derived, kept by the ledger (pool.ledger)
+    cluster_reserved            what its cluster lets it keep back; derived, kept by the pools
     asked       when the monitor was asked, 0 = no question is open
     """
 
@@ -116,6 +117,7 @@ class Host(PoolObject):
     def settle(self) -> None:
         self.cpu_usage = self.mem_usage = 0
         self.vms: set[int] = set()
+        self.cluster_reserved: Mapping[str, str] = {}
         self.asked = 0.0
 
     @property
@@ -169,7 +171,8 @@ class Host(PoolObject):
             self.previous, self.state = self.state, state
 
     def _reserved(self, what: str) -> str:
-        return self.template.get(f"RESERVED_{what}")
+        name = f"RESERVED_{what}"
+        return self.template.get(name) or self.cluster_reserved.get(name, "")
 
 
 def reserve(total: int, reserved: str) -> int:

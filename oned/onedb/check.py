@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
+from oned.cluster.cluster import Cluster
 from oned.command import Intent
 from oned.host.host import Host
 from oned.ids import ONEADMIN
@@ -21,6 +22,7 @@ from oned.user.user import User
 from oned.vm.history import Record
 from oned.vm.states import ACTIVE_STATES, CLONING, DONE, HOLDS_ROOM, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
+from oned.vmtemplate.vmtemplate import VMTemplate
 
 
 class NoEngine(Exception):
@@ -34,6 +36,8 @@ class Snapshot:
     vms: dict[int, VM] = field(default_factory=dict)
     hosts: dict[int, Host] = field(default_factory=dict)
     users: dict[int, User] = field(default_factory=dict)
+    clusters: dict[int, Cluster] = field(default_factory=dict)
+    templates: dict[int, VMTemplate] = field(default_factory=dict)
     intents: list[Intent] = field(default_factory=list)
     last_ids: dict[str, int] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
@@ -47,9 +51,14 @@ def take(connection: Connection) -> Snapshot:
         (snapshot.vms, tables.vm_pool, VM),
         (snapshot.hosts, tables.host_pool, Host),
         (snapshot.users, tables.user_pool, User),
+        (snapshot.clusters, tables.cluster_pool, Cluster),
+        (snapshot.templates, tables.template_pool, VMTemplate),
     ):
         for row in connection.execute(select(table)):
             _restore(snapshot, kept, table, kind, row)
+    for host in snapshot.hosts.values():
+        if host.cluster in snapshot.clusters:
+            host.cluster_reserved = snapshot.clusters[host.cluster].reserved
     for row in connection.execute(select(tables.history).order_by(tables.history.c.vm, tables.history.c.seq)):
         vm = snapshot.vms.get(row.vm)
         if vm is None:
@@ -121,15 +130,21 @@ def intents_are_told_apart(snapshot: Snapshot) -> Iterator[str]:
 
 
 def names_are_unique(snapshot: Snapshot) -> Iterator[str]:
-    """No two hosts and no two users have one name."""
-    for word, items in (("host", snapshot.hosts), ("user", snapshot.users)):
+    """No two hosts, users and clusters have one name, and no two templates of one owner."""
+    for word, items in (("host", snapshot.hosts), ("user", snapshot.users), ("cluster", snapshot.clusters)):
         for name, count in Counter(item.name for item in items.values()).items():
             if count > 1:
                 yield f"{count} {word}s have the name {name}"
+    for (uid, name), count in Counter((item.uid, item.name) for item in snapshot.templates.values()).items():
+        if count > 1:
+            yield f"{count} templates of user {uid} have the name {name}"
 
 
 def places_exist(snapshot: Snapshot) -> Iterator[str]:
-    """The hosts that VMs take room on exist."""
+    """The hosts that VMs take room on exist, and the clusters of hosts."""
+    for host in snapshot.hosts.values():
+        if host.cluster not in snapshot.clusters:
+            yield f"host {host.name} ({host.id}): it is in cluster {host.cluster}, which does not exist"
     for vm in snapshot.vms.values():
         for hid in vm.holds():
             if hid not in snapshot.hosts:
@@ -138,7 +153,10 @@ def places_exist(snapshot: Snapshot) -> Iterator[str]:
 
 def ids_are_not_used_twice(snapshot: Snapshot) -> Iterator[str]:
     """No object has an id above the last one given."""
-    for name, items in (("vm", snapshot.vms), ("host", snapshot.hosts), ("user", snapshot.users)):
+    for name, items in (
+        ("vm", snapshot.vms), ("host", snapshot.hosts), ("user", snapshot.users), ("cluster", snapshot.clusters),
+        ("template", snapshot.templates),
+    ):  # fmt: skip
         highest, last = max(items, default=-1), snapshot.last_ids.get(name, max(items, default=-1))
         if highest > last:
             yield f"{name} {highest} exists, but the last id given is {last}"

@@ -91,9 +91,7 @@ class Pools:
         """Compute what follows from other objects: members, hosts and room."""
         for group in self.groups:
             group.users = {user.id for user in self.users if group.id in user.groups}
-        for cluster in self.clusters:
-            cluster.hosts = {host.id for host in self.hosts if host.cluster == cluster.id}
-            cluster.datastores = {store.id for store in self.datastores if cluster.id in store.clusters}
+        self._fill_clusters()
         self.ledger.rebuild(self.vms)
         for pool, _, _ in self.classes:
             pool.stale()
@@ -103,10 +101,20 @@ class Pools:
         for group in self.groups:
             group.users = {user.id for user in self.users if group.id in user.groups}
             group.stale()
+        self._fill_clusters()
+
+    def _fill_clusters(self) -> None:
+        """Tell clusters what they hold, and hosts what their cluster keeps back."""
         for cluster in self.clusters:
             cluster.hosts = {host.id for host in self.hosts if host.cluster == cluster.id}
             cluster.datastores = {store.id for store in self.datastores if cluster.id in store.clusters}
             cluster.stale()
+        for host in self.hosts:
+            home = self.clusters.peek(host.cluster)
+            reserved = home.reserved if home else {}
+            if reserved != host.cluster_reserved:
+                host.cluster_reserved = reserved
+                host.stale()
 
     async def cold_vm(self, database: Database, oid: int) -> VM | None:
         """A VM that is DONE, read from the data base."""

@@ -41,6 +41,8 @@ class Event(NamedTuple):
     def brings_room(self) -> bool:
         """VMs that found no host may find one now."""
         if self.kind == "HOST":
+            if self.what == "cluster":
+                return True
             return self.new in _SAME and self.old not in _SAME
         return self.kind == "VM" and self.new in _FREE
 
