@@ -7,12 +7,13 @@ from pathlib import Path
 from oned.auth import passwords
 from oned.cluster.cluster import Cluster
 from oned.datastore.datastore import Datastore
-from oned.document.permissions import CREATE, MANAGE, USE
+from oned.document.permissions import CREATE, USE
 from oned.ids import ADMIN_GROUP, DEFAULT_CLUSTER, FIRST_USER_MADE, ONEADMIN, SYSTEM_DATASTORE, USERS_GROUP
-from oned.pool.acl import ALL, GROUP, TYPES, Rule
+from oned.pool.acl import Rule
 from oned.pool.pools import Pools
+from oned.rules import ALL, GROUP, TYPES, Numbers
 from oned.store.unit import Unit
-from oned.user.group import Group
+from oned.user.group import Group, shared_resources
 from oned.user.user import User
 
 SERVERADMIN = 1
@@ -49,21 +50,18 @@ def fill(pools: Pools, unit: Unit, admin: tuple[str, str], datastores: str) -> N
     pools.clusters.add(unit, Cluster(DEFAULT_CLUSTER, "default"))
     pools.datastores.add(unit, Datastore(SYSTEM_DATASTORE, "system", SYSTEM_TM, f"{datastores}/{SYSTEM_DATASTORE}"))
     for oid, rule in enumerate(_default_rules()):
-        pools.rules.add(unit, Rule(oid, *rule))
+        pools.rules.add(unit, Rule(oid, rule))
     for pool in (pools.groups, pools.clusters, pools.datastores):
         pool.last_id = max(pool.last_id, FIRST_USER_MADE - 1)
     pools.derive()
 
 
-def _default_rules() -> list[tuple[int, int, int]]:
+def _default_rules() -> list[Numbers]:
     """The rules of 5.x: users make objects of their own, use what all may use, and may be placed on hosts."""
-    users = GROUP | USERS_GROUP
     makes = sum(TYPES[name] for name in ("VM", "IMAGE", "TEMPLATE", "DOCUMENT", "SECGROUP", "VMGROUP"))
     return [
-        (users, makes | ALL, CREATE),
-        (ALL, TYPES["ZONE"] | ALL, USE),
-        (ALL, TYPES["MARKETPLACE"] | TYPES["MARKETPLACEAPP"] | ALL, USE),
-        (users, TYPES["HOST"] | ALL, MANAGE),
-        (users, TYPES["NET"] | ALL, USE),
-        (users, TYPES["DATASTORE"] | ALL, USE),
+        Numbers(GROUP | USERS_GROUP, makes | ALL, CREATE),
+        Numbers(ALL, TYPES["ZONE"] | ALL, USE),
+        Numbers(ALL, TYPES["MARKETPLACE"] | TYPES["MARKETPLACEAPP"] | ALL, USE),
+        *shared_resources(USERS_GROUP),
     ]

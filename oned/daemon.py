@@ -17,7 +17,19 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import select
 
 from oned import bootstrap, clock, deadlines
-from oned.api import cluster, host, others, ours, system, template, user, vm, vmpool  # noqa: F401 - they fill the method table
+from oned.api import (  # noqa: F401 - they fill the method table
+    acl,
+    cluster,
+    group,
+    host,
+    others,
+    ours,
+    system,
+    template,
+    user,
+    vm,
+    vmpool,
+)
 from oned.api.call import Services
 from oned.api.dispatch import Dispatcher
 from oned.auth.rights import Rights
@@ -159,11 +171,7 @@ class Daemon:
         rights, reasons = Rights(pools.rules), Reasons(database)
         reasons.load()
 
-        def reloaded() -> None:
-            rights.rules_changed()
-            reasons.load()
-
-        restorer.reloaded = reloaded
+        restorer.reloaded = reasons.load
         return Services(
             setting=self.config.__getitem__,
             database=database,
@@ -184,7 +192,6 @@ class Daemon:
         unit = services.operations.unit()
         bootstrap.fill(services.pools, unit, admin, self._datastores())
         unit.commit()
-        services.rights.rules_changed()
         log.info("First start: user %s, the groups, the default cluster and the system datastore are made", admin[0])
 
     def _datastores(self) -> str:

@@ -8,10 +8,12 @@ from typing import Any
 from oned import clock
 from oned.auth.rights import Rights
 from oned.auth.session import Sessions
+from oned.cluster.cluster import Cluster
 from oned.document.element import escape
 from oned.document.object import Owned, PoolObject
-from oned.document.permissions import MANAGE, USE, Permissions
+from oned.document.permissions import ADMIN, MANAGE, USE, Permissions, default_octal
 from oned.errors import ActionError, BadArgument, InternalError, NoRoom, NotAuthorized
+from oned.ids import DEFAULT_CLUSTER, Kind
 from oned.mad.monitor import Monitor
 from oned.mad.operations import Operations
 from oned.mad.recovery import recover
@@ -27,6 +29,9 @@ from oned.user.user import User
 from oned.vm.fire import Cause
 from oned.vm.row import Placement
 from oned.vm.vm import VM, Capacity, capacity_of
+
+LOCK_COVERS = {1: USE, 2: MANAGE, 3: ADMIN}
+"""Level of a lock → the least right that it refuses, to everybody."""
 
 
 @dataclass
@@ -54,7 +59,8 @@ class Services:
 class Call:
     """A call on its way. `unit` collects what it changes; the dispatcher commits it.
 
-    form  the names of the arguments that came
+    form   the names of the arguments that came
+    reads  the method changes nothing, so locks do not matter to it
     """
 
     method: str
@@ -62,6 +68,7 @@ class Call:
     request: int
     services: Services
     form: tuple[str, ...] = ()
+    reads: bool = False
     _unit: Unit | None = None
 
     @property
@@ -95,9 +102,28 @@ class Call:
         """Whether the caller has the right on the object."""
         return self.services.rights.may(self.user, right, item)
 
-    def demand(self, right: int, item: Any) -> None:
-        """NotAuthorized unless the caller has the right on the object."""
+    def demand(self, right: int, item: PoolObject) -> None:
+        """NotAuthorized unless the caller has the right on the object, and no lock covers it."""
         self.services.rights.demand(self.user, right, item)
+        lock = item.lock if isinstance(item, Owned) and not self.reads else None
+        if lock is not None and right >= LOCK_COVERS[lock["LOCKED"]] and not self.method.endswith("lock"):
+            raise NotAuthorized(uid=self.user.id, reason=f"{item.kind.name} is locked. [{item.id}]")
+
+    def demand_create(self, kind: Kind, cluster: int = -1) -> Cluster:
+        """NotAuthorized unless the caller may make objects of the kind; naming a cluster needs ADMIN on it.
+
+        Answers the cluster, by default that of the start. NoExists if there is none of that number.
+        """
+        home = self.pools.clusters.get(cluster if cluster >= 0 else DEFAULT_CLUSTER)
+        self.services.rights.demand_create(self.user, kind, cluster=home if cluster >= 0 else None)
+        return home
+
+    @property
+    def octal(self) -> int:
+        """The permission bits of what the caller makes."""
+        umask = self.user.umask(self.services.setting("DEFAULT_UMASK"))
+        others = bool(self.services.setting("ENABLE_OTHER_PERMISSIONS"))
+        return default_octal(umask, admin=self.user.is_admin, others=others)
 
     def fire(self, vm: VM, event: str, placement: Placement | None = None) -> None:
         """Fire the life cycle in the caller's name."""
@@ -153,6 +179,12 @@ class Call:
             raise NotAuthorized(uid=self.user.id, reason=reason)
         item.permissions = Permissions(item.permissions.changed(bits))
         self.unit.touch(item)
+
+    def publish(self, item: Owned, *, public: bool) -> None:
+        """Let everybody use an object, or its owner only; without ENABLE_OTHER_PERMISSIONS the group is everybody."""
+        open_to_all = self.user.is_admin or self.services.setting("ENABLE_OTHER_PERMISSIONS")
+        bit = int(public)
+        self.set_bits(item, (-1, -1, -1, bit, -1, -1, bit if open_to_all else -1, -1, -1))
 
     def set_owner(self, item: Owned, uid: int, gid: int) -> None:
         """Give an object to another user or group (-1 keeps one); needs rights on both. NameTaken if he has one."""

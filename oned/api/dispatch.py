@@ -13,9 +13,9 @@ from oned.api import calllog, introspection
 from oned.api.arguments import Form, bind
 from oned.api.call import Call, Document, Pieces, Services
 from oned.api.registry import METHODS, Method, Operation, Right
-from oned.document.object import Owned, PoolObject
+from oned.document.object import PoolObject
 from oned.document.permissions import ADMIN, MANAGE, USE
-from oned.errors import InternalError, NoExists, NotAuthorized, OneError, StoreFailed
+from oned.errors import InternalError, NoExists, OneError, StoreFailed
 from oned.ids import Kind
 from oned.pool.pool import Pool
 from oned.user.user import User
@@ -28,9 +28,6 @@ NO_SUCH_METHOD = -506
 REQUEST_IDS = 10_000
 """Request numbers, as the log and the history records show them, begin anew after so many."""
 LEVELS = (("VM_ADMIN_OPERATIONS", ADMIN), ("VM_MANAGE_OPERATIONS", MANAGE), ("VM_USE_OPERATIONS", USE))
-
-LOCK_COVERS = {1: USE, 2: MANAGE, 3: ADMIN}
-"""Level of a lock → the least right that it refuses."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class Dispatcher:
         user = services.sessions.known(values[0]) or await services.sessions.verify(values[0])
         form, arguments = bind(method, values[1:])
         self._request = (self._request + 1) % REQUEST_IDS
-        call = Call(method.name, user, self._request, services, form)
+        call = Call(method.name, user, self._request, services, form, method.reads)
         if self._log_form:
             self._log(call, form, values[1:], peer)
         elif calls.isEnabledFor(logging.DEBUG):
@@ -142,8 +139,6 @@ class Dispatcher:
         for name, right in method.rights.items():
             level = right(call, **arguments) if callable(right) else right
             call.demand(self._level(level), arguments[name])
-            if not method.reads:
-                _refuse_locked(call, self._level(level), arguments[name])
 
     def _level(self, right: Right) -> int:
         if isinstance(right, Operation):
@@ -159,13 +154,6 @@ def _operation_levels(services: Services) -> dict[str, int]:
         for name in str(services.setting(setting)).replace(",", " ").split():
             levels[name.lower()] = level
     return levels
-
-
-def _refuse_locked(call: Call, right: int, item: PoolObject) -> None:
-    """A locked object refuses what its lock covers, to everybody."""
-    lock = item.lock if isinstance(item, Owned) else None
-    if lock is not None and right >= LOCK_COVERS[lock["LOCKED"]] and not call.method.endswith("lock"):
-        raise NotAuthorized(uid=call.user.id, reason=f"{item.kind.name} is locked. [{item.id}]")
 
 
 def _public(method: Method) -> str:

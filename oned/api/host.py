@@ -8,7 +8,7 @@ from oned.api.samples import samples
 from oned.errors import ActionError, InternalError
 from oned.host.host import Host
 from oned.host.states import STATUS, HostState
-from oned.ids import DEFAULT_CLUSTER, Kind
+from oned.ids import Kind
 from oned.names import check_name
 from oned.store import tables
 
@@ -27,19 +27,18 @@ ENABLED, DISABLED = 0, 1
 )
 def allocate(
     call: Call, name: str, im_mad: str, vm_mad: str, vn_mad: str = "dummy", tm_mad: str = "",
-    cluster: int = DEFAULT_CLUSTER, managed: bool = True,
+    cluster: int = -1, managed: bool = True,
 ) -> Host:  # fmt: skip
     """Register a host; it is monitored at once.
 
     im_mad, vm_mad  names of drivers in oned.conf; names that are not there are taken, and the host goes to ERROR
     vn_mad, tm_mad  network and transfer driver of releases up to 4.14
-    cluster         its cluster; -1 is the default one
+    cluster         its cluster, which needs ADMIN on it; -1 is the default one
     managed         1.0, accepted
     Errors: AUTHORIZATION, NO_EXISTS (cluster), INTERNAL (name taken or bad, empty driver).
     Since: 1.0; the forms by release are 1.4 (tm_mad), 3.2 (vn_mad, tm_mad), 3.4 (vn_mad, cluster), 5.0 (cluster).
     """
-    call.services.rights.demand_create(call.user, Kind.HOST)
-    home = call.pools.clusters.get(DEFAULT_CLUSTER if cluster < 0 else cluster)
+    home = call.demand_create(Kind.HOST, cluster)
     for word, value in (("IM_MAD", im_mad), ("VM_MAD", vm_mad)):
         if not value.strip():
             raise InternalError(detail=f"{word}_NAME cannot be empty. Give a driver's name of oned.conf")

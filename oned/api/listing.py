@@ -35,8 +35,9 @@ def visible(call: Call, items: Iterable[T], filter_flag: int) -> Iterator[T]:
     wanted = owned_by(call, filter_flag)
     if call.user.is_admin:
         return iter(items) if filter_flag == ALL else filter(wanted, items)
-    own = filter_flag == MINE
-    return (item for item in items if wanted(item) and (own or call.may(USE, item)))
+    if filter_flag == MINE:
+        return filter(wanted, items)
+    return call.services.rights.those(call.user, USE, items if filter_flag == ALL else filter(wanted, items))
 
 
 def ranged(items: Iterator[T], start: int, end: int) -> Iterator[T]:

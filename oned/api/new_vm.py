@@ -7,7 +7,6 @@ refuses before anything is changed.
 from oned import clock
 from oned.api.call import Call
 from oned.api.variables import fill_variables
-from oned.document.permissions import default_octal
 from oned.names import check_name, numbered
 from oned.template.template import Template
 from oned.vm import allocate as rules
@@ -40,9 +39,8 @@ def found_vm(call: Call, template: Template, *, hold: bool = False, prefix: str 
     rules.check_disks(template)
     check_context(template)
     name = check_name(template.get("NAME")) if template.get("NAME") else ""
-    octal = default_octal(user.umask(setting("DEFAULT_UMASK")), admin=user.is_admin)
     number = call.pools.vms.last_id + 1
-    vm = VM(number, name or numbered(prefix, number), (user.id, user.gid), octal)
+    vm = VM(number, name or numbered(prefix, number), (user.id, user.gid), call.octal)
     rules.fill(vm, template.copy(), setting("DEFAULT_DEVICE_PREFIX"))
     vm.state = HOLD if hold or template.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
     fill_variables(call.pools, vm)

@@ -8,6 +8,7 @@
 A docstring here is the help of each of them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from oned import clock
@@ -105,6 +106,25 @@ def right_of_chmod(_call: Call, **arguments: object) -> int:
     asked = (arguments["owner_a"], arguments["group_a"], arguments["other_a"])
     changes = (bit != -1 and bool(bit) != item.permissions.grants(who, ADMIN) for who, bit in enumerate(asked))
     return ADMIN if any(changes) else MANAGE
+
+
+def add_publish(space: Space, check: Callable[[Owned, bool], None] = lambda _item, _public: None) -> None:
+    """Declare publish, which sets the bits that PUBLIC is computed from (Owned.is_public).
+
+    check  refuses what the kind forbids, such as to publish a persistent image
+    """
+
+    @method(f"{space.name}.publish", of=space.of, item=MANAGE)
+    def publish(call: Call, item: Owned, public: bool) -> Owned:
+        """Let everybody use the object, or its owner only: the U bits of group and others.
+
+        Without ENABLE_OTHER_PERMISSIONS only the group's bit is set.
+        Errors: NO_EXISTS, AUTHORIZATION.
+        Since: 2.0 to 3.0; later chmod.
+        """
+        check(item, public)
+        call.publish(item, public=public)
+        return item
 
 
 def add_rename(space: Space, right: Right = MANAGE) -> None:

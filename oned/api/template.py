@@ -4,7 +4,6 @@ from oned.api.call import Call, Pieces
 from oned.api.new_vm import check_restricted, make_vm
 from oned.api.owned import REPLACE, Space, add_chown, add_locks, add_pool, add_rename, right_of_chmod
 from oned.api.registry import MANAGE, USE, method
-from oned.document.permissions import default_octal
 from oned.errors import ActionError, AllocateFailed, InternalError, NameTaken
 from oned.ids import Kind
 from oned.names import check_name
@@ -24,7 +23,7 @@ def allocate(call: Call, template: str) -> VMTemplate:
     Errors: AUTHORIZATION, INTERNAL (the template, with line and column; its NAME is missing, bad or taken).
     Since: 3.0.
     """
-    call.services.rights.demand_create(call.user, Kind.TEMPLATE)
+    call.demand_create(Kind.TEMPLATE)
     given = call.template(template)
     check_restricted(call, given)
     return _add(call, given.get("NAME"), given)
@@ -35,8 +34,7 @@ def _add(call: Call, name: str, given: Template) -> VMTemplate:
     user, pool = call.user, call.pools.templates
     name = check_name(name)
     pool.claim(name, user.id)
-    octal = default_octal(user.umask(call.services.setting("DEFAULT_UMASK")), admin=user.is_admin)
-    item = VMTemplate(pool.next_id(call.unit), name, (user.id, user.gid), octal)
+    item = VMTemplate(pool.next_id(call.unit), name, (user.id, user.gid), call.octal)
     item.template = given
     item.template.remove("NAME")
     pool.add(call.unit, item)
@@ -119,7 +117,7 @@ def clone(call: Call, item: VMTemplate, name: str, images: bool = False) -> VMTe
     Errors: NO_EXISTS, AUTHORIZATION, ALLOCATE (name taken or bad), ACTION (images).
     Since: 3.6; images 5.0.
     """
-    call.services.rights.demand_create(call.user, Kind.TEMPLATE)
+    call.demand_create(Kind.TEMPLATE)
     _refuse_images(images)
     try:
         return _add(call, name, item.template.copy())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from oned import clock
 from oned.api.call import Call, Document, Pieces
+from oned.api.group import withdraw
 from oned.api.listing import whole
 from oned.api.registry import ADMIN, MANAGE, USE, method
 from oned.auth import passwords
@@ -52,18 +53,19 @@ async def allocate(call: Call, name: str, password: str, driver: str = CORE, gro
 
     driver  who checks the password; "" is core
     groups  ids, the first is the primary group; left out: the caller's, or users when he is in oneadmin.
-            A group that is not the caller's own needs MANAGE
+            CREATE USER may be a right of that group only; a group that is not the caller's own needs MANAGE
     Errors: AUTHORIZATION, NO_EXISTS (group), INTERNAL (name or password).
     Since: 1.4; driver 3.2; groups 5.2.
     """
-    call.services.rights.demand_create(call.user, Kind.USER)
-    for gid in groups:
-        if call.pools.groups.get(gid).id not in call.user.groups:
+    wanted = [call.pools.groups.get(gid).id for gid in groups] or [_default_group(call)]
+    call.services.rights.demand_create(call.user, Kind.USER, wanted[0])
+    for gid in wanted:
+        if gid not in call.user.groups:
             call.demand(MANAGE, call.pools.groups.get(gid))
     name, driver = _checked_user_name(name), driver or CORE
     kept = await _stored(call, password, driver)
     call.pools.users.claim(name)
-    wanted = [call.pools.groups.get(gid).id for gid in groups] or [_default_group(call)]
+    wanted = [call.pools.groups.get(gid).id for gid in wanted]
     user = User(call.pools.users.next_id(call.unit), name, wanted[0], kept)
     user.groups, user.auth_driver = list(dict.fromkeys(wanted)), driver
     call.pools.users.add(call.unit, user)
@@ -83,13 +85,19 @@ def info(call: Call, user: User, decrypt: bool = False) -> Pieces:
 
 @method("one.user.delete", user=ADMIN)
 def delete(call: Call, user: User) -> int:
-    """Remove a user who owns no VM. Errors: NO_EXISTS, AUTHORIZATION, ACTION (oneadmin; owns VMs). Since: 1.4."""
+    """Remove a user who owns nothing; the rules that name him go with him.
+
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (oneadmin; owns objects).
+    Since: 1.4.
+    """
     if user.id == ONEADMIN:
         raise ActionError(detail="Cannot delete user. oneadmin cannot be deleted.")
-    owned = sum(1 for vm in call.pools.vms if vm.uid == user.id)
+    owned = [f"{count} {kind.name}s" for kind, count in call.pools.owned_by(user.id)]
     if owned:
-        detail = f"Cannot delete user. User {user.name} owns {owned} VMs"
-        raise ActionError(detail=f"{detail}. Terminate them, or give them away: onevm chown")
+        detail = f"Cannot delete user. User {user.name} owns {', '.join(owned)}"
+        raise ActionError(detail=f"{detail}. Remove them, or give them away: onevm chown and the like")
+    for group in call.pools.groups:
+        withdraw(call, group, user)
     call.pools.users.drop(call.unit, user)
     call.pools.members_changed()
     return user.id
@@ -137,6 +145,8 @@ def update(call: Call, user: User, template: str, append: int = 0) -> User:
 def chgrp(call: Call, user: User, group: Group) -> User:
     """Set the primary group. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.0."""
     others = [gid for gid in user.groups if gid not in (user.gid, group.id)]
+    if user.gid != group.id:
+        withdraw(call, call.pools.groups.get(user.gid), user)
     user.gid, user.groups = group.id, [group.id, *others]
     return _regrouped(call, user)
 
@@ -158,6 +168,7 @@ def delgroup(call: Call, user: User, group: Group) -> User:
     if group.id not in user.groups:
         raise ActionError(detail=f"User is not part of group {group.id}")
     user.groups.remove(group.id)
+    withdraw(call, group, user)
     return _regrouped(call, user)
 
 

@@ -65,7 +65,7 @@ def allocate(call: Call, template: str, hold: bool = False) -> VM:
     Errors: AUTHORIZATION, INTERNAL (the template, with line and column).
     Since: 1.0; XML 3.0; hold 4.0.
     """
-    call.services.rights.demand_create(call.user, Kind.VM)
+    call.demand_create(Kind.VM)
     given = call.template(template)
     check_restricted(call, given)
     return make_vm(call, given, hold=hold)

@@ -1,43 +1,60 @@
 """The permission model: nine bits per object and ACL rules, nothing else (OpenNebula 3.2 and later)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import TypeVar
 
 from oned.cluster.cluster import Cluster
-from oned.datastore.datastore import Datastore
 from oned.document.object import Owned, PoolObject
-from oned.document.permissions import ADMIN, CREATE, MANAGE, USE
+from oned.document.permissions import ADMIN, CREATE, MANAGE, USE, Permissions
 from oned.errors import NotAuthorized
-from oned.host.host import Host
-from oned.ids import Kind
+from oned.ids import ADMIN_GROUP, Kind
 from oned.pool.acl import Reach, Rule, reach
 from oned.pool.pool import Pool
 from oned.user.user import User
 
 RIGHT_NAMES = {USE: "USE", MANAGE: "MANAGE", ADMIN: "ADMIN", CREATE: "CREATE"}
+T = TypeVar("T", bound=PoolObject)
+Test = Callable[[PoolObject], bool]
+"""A right of one user on the objects of one kind, as a question to ask of each."""
 
 
 class Rights:
-    """Decides who may do what. Whatever is not granted is refused; oneadmin's group may everything."""
+    """Decides who may do what. Whatever is not granted is refused; oneadmin's group may everything.
+
+    Rules are gathered once per user, kind and right, and anew when a rule has come or gone.
+    """
 
     def __init__(self, rules: Pool[Rule]) -> None:
-        self._rules = rules
+        self._rules, self._version = rules, -1
         self._reach: dict[tuple[int, tuple[int, ...], str, int], Reach] = {}
-
-    def rules_changed(self) -> None:
-        self._reach.clear()
 
     def may(self, user: User, right: int, item: PoolObject) -> bool:
         """Whether the user has the right on the object."""
-        if user.is_admin or (isinstance(item, User) and item.id == user.id and right in _own(user)):
-            return True
-        if isinstance(item, Owned) and _bits_grant(user, right, item):
-            return True
-        gid = item.gid if isinstance(item, Owned | User) else -1
-        return self._reach_of(user, item.kind, right).covers(item.id, gid, _clusters(item))
+        return self.test(user, right, item.kind)(item)
 
-    def may_create(self, user: User, kind: Kind) -> bool:
-        """Whether the user may make objects of the kind."""
-        return user.is_admin or self._reach_of(user, kind, CREATE).everything
+    def test(self, user: User, right: int, kind: Kind) -> Test:
+        """Whether the user has the right, to be asked of many objects of the kind within one step."""
+        if user.is_admin:
+            return lambda _item: True
+        found = self._reach_of(user, kind, right)
+        if kind is Kind.USER:
+            return _of_users(user, right, found)
+        if kind is Kind.GROUP:
+            return _of_groups(user, right, found)
+        return _of_objects(user, right, found)
+
+    def those(self, user: User, right: int, items: Iterable[T]) -> Iterator[T]:
+        """Of objects of one kind those that the user has the right on."""
+        rest = iter(items)
+        first = next(rest, None)
+        if first is None:
+            return rest
+        return filter(self.test(user, right, first.kind), chain((first,), rest))
+
+    def may_create(self, user: User, kind: Kind, gid: int = -1) -> bool:
+        """Whether the user may make objects of the kind, in his primary group or another one."""
+        return user.is_admin or self._reach_of(user, kind, CREATE).covers(-1, user.gid if gid < 0 else gid)
 
     def may_manage_rules(self, user: User) -> bool:
         """Whether the user may see and change the ACL."""
@@ -46,44 +63,81 @@ class Rights:
     def demand(self, user: User, right: int, item: PoolObject) -> None:
         """NotAuthorized unless the user has the right."""
         if not self.may(user, right, item):
-            reason = f"Not authorized to perform {RIGHT_NAMES[right]} {item.kind.name} [{item.id}]"
-            raise NotAuthorized(uid=user.id, reason=reason)
+            raise NotAuthorized(uid=user.id, reason=_lacking(right, item))
 
-    def demand_create(self, user: User, kind: Kind) -> None:
-        """NotAuthorized unless the user may make objects of the kind."""
-        if not self.may_create(user, kind):
-            raise NotAuthorized(uid=user.id, reason=f"Not authorized to perform CREATE {kind.name}")
+    def demand_create(self, user: User, kind: Kind, gid: int = -1, cluster: Cluster | None = None) -> None:
+        """NotAuthorized unless the user may make objects of the kind, in the cluster if one is named."""
+        lacking = [] if self.may_create(user, kind, gid) else [f"Not authorized to perform CREATE {kind.name}"]
+        if cluster is not None and not self.may(user, ADMIN, cluster):
+            lacking.append(_lacking(ADMIN, cluster))
+        if lacking:
+            raise NotAuthorized(uid=user.id, reason="; ".join(lacking))
 
-    def usable(self, user: User, items: Iterable[PoolObject]) -> Iterable[PoolObject]:
-        """Those that the user may use."""
-        if user.is_admin:
-            return items
-        return (item for item in items if self.may(user, USE, item))
+    def demand_rules(self, user: User) -> None:
+        """NotAuthorized unless the user may see and change the ACL."""
+        if not self.may_manage_rules(user):
+            raise NotAuthorized(uid=user.id, reason="Not authorized to perform MANAGE ACL")
 
     def _reach_of(self, user: User, kind: Kind, right: int) -> Reach:
+        if self._version != self._rules.version:
+            self._reach.clear()
+            self._version = self._rules.version
         key = user.id, tuple(user.groups), kind.name, right
         if key not in self._reach:
             self._reach[key] = reach(self._rules, user.id, user.groups, kind.name, right)
         return self._reach[key]
 
 
+def _lacking(right: int, item: PoolObject) -> str:
+    return f"Not authorized to perform {RIGHT_NAMES[right]} {item.kind.name} [{item.id}]"
+
+
+def _of_objects(user: User, right: int, found: Reach) -> Test:
+    """By the bits of an object with an owner, and by rules."""
+    uid, groups = user.id, frozenset(user.groups)
+    owner_bit, group_bit, other_bit = (Permissions.mask(who, right) for who in range(3))
+    everything, ids, gids, clusters = found.everything, found.ids, found.groups, found.clusters
+
+    def test(item: PoolObject) -> bool:
+        if everything:
+            return True
+        if isinstance(item, Owned):
+            octal, gid = item.permissions.octal, item.gid
+            if octal & other_bit or (item.uid == uid and octal & owner_bit) or (gid in groups and octal & group_bit):
+                return True
+            if gid in gids:
+                return True
+        return item.id in ids or (bool(clusters) and not clusters.isdisjoint(item.in_clusters))
+
+    return test
+
+
+def _of_users(user: User, right: int, found: Reach) -> Test:
+    """A user manages himself; rules reach others by their primary group, but not those who may everything."""
+    own, changes = right in _own(user), right != USE
+
+    def test(item: PoolObject) -> bool:
+        if item.id == user.id and own:
+            return True
+        if changes and isinstance(item, User) and item.is_admin:
+            return False
+        return found.covers(item.id, item.gid)
+
+    return test
+
+
+def _of_groups(user: User, right: int, found: Reach) -> Test:
+    """Members may use their group; whoever changed oneadmin's could take every right, so no rule reaches it."""
+    groups, uses = frozenset(user.groups), right == USE
+
+    def test(item: PoolObject) -> bool:
+        if uses and item.id in groups:
+            return True
+        return (uses or item.id != ADMIN_GROUP) and found.covers(item.id, -1)
+
+    return test
+
+
 def _own(user: User) -> tuple[int, ...]:
     """What a user may do to himself: a token of one group must not reach what the others of his groups give."""
     return (USE, MANAGE) if user.bound < 0 else (USE,)
-
-
-def _bits_grant(user: User, right: int, item: Owned) -> bool:
-    bits = item.permissions
-    if item.uid == user.id and bits.grants(0, right):
-        return True
-    if item.gid in user.groups and bits.grants(1, right):
-        return True
-    return bits.grants(2, right)
-
-
-def _clusters(item: PoolObject) -> tuple[int, ...]:
-    if isinstance(item, Host):
-        return (item.cluster,)
-    if isinstance(item, Datastore):
-        return tuple(item.clusters)
-    return (item.id,) if isinstance(item, Cluster) else ()

@@ -53,3 +53,7 @@ class Cluster(PoolObject):
     def reserved(self) -> dict[str, str]:
         """What its hosts keep back of their capacity, unless they say so themselves."""
         return {name: self.template.get(name) for name in RESERVED}
+
+    @property
+    def in_clusters(self) -> tuple[int, ...]:
+        return (self.id,)

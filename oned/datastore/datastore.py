@@ -56,3 +56,7 @@ class Datastore(Owned):
         self.permissions = Permissions(0o644)
         self.clusters: list[int] = [0]
         self.template = Template()
+
+    @property
+    def in_clusters(self) -> tuple[int, ...]:
+        return tuple(self.clusters)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from oned.document.element import Element, document, escape, tag, wrap
-from oned.document.permissions import Permissions
+from oned.document.permissions import USE, Permissions
 from oned.ids import Kind
 from oned.template.render import from_plain
 from oned.template.render import plain as to_plain
@@ -91,6 +91,11 @@ class PoolObject:
     def settle(self) -> None:
         """Set what is derived from the stored form. Called once after loading."""
 
+    @property
+    def in_clusters(self) -> tuple[int, ...]:
+        """The clusters that the object is in, for rules that name a cluster."""
+        return ()
+
 
 class Owned(PoolObject):
     """An object with an owner, a group and permission bits, stored under "octal".
@@ -104,6 +109,11 @@ class Owned(PoolObject):
 
     def columns(self) -> dict[str, object]:
         return {"name": self.name, "uid": self.uid, "gid": self.gid}
+
+    @property
+    def is_public(self) -> bool:
+        """PUBLIC of 2.x and 3.0: whether others than the owner may use it."""
+        return self.permissions.grants(1, USE) or self.permissions.grants(2, USE)
 
     @property
     def octal(self) -> int:

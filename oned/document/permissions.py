@@ -20,10 +20,14 @@ class Permissions:
     def __init__(self, octal: int) -> None:
         self.octal = octal
 
+    @classmethod
+    def mask(cls, who: int, right: int) -> int:
+        """The bit by which owner (0), group (1) or others (2) have the right; 0 for CREATE, which bits do not give."""
+        return cls._OCTAL.get(right, 0) << (6 - 3 * who)
+
     def grants(self, who: int, right: int) -> bool:
         """Whether owner (0), group (1) or others (2) have the right."""
-        bit = self._OCTAL.get(right, 0)
-        return bool(self.octal >> (6 - 3 * who) & bit)
+        return bool(self.octal & self.mask(who, right))
 
     def changed(self, bits: Sequence[int]) -> int:
         """The number after nine values of -1 (leave), 0 or 1, in the order of NAMES."""

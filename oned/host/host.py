@@ -170,6 +170,10 @@ class Host(PoolObject):
         if state is not self.state:
             self.previous, self.state = self.state, state
 
+    @property
+    def in_clusters(self) -> tuple[int, ...]:
+        return (self.cluster,)
+
     def _reserved(self, what: str) -> str:
         name = f"RESERVED_{what}"
         return self.template.get(name) or self.cluster_reserved.get(name, "")

@@ -1,59 +1,17 @@
-"""ACL rules and what they reach (OpenNebula 3.0 and later)."""
+"""The pool's rules, what they reach, and what becomes of them when an object goes (OpenNebula 3.0 and later)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from oned.document.element import Element, plain
 from oned.document.object import PoolObject
-from oned.document.permissions import ADMIN, CREATE, MANAGE, USE
 from oned.ids import Kind
+from oned.pool.pool import Pool
+from oned.rules import ALL, CLUSTER, GROUP, ID, INDIVIDUAL, TYPES, ZONE_HERE, Numbers
+from oned.store.unit import Unit
 
-INDIVIDUAL, GROUP, ALL, CLUSTER = 0x100000000, 0x200000000, 0x400000000, 0x800000000
-_ID_MASK = 0xFFFFFFFF
-TYPES: dict[str, int] = {
-    name: 0x1000000000 << place
-    for place, name in enumerate(
-        [
-            "VM",
-            "HOST",
-            "NET",
-            "IMAGE",
-            "USER",
-            "TEMPLATE",
-            "GROUP",
-            "ACL",
-            "DATASTORE",
-            "CLUSTER",
-            "DOCUMENT",
-            "ZONE",
-            "SECGROUP",
-            "VDC",
-            "VROUTER",
-            "MARKETPLACE",
-            "MARKETPLACEAPP",
-            "VMGROUP",
-            "VNTEMPLATE",
-        ]
-    )
-}
-_SIGNS = ((INDIVIDUAL, "#"), (GROUP, "@"), (CLUSTER, "%"))
-_RIGHTS = ((USE, "USE"), (MANAGE, "MANAGE"), (ADMIN, "ADMIN"), (CREATE, "CREATE"))
-ZONE_HERE = INDIVIDUAL
-
-
-def _who(number: int) -> str:
-    if number & ALL:
-        return "*"
-    sign = next((sign for bit, sign in _SIGNS if number & bit), "?")
-    return f"{sign}{number & _ID_MASK}"
-
-
-def rule_text(rule: "Rule") -> str:
-    """The rule in words: `@1 HOST/* MANAGE #0`."""
-    types = "+".join(name for name, bit in TYPES.items() if rule.resource & bit)
-    rights = "+".join(name for bit, name in _RIGHTS if rule.rights & bit)
-    return f"{_who(rule.user)} {types}/{_who(rule.resource)} {rights} {_who(rule.zone)}"
-
+LONGEST_NAME = 128
+"""Of the name column, which shows the beginning of a rule."""
 
 ELEMENTS = (
     plain("ID", "id", "number of the rule"),
@@ -61,7 +19,7 @@ ELEMENTS = (
     Element("RESOURCE", "what, hexadecimal", value=lambda rule, _: f"{rule.resource:x}"),
     Element("RIGHTS", "rights, hexadecimal", value=lambda rule, _: f"{rule.rights:x}"),
     Element("ZONE", "zone, hexadecimal", value=lambda rule, _: f"{rule.zone:x}"),
-    Element("STRING", "the rule in words", value=lambda rule, _: rule_text(rule)),
+    Element("STRING", "the rule in words", value=lambda rule, _: rule.numbers.text),
 )
 
 
@@ -74,11 +32,72 @@ class Rule(PoolObject):
     STORED = ("user", "resource", "rights", "zone")
     TEMPLATES = ()
 
-    def __init__(self, oid: int, user: int, resource: int, rights: int) -> None:
-        self.id, self.user, self.resource, self.rights, self.zone = oid, user, resource, rights, ZONE_HERE
+    def __init__(self, oid: int, numbers: Numbers) -> None:
+        self.id = oid
+        self.user, self.resource, self.rights, self.zone = numbers
+        self.settle()
+
+    def settle(self) -> None:
+        self.name = self.numbers.text
+
+    @property
+    def numbers(self) -> Numbers:
+        return Numbers(self.user, self.resource, self.rights, self.zone)
 
     def columns(self) -> dict[str, object]:
-        return {"name": rule_text(self)}
+        return {"name": self.name[:LONGEST_NAME]}
+
+
+def holder(rules: Iterable[Rule], numbers: Numbers) -> Rule | None:
+    """The rule with these numbers, if there is one."""
+    return next((rule for rule in rules if rule.numbers == numbers), None)
+
+
+def grant(rules: Pool[Rule], unit: Unit, numbers: Numbers) -> None:
+    """Have the rule, whether it is there already or not."""
+    if holder(rules, numbers) is None:
+        rules.add(unit, Rule(rules.next_id(unit), numbers))
+
+
+def revoke(rules: Pool[Rule], unit: Unit, numbers: Numbers) -> None:
+    """Have the rule no more."""
+    found = holder(rules, numbers)
+    if found is not None:
+        rules.drop(unit, found)
+
+
+def forget(rules: Pool[Rule], unit: Unit, item: PoolObject) -> None:
+    """Take out of the rules what names an object that goes: whole rules, or its type where others stay."""
+    for rule in [rule for rule in rules if _names(rule.numbers, item)]:
+        left = _without(rule.numbers, item)
+        if left is None or holder(rules, left) is not None:
+            rules.drop(unit, rule)
+        else:
+            rule.resource = left.resource
+            rule.settle()
+            rules.version += 1
+            unit.touch(rule)
+
+
+def _names(numbers: Numbers, item: PoolObject) -> bool:
+    return _without(numbers, item) != numbers
+
+
+def _without(numbers: Numbers, item: PoolObject) -> Numbers | None:
+    """What is left of a rule without the object; None for nothing."""
+    kind, oid = item.kind, item.id
+    if kind is Kind.USER and numbers.user == INDIVIDUAL | oid:
+        return None
+    meant = numbers.resource & (ALL | INDIVIDUAL | GROUP | CLUSTER | ID)
+    if kind is Kind.GROUP and (numbers.user == GROUP | oid or meant == GROUP | oid):
+        return None
+    if kind is Kind.CLUSTER and meant == CLUSTER | oid:
+        return None
+    bit = TYPES.get(kind.name, 0)
+    if meant != INDIVIDUAL | oid or not numbers.resource & bit:
+        return numbers
+    rest = numbers._replace(resource=numbers.resource & ~bit)
+    return rest if rest.resource != meant else None
 
 
 @dataclass
@@ -90,22 +109,23 @@ class Reach:
     ids: set[int] = field(default_factory=set)
     clusters: set[int] = field(default_factory=set)
 
-    def covers(self, oid: int, gid: int, clusters: tuple[int, ...] = ()) -> bool:
+    def covers(self, oid: int, gid: int, clusters: Iterable[int] = ()) -> bool:
         return self.everything or oid in self.ids or gid in self.groups or not self.clusters.isdisjoint(clusters)
 
 
 def reach(rules: Iterable[Rule], user: int, groups: Iterable[int], kind: str, right: int) -> Reach:
-    """What the rules let a user with these groups do with objects of a kind (a name of TYPES)."""
+    """What the rules of this zone let a user with these groups do with objects of a kind (a name of TYPES)."""
     found = Reach()
     whom = {ALL, INDIVIDUAL | user, *(GROUP | group for group in groups)}
+    bit = TYPES.get(kind, 0)
     for rule in rules:
-        if rule.rights & right and rule.resource & TYPES[kind] and rule.user in whom:
+        if rule.rights & right and rule.resource & bit and rule.user in whom and rule.zone in (ZONE_HERE, ALL):
             _extend(found, rule.resource)
     return found
 
 
 def _extend(found: Reach, resource: int) -> None:
-    number = resource & _ID_MASK
+    number = resource & ID
     if resource & ALL:
         found.everything = True
     elif resource & INDIVIDUAL:

@@ -1,6 +1,6 @@
 """A pool: live objects in memory, found by id or name, listed as ready-made bytes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -23,11 +23,17 @@ class Names(Enum):
 
 
 class Pool(Generic[T]):
-    """Objects of one kind, in ascending order of their ids."""
+    """Objects of one kind, in ascending order of their ids.
+
+    version  a number that rises with every object that comes or goes
+    dropped  told of each object that is deleted, with the unit in which it is
+    """
 
     def __init__(self, kind: Kind, root: str, view: View, names: Names = Names.POOL) -> None:
         self.kind, self.root, self.view, self._unique = kind, root, view, names
         self.last_id = -1
+        self.version = 0
+        self.dropped: Callable[[Unit, PoolObject], None] = lambda _unit, _item: None
         self._items: dict[int, T] = {}
         self._names: dict[tuple[int, str], T] = {}
 
@@ -80,6 +86,7 @@ class Pool(Generic[T]):
 
     def admit(self, item: T) -> None:
         """Keep an object that is on disk already."""
+        self.version += 1
         self._items[item.id] = item
         self._enter(item)
         self.last_id = max(self.last_id, item.id)
@@ -106,9 +113,11 @@ class Pool(Generic[T]):
         """Delete the object."""
         self.evict(item)
         unit.drop(item)
+        self.dropped(unit, item)
 
     def evict(self, item: T) -> None:
         """Keep the object no longer in memory; its row stays."""
+        self.version += 1
         self._items.pop(item.id, None)
         self._forget_name(item)
 
@@ -119,6 +128,7 @@ class Pool(Generic[T]):
 
     def clear(self) -> None:
         """Forget all objects, to read them again."""
+        self.version += 1
         self._items.clear()
         self._names.clear()
 

@@ -1,5 +1,6 @@
 """All pools together: how they are filled at the start, and what one tells another."""
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -7,10 +8,10 @@ from sqlalchemy import Select, Table, select
 
 from oned.cluster.cluster import Cluster
 from oned.datastore.datastore import Datastore
-from oned.document.object import PoolObject, View
+from oned.document.object import Owned, PoolObject, View
 from oned.host.host import Host
 from oned.ids import Kind
-from oned.pool.acl import Rule
+from oned.pool.acl import Rule, forget
 from oned.pool.ledger import Ledger
 from oned.pool.pool import Names, Pool
 from oned.pool.turns import AT_ONCE
@@ -69,6 +70,8 @@ class Pools:
             (self.rules, tables.acl, Rule),
             (self.vms, tables.vm_pool, VM),
         )
+        for pool, _, _ in self.classes:
+            pool.dropped = functools.partial(forget, self.rules)
 
     def of(self, kind: Kind) -> Pool[Any]:
         """The pool of a kind."""
@@ -95,6 +98,20 @@ class Pools:
         self.ledger.rebuild(self.vms)
         for pool, _, _ in self.classes:
             pool.stale()
+
+    def owned_by(self, uid: int) -> list[tuple[Kind, int]]:
+        """How many objects of each kind a user owns; kinds of which he owns none are left out."""
+        owners = [(pool.kind, sum(1 for item in pool if item.uid == uid)) for pool, _, kind in self.classes
+                  if issubclass(kind, Owned)]  # fmt: skip
+        return [(kind, count) for kind, count in owners if count]
+
+    def names_changed(self, group: Group) -> None:
+        """Let documents that show the group's name be rendered anew."""
+        for pool, _, kind in self.classes:
+            if issubclass(kind, Owned | User):
+                for item in pool:
+                    if item.gid == group.id:
+                        item.stale()
 
     def members_changed(self) -> None:
         """Bring groups and clusters up to date with a changed user, host or datastore."""

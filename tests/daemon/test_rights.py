@@ -48,7 +48,7 @@ def test_the_vms_of_others_are_out_of_reach(
 
 
 @pytest.mark.parametrize(("method", "arguments", "reason"), [
-    ("one.host.allocate", ("h", "dummy", "dummy", 0), "CREATE HOST"), ("one.host.delete", (0,), "ADMIN HOST [0]"),
+    ("one.host.allocate", ("h", "dummy", "dummy", -1), "CREATE HOST"), ("one.host.delete", (0,), "ADMIN HOST [0]"),
     ("one.host.status", (0, 1), "ADMIN HOST [0]"), ("one.host.enable", (0, False), "ADMIN HOST [0]"),
     ("one.host.update", (0, "A = 1", 1), "ADMIN HOST [0]"), ("one.host.info", (0,), "USE HOST [0]"),
     ("one.user.allocate", ("u", "p"), "CREATE USER"), ("one.user.delete", (0,), "ADMIN USER [0]"),
