@@ -17,21 +17,9 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import select
 
 from oned import bootstrap, clock, deadlines
-from oned.api import (  # noqa: F401 - they fill the method table
-    acl,
-    cluster,
-    group,
-    host,
-    others,
-    ours,
-    system,
-    template,
-    user,
-    vm,
-    vmpool,
-)
 from oned.api.call import Services
 from oned.api.dispatch import Dispatcher
+from oned.api.registry import declare_all
 from oned.auth.rights import Rights
 from oned.auth.session import Sessions
 from oned.command import Mad
@@ -213,6 +201,7 @@ class Daemon:
 
     async def _serve(self, services: Services) -> None:
         config = self.config
+        declare_all()
         dispatcher = Dispatcher(services)
         limits = config.limits(Limits)
         application = Application(dispatcher.answer, limits)

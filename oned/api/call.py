@@ -1,7 +1,7 @@
 """One call: who makes it, and what its handler works with."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,11 @@ from oned.mad.monitor import Monitor
 from oned.mad.operations import Operations
 from oned.mad.recovery import recover
 from oned.mad.restorer import Restorer
+from oned.pool.charges import Holder, holders
 from oned.pool.pools import Pools
 from oned.pool.reasons import Reason, Reasons
+from oned.quota.blocks import Amounts
+from oned.quota.usage import AT_REST, of_capacity, running
 from oned.store.database import Database
 from oned.store.events import Change, Events
 from oned.store.unit import Unit
@@ -32,6 +35,8 @@ from oned.vm.vm import VM, Capacity, capacity_of
 
 LOCK_COVERS = {1: USE, 2: MANAGE, 3: ADMIN}
 """Level of a lock → the least right that it refuses, to everybody."""
+STARTS = ("deploy", "resume", "boot")
+"""Events that let a VM at rest run again."""
 
 
 @dataclass
@@ -125,8 +130,16 @@ class Call:
         others = bool(self.services.setting("ENABLE_OTHER_PERMISSIONS"))
         return default_octal(umask, admin=self.user.is_admin, others=others)
 
+    def charge(self, owners: Iterable[Holder], wanted: Amounts) -> None:
+        """NotAuthorized if a user or a group would have more than the quotas allow."""
+        reason = self.pools.charges.lack(owners, wanted)
+        if reason:
+            raise NotAuthorized(uid=self.user.id, reason=reason)
+
     def fire(self, vm: VM, event: str, placement: Placement | None = None) -> None:
-        """Fire the life cycle in the caller's name."""
+        """Fire the life cycle in the caller's name. NotAuthorized if what begins to run is more than may."""
+        if event in STARTS and vm.state in AT_REST:
+            self.charge(holders(vm.uid, vm.gid), running(vm))
         cause = Cause(self.user.id, self.user.gid, self.request, placement=placement)
         self.services.operations.fire(self.unit, vm, event, cause)
 
@@ -187,15 +200,20 @@ class Call:
         self.set_bits(item, (-1, -1, -1, bit, -1, -1, bit if open_to_all else -1, -1, -1))
 
     def set_owner(self, item: Owned, uid: int, gid: int) -> None:
-        """Give an object to another user or group (-1 keeps one); needs rights on both. NameTaken if he has one."""
+        """Give an object to another user or group (-1 keeps one); needs rights on both, and room in their quotas.
+
+        NameTaken if the new owner has one of that name.
+        """
         if uid >= 0:
             self.demand(MANAGE, self.pools.users.get(uid))
         if gid >= 0:
             self.demand(USE, self.pools.groups.get(gid))
-        owner, pool = (uid if uid >= 0 else item.uid), self.pools.of(item.kind)
+        owner, group, pool = (uid if uid >= 0 else item.uid), (gid if gid >= 0 else item.gid), self.pools.of(item.kind)
         if owner != item.uid:
             pool.claim(item.name, owner)
-        pool.give(self.unit, item, owner, gid if gid >= 0 else item.gid)
+        new = set(holders(owner, group)) - set(holders(item.uid, item.gid))
+        self.charge(new, self.pools.charges.counts(item))
+        pool.give(self.unit, item, owner, group)
 
     def resize(self, vm: VM, wanted: Template, *, enforce: bool) -> None:
         """Give a resting VM another capacity; what it takes of its host changes with it."""
@@ -205,6 +223,7 @@ class Call:
             lack = self.pools.hosts.get(hid).lacks(more)
             if lack is not None:
                 raise NoRoom(id=vm.id, host=hid, what=lack[0], wanted=lack[1], free=lack[2])
+        self.charge(holders(vm.uid, vm.gid), of_capacity(more))
         vm.template = wanted
         vm.settle_capacity()
         self.fire(vm, "resize")

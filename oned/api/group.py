@@ -1,7 +1,8 @@
 """one.group.* and one.grouppool.*: users who share objects, and the members who manage them."""
 
+from oned.api import quota
 from oned.api.call import Call, Pieces
-from oned.api.listing import whole
+from oned.api.listing import ALL, ordered, visible
 from oned.api.owned import rename_to
 from oned.api.registry import ADMIN, MANAGE, USE, method
 from oned.errors import ActionError
@@ -33,6 +34,7 @@ def allocate(call: Call, name: str) -> Group:
 @method("one.group.info", reads=True, group=USE)
 def info(call: Call, group: Group, decrypt: bool = False) -> Pieces:
     """The document of a group; -1 is the caller's primary one. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.0."""
+    call.pools.charges.settle()
     return Pieces([group.body(call.pools.view)])
 
 
@@ -48,6 +50,7 @@ def delete(call: Call, group: Group) -> int:
     if group.users:
         detail = f"Cannot delete group. Group {group.id} is not empty."
         raise ActionError(detail=f"{detail} Move its {len(group.users)} users first: oneuser chgrp, delgroup")
+    quota.forget(call, group)
     call.pools.groups.drop(call.unit, group)
     call.pools.names_changed(group)
     return group.id
@@ -112,5 +115,6 @@ def withdraw(call: Call, group: Group, user: User) -> None:
 
 @method("one.grouppool.info", reads=True)
 async def pool_info(call: Call) -> Pieces:
-    """The groups that the caller may use; his own he may. Since: 3.0."""
-    return await whole(call, call.pools.groups)
+    """The groups that the caller may use, each followed by its quotas; his own he may. Since: 3.0; quotas 4.6."""
+    pool = call.pools.groups
+    return await quota.page(call, pool, visible(call, ordered(call, pool), ALL))

@@ -8,6 +8,8 @@ from oned import clock
 from oned.api.call import Call
 from oned.api.variables import fill_variables
 from oned.names import check_name, numbered
+from oned.pool.charges import holders
+from oned.quota.usage import of_vm
 from oned.template.template import Template
 from oned.vm import allocate as rules
 from oned.vm.context import check_context, check_safe
@@ -43,6 +45,7 @@ def found_vm(call: Call, template: Template, *, hold: bool = False, prefix: str 
     vm = VM(number, name or numbered(prefix, number), (user.id, user.gid), call.octal)
     rules.fill(vm, template.copy(), setting("DEFAULT_DEVICE_PREFIX"))
     vm.state = HOLD if hold or template.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
+    call.charge(holders(vm.uid, vm.gid), of_vm(vm))
     fill_variables(call.pools, vm)
     return vm
 

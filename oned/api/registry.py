@@ -7,7 +7,9 @@ The signature gives the wire types (objects travel as their ids) and, unless `fo
 all prefixes that contain the parameters without a default. The keywords give the right needed on each object.
 """
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -122,6 +124,14 @@ def method(
         return handler
 
     return register
+
+
+def declare_all() -> dict[str, Method]:
+    """METHODS, filled by every module beside this one."""
+    package = __package__ or ""
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
+    return METHODS
 
 
 def alias(old: str, name: str) -> None:

@@ -5,16 +5,17 @@ import re
 from collections.abc import Sequence
 
 from oned import clock
-from oned.api.call import Call, Document, Pieces
+from oned.api import quota
+from oned.api.call import Call, Pieces
 from oned.api.group import withdraw
-from oned.api.listing import whole
+from oned.api.listing import ALL, ordered, visible
 from oned.api.registry import ADMIN, MANAGE, USE, method
 from oned.auth import passwords
 from oned.errors import ActionError, BadArgument, InternalError
 from oned.ids import ADMIN_GROUP, ONEADMIN, USERS_GROUP, Kind
 from oned.names import check_name
 from oned.user.group import Group
-from oned.user.user import NO_QUOTAS, User
+from oned.user.user import User
 
 CORE = "core"
 MOST_TOKENS = 50
@@ -80,6 +81,7 @@ def _default_group(call: Call) -> int:
 @method("one.user.info", reads=True, user=USE)
 def info(call: Call, user: User, decrypt: bool = False) -> Pieces:
     """The document of a user; -1 is the caller. Errors: NO_EXISTS, AUTHORIZATION. Since: 2.0; -1 3.0."""
+    call.pools.charges.settle()
     return Pieces([user.body(call.pools.view)])
 
 
@@ -98,6 +100,7 @@ def delete(call: Call, user: User) -> int:
         raise ActionError(detail=f"{detail}. Remove them, or give them away: onevm chown and the like")
     for group in call.pools.groups:
         withdraw(call, group, user)
+    quota.forget(call, user)
     call.pools.users.drop(call.unit, user)
     call.pools.members_changed()
     return user.id
@@ -231,6 +234,5 @@ def _take_back(call: Call, user: User, token: str) -> str:
 @method("one.userpool.info", reads=True)
 async def pool_info(call: Call) -> Pieces:
     """All users that the caller may use, each followed by its quotas. Since: 1.4; quotas 4.6."""
-    pieces = (await whole(call, call.pools.users)).pieces
-    quotas = f"<DEFAULT_USER_QUOTAS>{NO_QUOTAS}</DEFAULT_USER_QUOTAS>"
-    return Pieces([*pieces[:-1], Document(quotas).escaped(), pieces[-1]])
+    pool = call.pools.users
+    return await quota.page(call, pool, visible(call, ordered(call, pool), ALL))

@@ -1,15 +1,12 @@
 """share/doc/rpc.md: every XML-RPC method, from its declaration."""
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, get_type_hints
 
-import oned.api
 from oned.api.dispatch import LEVELS
 from oned.api.introspection import SYSTEM
-from oned.api.registry import METHODS, REQUIRED, Method, Operation, Parameter
+from oned.api.registry import REQUIRED, Method, Operation, Parameter, declare_all
 from oned.config import SETTINGS
 from oned.docs.markdown import block, code, codes, heading, joined, table
 from oned.document.object import Owned, PoolObject
@@ -44,9 +41,7 @@ class Help(NamedTuple):
 
 def methods() -> dict[str, Method]:
     """All methods by name, sorted; aliases too."""
-    for module in pkgutil.iter_modules(oned.api.__path__):
-        importlib.import_module(f"oned.api.{module.name}")
-    return dict(sorted(METHODS.items()))
+    return dict(sorted(declare_all().items()))
 
 
 def page() -> str:

@@ -14,11 +14,15 @@ from oned.template.template import Template
 
 @dataclass(frozen=True)
 class View:
-    """What a document shows beside its own object: the names of owners, derived sums, and the switches."""
+    """What a document shows beside its own object: the names of owners, derived sums, and the switches.
+
+    quotas  the blocks of a user or group (their ids; -1 has the defaults of the kind)
+    """
 
     user_name: Callable[[int], str]
     group_name: Callable[[int], str]
     cluster_name: Callable[[int], str]
+    quotas: Callable[[Kind, int], str]
     strict: bool = False
     classic_failed: bool = False
 

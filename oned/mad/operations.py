@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from oned import clock
 from oned.command import Command, Intent, Mad
+from oned.document.object import PoolObject
 from oned.ids import Kind
 from oned.mad import vmm
 from oned.mad.driver import Driver
@@ -88,6 +89,9 @@ class Operations:
 
     def publish(self, change: Change) -> None:
         self._events.publish(change)
+
+    def touched(self, item: PoolObject) -> None:
+        self._pools.charges.note(item)
 
     def observe(self, command: Command) -> None:
         """Ask a driver something that changes nothing."""

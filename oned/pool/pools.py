@@ -12,9 +12,12 @@ from oned.document.object import Owned, PoolObject, View
 from oned.host.host import Host
 from oned.ids import Kind
 from oned.pool.acl import Rule, forget
+from oned.pool.charges import Charges
 from oned.pool.ledger import Ledger
 from oned.pool.pool import Names, Pool
 from oned.pool.turns import AT_ONCE
+from oned.quota.limits import Limits
+from oned.quota.usage import of_vm
 from oned.store import tables
 from oned.store.body import decoded
 from oned.store.database import Database
@@ -50,7 +53,7 @@ class Pools:
     """
 
     def __init__(self, *, strict: bool = False, classic_failed: bool = False) -> None:
-        self.view = View(self._user_name, self._group_name, self._cluster_name, strict, classic_failed)
+        self.view = View(self._user_name, self._group_name, self._cluster_name, self._quotas, strict, classic_failed)
         self.vms: Pool[VM] = Pool(Kind.VM, "VM_POOL", self.view, Names.FREE)
         self.hosts: Pool[Host] = Pool(Kind.HOST, "HOST_POOL", self.view)
         self.users: Pool[User] = Pool(Kind.USER, "USER_POOL", self.view)
@@ -60,6 +63,8 @@ class Pools:
         self.templates: Pool[VMTemplate] = Pool(Kind.TEMPLATE, "VMTEMPLATE_POOL", self.view, Names.OWNER)
         self.rules: Pool[Rule] = Pool(Kind.ACL, "ACL_POOL", self.view, Names.FREE)
         self.ledger = Ledger(self.hosts)
+        held: dict[Kind, Pool[Any]] = {Kind.VM: self.vms, Kind.USER: self.users, Kind.GROUP: self.groups}
+        self.charges = Charges(held, {Kind.VM: of_vm})
         self.classes: tuple[tuple[Pool[Any], Table, type[PoolObject]], ...] = (
             (self.users, tables.user_pool, User),
             (self.groups, tables.group_pool, Group),
@@ -82,6 +87,10 @@ class Pools:
         last = {row.name: row.value for row in database.read_now(select(tables.meta))}
         read = [(pool, kind, database.read_now(_live_rows(table))) for pool, table, kind in self.classes]
         records = database.read_now(_LIVE_HISTORY)
+        limits = [
+            ((Kind[row.holder], row.oid), Limits.restored(decoded(row.body)))
+            for row in database.read_now(select(tables.quota_limit))
+        ]
         for pool, kind, rows in read:
             pool.clear()
             for row in rows:
@@ -89,6 +98,7 @@ class Pools:
             pool.last_id = max(pool.last_id, int(last.get(f"last_{pool.kind.name.lower()}", -1)))
         _attach({vm.id: vm for vm in self.vms}, records)
         self.derive()
+        self.charges.rebuild(limits)
 
     def derive(self) -> None:
         """Compute what follows from other objects: members, hosts and room."""
@@ -160,6 +170,9 @@ class Pools:
         table, by_id = tables.history, {vm.id: vm for vm in vms}
         statement = select(table).where(table.c.vm.in_(by_id)).order_by(table.c.vm, table.c.seq)
         _attach(by_id, await database.read(statement))
+
+    def _quotas(self, kind: Kind, oid: int) -> str:
+        return self.charges.block((kind, oid))
 
     def _user_name(self, uid: int) -> str:
         user = self.users.peek(uid)

@@ -35,7 +35,7 @@ TABLES: dict[str, Table] = {
 
 
 class Desk(Protocol):
-    """Who keeps the open intents in memory and sends them (oned.mad.operations)."""
+    """Who keeps the open intents in memory and sends them, and hears what changes (oned.mad.operations)."""
 
     def opened(self, command: Command) -> Intent: ...
     def closed(self, intent: Intent) -> None: ...
@@ -43,6 +43,7 @@ class Desk(Protocol):
     def abandon(self, intent: Intent) -> None: ...
     def open_for(self, kind: Kind, oid: int) -> list[Intent]: ...
     def publish(self, change: Change) -> None: ...
+    def touched(self, item: PoolObject) -> None: ...
 
 
 def _told(error: Exception) -> StoreFailed:
@@ -93,11 +94,13 @@ class Unit:
         """The object has changed: its document goes stale and its row will be written."""
         item.stale()
         self._objects[item.kind.name, item.id] = item
+        self.desk.touched(item)
 
     def drop(self, item: PoolObject) -> None:
         """The object's row will be deleted."""
         self._objects.pop((item.kind.name, item.id), None)
         remove(self._changes, TABLES[item.kind.name], item.id)
+        self.desk.touched(item)
 
     def put(self, table: Table, row: Mapping[str, Any]) -> None:
         """Write a row of a table that is no pool."""

@@ -1,13 +1,13 @@
 """The group and its document (OpenNebula 6.10). Members are derived from the users."""
 
-from oned.document.element import Element, ids, plain, wrap
+from oned.document.element import Element, ids, plain
 from oned.document.object import PoolObject
 from oned.ids import Kind
 from oned.rules import ALL, INDIVIDUAL, RIGHTS, TYPES, Numbers
 from oned.rules import GROUP as OF_GROUP
 from oned.template.render import xml as template_xml
 from oned.template.template import Template
-from oned.user.user import NO_QUOTAS
+from oned.user.user import default_quotas
 
 ELEMENTS = (
     plain("ID", "id", "number of the group"),
@@ -15,8 +15,8 @@ ELEMENTS = (
     Element("TEMPLATE", "free attributes", xml=lambda group, _: template_xml(group.template)),
     Element("USERS", "members", xml=lambda group, _: ids("USERS", group.users)),
     Element("ADMINS", "members who manage it", xml=lambda group, _: ids("ADMINS", group.admins)),
-    Element("QUOTAS", "limits and usage", xml=lambda *_: NO_QUOTAS),
-    Element("DEFAULT_GROUP_QUOTAS", "limits of all groups", xml=lambda *_: wrap("DEFAULT_GROUP_QUOTAS", NO_QUOTAS)),
+    Element("QUOTAS", "four elements: limits and usage", xml=lambda group, view: view.quotas(group.kind, group.id)),
+    Element("DEFAULT_GROUP_QUOTAS", "limits of all groups", xml=lambda group, view: default_quotas(group.kind, view)),
 )
 
 

@@ -9,8 +9,8 @@ from oned.ids import ADMIN_GROUP, ONEADMIN, Kind
 from oned.template.render import xml as template_xml
 from oned.template.template import Template
 
-QUOTAS = ("DATASTORE_QUOTA", "NETWORK_QUOTA", "VM_QUOTA", "IMAGE_QUOTA")
-NO_QUOTAS = "".join(f"<{name}/>" for name in QUOTAS)
+DEFAULTS = -1
+"""The id under which a view has the limits of all users, or of all groups."""
 
 
 def _tokens(user: "User", _view: View) -> str:
@@ -29,9 +29,14 @@ ELEMENTS = (
     plain("ENABLED", "enabled", "0 refuses every call"),
     Element("LOGIN_TOKEN", "one per token: its hash, end and group", xml=_tokens),
     Element("TEMPLATE", "free attributes", xml=lambda user, _: template_xml(user.template)),
-    Element("QUOTAS", "limits and usage", xml=lambda *_: NO_QUOTAS),
-    Element("DEFAULT_USER_QUOTAS", "limits of all users", xml=lambda *_: wrap("DEFAULT_USER_QUOTAS", NO_QUOTAS)),
+    Element("QUOTAS", "four elements: limits and usage", xml=lambda user, view: view.quotas(user.kind, user.id)),
+    Element("DEFAULT_USER_QUOTAS", "limits of all users", xml=lambda user, view: default_quotas(user.kind, view)),
 )
+
+
+def default_quotas(kind: Kind, view: View) -> str:
+    """The element with the limits of all users, or of all groups."""
+    return wrap(f"DEFAULT_{kind.name}_QUOTAS", view.quotas(kind, DEFAULTS))
 
 
 class User(PoolObject):

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Table, select
 
 from oned.command import Command, Intent, Mad
+from oned.document.object import PoolObject
 from oned.errors import StoreFailed
 from oned.ids import Kind
 from oned.store import tables
@@ -40,6 +41,9 @@ class Desk:
 
     def abandon(self, intent: Intent) -> None:
         self.said.append(f"abandon {intent.command.verb}")
+
+    def touched(self, _item: PoolObject) -> None:
+        """What changes is not of interest here."""
 
     def open_for(self, _kind: Kind, _oid: int) -> list[Intent]:
         return []

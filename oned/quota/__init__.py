@@ -1,0 +1,1 @@
+"""Quotas: what can be limited, limits, and what counts against them."""

@@ -1,0 +1,52 @@
+"""What an object counts against the quotas of its owner and group: a function of the object alone."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from oned.quota.blocks import Amounts, Where
+from oned.template.template import Template
+from oned.vm.states import DONE, POWEROFF, STOPPED, SUSPENDED, UNDEPLOYED
+from oned.vm.vm import KIB_PER_MIB, PERCENT, VM, Capacity
+
+VMS: Where = ("VM", -1)
+AT_REST = SUSPENDED | POWEROFF | STOPPED | UNDEPLOYED
+"""States in which a VM counts in the VM block, but not in its RUNNING_ keys."""
+NOTHING: Amounts = {}
+
+
+def of_vm(vm: VM) -> Amounts:
+    """What a VM counts: capacity, disks, one lease per NIC in a network, one use of each image."""
+    if vm.state is DONE:
+        return NOTHING
+    counted: dict[tuple[Where, str], float] = defaultdict(float)
+    counted |= {(VMS, "VMS"): 1, **of_capacity(vm.capacity)}
+    counted[VMS, "SYSTEM_DISK_SIZE"] = sum(map(_disk_size, vm.template.vectors("DISK")))
+    if vm.state not in AT_REST:
+        counted |= running(vm)
+    for network in _ids(vm.template, "NIC", "NETWORK_ID"):
+        counted[("NETWORK", network), "LEASES"] += 1
+    for image in set(_ids(vm.template, "DISK", "IMAGE_ID")):
+        counted[("IMAGE", image), "RVMS"] += 1
+    return dict(counted)
+
+
+def of_capacity(capacity: Capacity) -> Amounts:
+    """What a capacity counts, whatever the VM does."""
+    return {(VMS, "CPU"): capacity.cpu / PERCENT, (VMS, "MEMORY"): capacity.memory // KIB_PER_MIB}
+
+
+def running(vm: VM) -> Amounts:
+    """What a VM counts while it does not rest, beside what it always counts."""
+    always = {(VMS, "VMS"): 1.0, **of_capacity(vm.capacity)}
+    return {(where, f"RUNNING_{key}"): amount for (where, key), amount in always.items()}
+
+
+def _disk_size(disk: Mapping[str, str]) -> int:
+    """MiB that the disk takes of the system datastore: a link to an image takes none."""
+    size = disk.get("SIZE", "")
+    return int(size) if size.isdecimal() and disk.get("CLONE", "YES").upper() != "NO" else 0
+
+
+def _ids(template: Template, name: str, key: str) -> list[int]:
+    values = (vector.get(key, "") for vector in template.vectors(name))
+    return [int(value) for value in values if value.isdecimal()]
