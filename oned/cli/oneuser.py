@@ -13,6 +13,7 @@ from oned.cli.names import GROUPS, USERS, VMS, GroupId, UserId, UserList
 from oned.cli.output import FORMATS, facts, say
 from oned.cli.owned import add_update
 from oned.cli.preview import preview
+from oned.cli.quotas import add_quota
 from oned.cli.table import Column, Table
 from oned.cli.units import moment, size
 from oned.client import settings
@@ -251,6 +252,7 @@ def _rows(pool: Document) -> list[Document]:
 
 
 add_list(program, Listing("users", _pool, _rows, USER_TABLE))
+add_quota(program, USERS, UserId, UserList)
 add_update(program, USERS, UserId, "TEMPLATE")
 
 
