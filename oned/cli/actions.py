@@ -1,9 +1,9 @@
 """Doing something to each object of a list: errors do not stop the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from oned.cli.command import FAILURE, Option
+from oned.cli.command import FAILURE, CommandError, Option
 from oned.cli.names import Kind
 from oned.cli.output import complain, say
 from oned.client.client import ClientError
@@ -38,9 +38,15 @@ def apply(kind: Kind, ids: list[int], step: Step, *, verbose: bool = False) -> i
     return 0 if len(each(kind, ids, step, verbose=verbose)) == len(ids) else FAILURE
 
 
-def switched(options: dict[str, Any], *names: str) -> str:
-    """The one switch that is given among these, "" for none. Raises ValueError for several."""
+def one_of(options: dict[str, Any], *names: str) -> str:
+    """The one switch that is given among these, "" for none. Raises CommandError for several."""
     given = [name for name in names if options.get(name)]
     if len(given) > 1:
-        raise ValueError(" and ".join(f"--{name.replace('_', '-')}" for name in given))
+        several = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise CommandError(f"{several} exclude each other")
     return given[0] if given else ""
+
+
+def switches(rows: Sequence[tuple[Any, ...]]) -> list[Option]:
+    """A switch for each row of a table that begins with a keyword and ends with a sentence."""
+    return [Option(row[0], (f"--{row[0].replace('_', '-')}",), row[-1]) for row in rows]

@@ -7,7 +7,18 @@ from oned.cli.command import CommandError
 
 
 def read(path: str) -> str:
-    """The text of a file, of stdin for "-". Raises CommandError."""
+    """The template in a file, in stdin for "-"; one in JSON or YAML as template text. Raises CommandError."""
+    from oned.template.notation import as_text
+    from oned.template.parse import TemplateError
+
+    try:
+        return as_text(plain(path), path)
+    except TemplateError as error:
+        raise CommandError(f"{path}: {error}") from None
+
+
+def plain(path: str) -> str:
+    """The text of a file that is no template, of stdin for "-". Raises CommandError."""
     try:
         if path == "-":
             return sys.stdin.read()
@@ -34,7 +45,7 @@ def edit(text: str, name: str) -> str:
             raise CommandError(f"cannot start the editor {editor!r}: {error}. Set EDITOR") from None
         if code:
             raise CommandError(f"the editor {editor!r} left with {code}; nothing was changed")
-        changed = read(path)
+        changed = plain(path)
     if changed == text:
         raise CommandError("the text is as before; nothing was changed")
     return changed

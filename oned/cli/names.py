@@ -15,17 +15,21 @@ _MOST = 100_000
 
 
 class Kind(NamedTuple):
-    """A kind of objects: the word in messages, the methods' name space, and the call that lists them."""
+    """A kind of objects: the word in messages, the methods' name space, and the call that lists them.
+
+    root  of its documents, where that is not the word
+    """
 
     word: str
     space: str
     pool: str
     arguments: tuple[int, ...] = ()
+    root: str = ""
 
     def objects(self, one: Client) -> list[Document]:
         """All that the caller may see, DONE VMs left out."""
         pool = parse(one.text(self.pool, *self.arguments))
-        return [child for child in pool if child.name == self.word]
+        return [child for child in pool if child.name == (self.root or self.word)]
 
     def id(self, one: Client, word: str) -> int:
         """The id of one object, given as id or name. Raises CommandError."""
@@ -53,6 +57,7 @@ HOSTS = Kind("HOST", "one.host", "one.hostpool.info")
 USERS = Kind("USER", "one.user", "one.userpool.info")
 GROUPS = Kind("GROUP", "one.group", "one.grouppool.info")
 CLUSTERS = Kind("CLUSTER", "one.cluster", "one.clusterpool.info")
+TEMPLATES = Kind("TEMPLATE", "one.template", "one.templatepool.info", (-2, -1, -1), "VMTEMPLATE")
 DATASTORES = Kind("DATASTORE", "one.datastore", "one.datastorepool.info")
 
 
@@ -81,6 +86,10 @@ HostList = Annotated[list[int], Many(HOSTS)]
 UserId = Annotated[int, One(USERS)]
 UserList = Annotated[list[int], Many(USERS)]
 GroupId = Annotated[int, One(GROUPS)]
+ClusterId = Annotated[int, One(CLUSTERS)]
+ClusterList = Annotated[list[int], Many(CLUSTERS)]
+TemplateId = Annotated[int, One(TEMPLATES)]
+TemplateList = Annotated[list[int], Many(TEMPLATES)]
 DatastoreId = Annotated[int, One(DATASTORES)]
 
 

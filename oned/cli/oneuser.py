@@ -197,7 +197,7 @@ def _own_id(one: Client) -> int:
 def _password(given: str, path: str | None) -> str:
     """The password given, the first line of the file, or what the user types. CommandError for an empty one."""
     if path:
-        return editor.read(path).partition("\n")[0].rstrip("\r")
+        return editor.plain(path).partition("\n")[0].rstrip("\r")
     return given or (_typed() if sys.stdin.isatty() else _piped())
 
 

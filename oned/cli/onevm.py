@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from oned.cli import vm_template, vm_views
-from oned.cli.actions import Step, apply, switched
+from oned.cli.actions import Step, one_of, switches
 from oned.cli.command import Command, CommandError, Option, Program
 from oned.cli.lists import Listing, add_list, show_each
 from oned.cli.names import USERS, VMS, DatastoreId, HostId, VMId, VMList
 from oned.cli.output import FORMATS, dump, say
-from oned.cli.owned import add_owners, add_rename, add_update
+from oned.cli.owned import add_locks, add_owners, add_rename, add_update
 from oned.cli.wait import OPTIONS as MANNER
 from oned.cli.wait import SETTLED, Events, Goal, act, changes
 from oned.client.client import Client
@@ -45,18 +45,6 @@ WAYS = (
     ("poff", "migrate poweroff", False, 1),
     ("poff_hard", "migrate poweroff-hard", False, 2),
 )
-
-LOCK_LEVELS = (
-    ("use", 1, "refuse everything but reading"),
-    ("manage", 2, "refuse what needs MANAGE or ADMIN"),
-    ("admin", 3, "refuse what needs ADMIN"),
-    ("all", 4, "refuse everything"),
-)
-
-
-def _switches(rows: Sequence[tuple[Any, ...]]) -> list[Option]:
-    """A switch for each row of a table that begins with a keyword and ends with a sentence."""
-    return [Option(row[0], (f"--{row[0].replace('_', '-')}",), row[-1]) for row in rows]
 
 
 class Action(NamedTuple):
@@ -141,7 +129,7 @@ def deploy(
 @program.command("migrate", "<vm-list> <host> [<datastore>]", ENFORCE, LIVE, POFF, POFF_HARD, *MANNER)
 def migrate(one: Client, vms: VMList, host: HostId, datastore: DatastoreId = -1, **options: Any) -> int:
     """Moves VMs to another host: saved and restored, unless an option says how."""
-    way = _one_of(options, *(row[0] for row in WAYS if row[0]))
+    way = one_of(options, *(row[0] for row in WAYS if row[0]))
     _, event, live, kind = next(row for row in WAYS if row[0] == way)
 
     def move(vm: int) -> object:
@@ -151,12 +139,12 @@ def migrate(one: Client, vms: VMList, host: HostId, datastore: DatastoreId = -1,
     return act(one, vms, Step(event, "migrating", move), goal, options)
 
 
-@program.command("recover", "<vm-list>...", *_switches(RECOVERIES), *MANNER)
+@program.command("recover", "<vm-list>...", *switches(RECOVERIES), *MANNER)
 def recover(one: Client, vms: VMList, **options: Any) -> int:
     """Helps VMs on whose last operation failed or hangs; say how with one of the options."""
-    chosen = _one_of(options, *(row[0] for row in RECOVERIES))
+    chosen = one_of(options, *(row[0] for row in RECOVERIES))
     if not chosen:
-        raise CommandError("say how: " + ", ".join(option.flags[0] for option in _switches(RECOVERIES)))
+        raise CommandError("say how: " + ", ".join(option.flags[0] for option in switches(RECOVERIES)))
     return _recover(one, vms, chosen, options)
 
 
@@ -178,13 +166,6 @@ def _recover(one: Client, vms: list[int], chosen: str, options: dict[str, Any]) 
     return act(one, vms, step, Goal(leads), options)
 
 
-def _one_of(options: dict[str, Any], *names: str) -> str:
-    try:
-        return switched(options, *names)
-    except ValueError as error:
-        raise CommandError(f"{error} exclude each other") from None
-
-
 @program.command("livemigrate", "<vm-list> <host> [<datastore>]", ENFORCE, *MANNER, classic="migrate --live")
 def livemigrate(one: Client, vms: VMList, host: HostId, datastore: DatastoreId = -1, **options: Any) -> int:
     """Moves VMs to another host while they run."""
@@ -198,20 +179,6 @@ def resize(one: Client, vm: VMId, *, enforce: bool, **capacity: Any) -> None:
     if not text:
         raise CommandError("say what to change: --cpu, --vcpu, --memory")
     one.call("one.vm.resize", vm, text, enforce)
-
-
-@program.command("lock", "<vm-list>...", *_switches(LOCK_LEVELS))
-def lock(one: Client, vms: VMList, *, verbose: bool, **options: Any) -> int:
-    """Refuses operations on VMs until they are unlocked; --use unless an option says less."""
-    chosen = _one_of(options, *(row[0] for row in LOCK_LEVELS)) or "use"
-    level = next(row[1] for row in LOCK_LEVELS if row[0] == chosen)
-    return apply(VMS, vms, Step("lock", "locking", lambda vm: one.call("one.vm.lock", vm, level)), verbose=verbose)
-
-
-@program.command("unlock", "<vm-list>...")
-def unlock(one: Client, vms: VMList, *, verbose: bool) -> int:
-    """Takes the locks of VMs away."""
-    return apply(VMS, vms, Step("unlock", "unlocking", lambda vm: one.call("one.vm.unlock", vm)), verbose=verbose)
 
 
 @program.command("show", "<vm-list>...", *FORMATS)
@@ -259,6 +226,7 @@ add_list(program, Listing("VMs that are not done", _pool, lambda pool: pool.all(
 add_rename(program, VMS, VMId)
 add_update(program, VMS, VMId, "USER_TEMPLATE")
 add_owners(program, VMS, VMList)
+add_locks(program, VMS, VMList)
 program.alias("submit", "create")
 
 

@@ -4,13 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from oned.cli import editor
-from oned.cli.actions import Step, apply
+from oned.cli.actions import Step, apply, one_of, switches
 from oned.cli.command import CommandError, Option, Program
 from oned.cli.names import GroupId, Kind, UserId
 from oned.cli.sections import template_text
 from oned.client.client import Client
 from oned.client.documents import parse
 
+LOCK_LEVELS = (
+    ("use", 1, "refuse everything but reading"),
+    ("manage", 2, "refuse what needs MANAGE or ADMIN"),
+    ("admin", 3, "refuse what needs ADMIN"),
+    ("all", 4, "refuse everything"),
+)
 APPEND = Option("append", ("-a", "--append"), "add to the template instead of replacing it")
 
 
@@ -59,6 +65,25 @@ def add_owners(program: Program, kind: Kind, list_type: Any) -> None:
     _enter(program, chown, "chown", f"<{word}-list> <user> [<group>]", "Changes owner and group.", ids=list_type)
     _enter(program, chgrp, "chgrp", f"<{word}-list> <group>", "Changes the group.", ids=list_type)
     _enter(program, chmod, "chmod", f"<{word}-list> <octal>", "Changes the rights, such as 640.", ids=list_type)
+
+
+def add_locks(program: Program, kind: Kind, list_type: Any) -> None:
+    """Give the program `lock` and `unlock`."""
+    words = f"<{kind.word.lower()}-list>..."
+
+    def lock(one: Client, ids: list[int], *, verbose: bool, **options: Any) -> int:
+        chosen = one_of(options, *(row[0] for row in LOCK_LEVELS)) or "use"
+        level = next(row[1] for row in LOCK_LEVELS if row[0] == chosen)
+        step = Step("lock", "locking", lambda oid: one.call(f"{kind.space}.lock", oid, level))
+        return apply(kind, ids, step, verbose=verbose)
+
+    def unlock(one: Client, ids: list[int], *, verbose: bool) -> int:
+        step = Step("unlock", "unlocking", lambda oid: one.call(f"{kind.space}.unlock", oid))
+        return apply(kind, ids, step, verbose=verbose)
+
+    sentence = "Refuses operations until they are allowed again; --use unless an option says less."
+    _enter(program, lock, "lock", words, sentence, *switches(LOCK_LEVELS), ids=list_type)
+    _enter(program, unlock, "unlock", words, "Takes the locks away.", ids=list_type)
 
 
 def _enter(

@@ -102,7 +102,7 @@ def _context(options: dict[str, Any]) -> dict[str, str]:
             raise CommandError(f"--context: {pair!r} is not KEY=VALUE")
         context[key.upper()] = value
     if options["ssh"]:
-        context["SSH_PUBLIC_KEY"] = editor.read(options["ssh"]).strip()
+        context["SSH_PUBLIC_KEY"] = editor.plain(options["ssh"]).strip()
     return context
 
 
