@@ -52,9 +52,9 @@ def dump(document: Document, *, as_xml: bool, as_json: bool, as_yaml: bool) -> b
 
         say(json.dumps(document.to_dict(), indent=2, ensure_ascii=False))
     elif as_yaml:
-        import yaml
+        from oned.template import yamlform
 
-        sys.stdout.write(yaml.safe_dump(document.to_dict(), sort_keys=False, allow_unicode=True))
+        sys.stdout.write(yamlform.dump(document.to_dict()))
     return as_xml or as_json or as_yaml
 
 

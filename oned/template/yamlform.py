@@ -1,4 +1,4 @@
-"""YAML read as templates want it: texts, lists and objects, and nothing that becomes another type by its look.
+"""YAML written so that it reads back, and read as templates want it: nothing becomes another type by its look.
 
 To the YAML of 1999, 52:54:00:12:34:56 is a number and 0640 another; to a template they are texts. Only true, false and
 null are what they are.
@@ -12,6 +12,8 @@ import yaml
 _TRUTH = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
 _NOTHING = re.compile(r"(?:~|null|Null|NULL|)\Z")
 _MERGE = re.compile(r"<<\Z")
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""Line breaks of Unicode: YAML folds them unless they are escaped."""
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -41,3 +43,9 @@ def load(text: str) -> object:
         return loader.get_single_data()
     finally:
         loader.dispose()
+
+
+def dump(plain: object) -> str:
+    """Texts, lists and objects as a YAML document, in the order they have."""
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=False) if _BREAKS.search(text) else text

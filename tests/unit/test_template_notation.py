@@ -4,26 +4,43 @@ import json
 from collections.abc import Callable
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oned.client.documents import parse as document
-from oned.template import render
+from oned.template import render, yamlform
 from oned.template.notation import as_text
 from oned.template.parse import UNLISTABLE, TemplateError, parse
 from oned.template.template import Template
 
 names = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
-    ["true", "no", "~", "null", "0640", "1e3", "52:54:00:12:34:56", "2026-01-01", "- a", "a: b", "#", "", " ", "[", "'"]
+    [
+        "true",
+        "no",
+        "~",
+        "null",
+        "0640",
+        "1e3",
+        "52:54:00:12:34:56",
+        "2026-01-01",
+        "- a",
+        "a: b",
+        "#",
+        "",
+        " ",
+        "[",
+        "'",
+        "\x85",
+        "a\u2028b",
+    ]
 )
 values = texts.filter(lambda text: not UNLISTABLE.search(text) and "]]>" not in text)
 vectors = st.dictionaries(names, values, min_size=1, max_size=4)
 templates = st.lists(st.tuples(names, values | vectors), min_size=1, max_size=8).map(Template)
 WRITERS: dict[str, Callable[[object], str]] = {
     "json": lambda plain: json.dumps(plain, indent=2, ensure_ascii=False),
-    "yaml": lambda plain: yaml.safe_dump(plain, sort_keys=False, allow_unicode=True),
+    "yaml": yamlform.dump,
 }
 
 
