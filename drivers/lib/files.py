@@ -42,11 +42,12 @@ def copy(source: Path, destination: Path, task: Task) -> None:
         link(Path(os.readlink(source)), destination)
     else:
         with made_whole(destination) as part, source.open("rb") as reader, part.open("wb") as writer:
-            _copy_data(reader.fileno(), writer.fileno(), f"{source} to {destination}", task)
+            copy_data(reader.fileno(), writer.fileno(), f"{source} to {destination}", task)
             os.fchmod(writer.fileno(), stat.S_IMODE(source.stat().st_mode))
 
 
-def _copy_data(reader: int, writer: int, what: str, task: Task) -> None:
+def copy_data(reader: int, writer: int, what: str, task: Task) -> None:
+    """Copy what is in one open file into another; holes stay holes. Errors: OSError, Cancelled."""
     size = os.fstat(reader).st_size
     os.ftruncate(writer, size)
     said = time.monotonic()

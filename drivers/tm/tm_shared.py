@@ -9,12 +9,10 @@ import argparse
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from oned.drivers.lib import files, script
+from oned.drivers.lib import contextdisk, files, script
 from oned.drivers.lib.driver import Driver
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, path_of
@@ -35,8 +33,6 @@ MKFS_OPTIONS = {
     "vfat": [],
 }
 """File systems that are made, and what makes their mkfs take a plain file without a question."""
-
-ISO_PROGRAMS = (["genisoimage"], ["mkisofs"], ["xorriso", "-as", "mkisofs"])
 
 driver = Driver("tm_shared", TM, threads=15)
 driver.options.add_argument("--overlay", action="store_true")
@@ -135,24 +131,7 @@ def _empty_file(path: Path, line: Line) -> None:
 
 def context(line: Line, vm: int, task: Task) -> None:
     """A CD with context.sh and the other files."""
-    destination = path_of(line.destination)
-    with (
-        files.made_whole(destination) as part,
-        tempfile.TemporaryDirectory(dir=part.parent, prefix=".context.") as tree,
-    ):
-        for file in map(path_of, line.files):
-            if not file.exists():
-                raise ActionFailed(f"CONTEXT: there is no file {file}")
-            files.copy(file, Path(tree) / file.name, task)
-        task.run([*_iso_program(), "-quiet", "-V", "CONTEXT", "-J", "-R", "-o", str(part), tree], SLOW)
-
-
-def _iso_program() -> list[str]:
-    """Errors: ActionFailed, if none is installed."""
-    for program in ISO_PROGRAMS:
-        if shutil.which(program[0]):
-            return program
-    raise ActionFailed("CONTEXT: none of genisoimage, mkisofs, xorriso is installed")
+    contextdisk.make(path_of(line.destination), path_of(line.files[0]), line.files[1:], task)
 
 
 def mv(line: Line, vm: int, task: Task) -> None:

@@ -10,37 +10,8 @@ import pytest
 
 from oned.drivers.lib import script
 from oned.drivers.lib.script import Line
-from oned.drivers.lib.testing import DriverProcess, program
 from tests.needs import need_programs
-
-os.environ["PATH"] += ":/usr/sbin:/sbin"
-VM = 7
-
-
-class Transfer:
-    """The driver, and the directories of a front-end and its datastores."""
-
-    def __init__(self, root: Path, arguments: str = "") -> None:
-        self.root = root
-        self.images, self.home = root / "images", root / "ds" / "0" / str(VM)
-        self.images.mkdir(exist_ok=True)
-        self.driver = DriverProcess(program("tm.tm_shared", arguments))
-        assert self.driver.handshake() == "INIT SUCCESS PROTOCOL=datastore REPEATS=TRANSFER"
-
-    def run(self, *lines: str) -> str:
-        """The answer to a script of these lines, in which {0} is the images' directory, {1} the VM's."""
-        self.send(*lines)
-        return self.driver.answer(30) or ""
-
-    def send(self, *lines: str) -> None:
-        file = self.root / "transfer.0.prolog"
-        file.write_text("".join(line.format(self.images, self.home) + "\n" for line in lines))
-        self.driver.send(f"TRANSFER {VM} {file}")
-
-    def image(self, name: str, size: int = 100_000) -> Path:
-        path = self.images / name
-        path.write_bytes(os.urandom(size))
-        return path
+from tests.transfers import DONE, VM, Transfer
 
 
 @pytest.fixture
@@ -48,9 +19,6 @@ def transfer(tmp_path: Path) -> Iterator[Transfer]:
     made = Transfer(tmp_path)
     yield made
     made.driver.__exit__(None, None, None)
-
-
-DONE = f"TRANSFER SUCCESS {VM} -"
 
 
 @pytest.mark.parametrize(
@@ -152,18 +120,6 @@ def test_an_empty_image_has_its_format(transfer: Transfer, form: str, magic: byt
 def test_a_format_that_is_none_is_refused(transfer: Transfer, form: str) -> None:
     answer = transfer.run(f"MKIMAGE shared 8 {form} h1:{{1}}/disk.1 7 0")
     assert answer.startswith(f"TRANSFER FAILURE {VM} MKIMAGE: {form} is none of raw, qcow2, ext2")
-
-
-def test_the_context_cd_holds_its_files_whatever_is_in_them(transfer: Transfer) -> None:
-    need_programs("genisoimage")
-    (transfer.images / "context.sh").write_text("A='$(touch /tmp/x)`id`'\n")
-    (transfer.images / "init.sh").write_text("echo hello\n")
-    assert transfer.run("CONTEXT shared {0}/context.sh {0}/init.sh h1:{1}/disk.2 7 0") == DONE
-    iso = (transfer.home / "disk.2").read_bytes()
-    assert b"CONTEXT" in iso
-    assert b"A='$(touch /tmp/x)`id`'\n" in iso
-    assert b"echo hello\n" in iso
-    assert sorted(path.name for path in transfer.home.iterdir()) == ["disk.2"]
 
 
 def test_a_directory_is_moved_once_and_moving_again_is_fine(transfer: Transfer) -> None:
