@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from oned.setting import (
     LEVEL,
+    MAC_PREFIX,
     OCTAL,
     PORT,
     REPEATED,
@@ -62,6 +63,23 @@ _RESTRICTED = "\n".join(
     )
 )  # fmt: skip
 
+_VNET_RESTRICTED = "\n".join(
+    f'"{path}"'
+    for path in (
+        "VN_MAD", "PHYDEV", "VLAN_ID", "OUTER_VLAN_ID", "BRIDGE", "CONF", "BRIDGE_CONF", "OVS_BRIDGE_CONF",
+        "IP_LINK_CONF", "FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING", "AR/VN_MAD", "AR/PHYDEV", "AR/VLAN_ID",
+        "AR/BRIDGE",
+    )
+)  # fmt: skip
+_VNET_INHERITED = "\n".join(
+    f'"{name}"'
+    for name in (
+        "SECURITY_GROUPS", "FILTER_IP_SPOOFING", "FILTER_MAC_SPOOFING", "MTU", "METRIC", "INBOUND_AVG_BW",
+        "INBOUND_PEAK_BW", "INBOUND_PEAK_KB", "OUTBOUND_AVG_BW", "OUTBOUND_PEAK_BW", "OUTBOUND_PEAK_KB", "CONF",
+        "BRIDGE_CONF", "OVS_BRIDGE_CONF", "IP_LINK_CONF", "CVLANS", "QINQ_TYPE",
+    )
+)  # fmt: skip
+
 SETTINGS = Table(
     "oned.conf: the engine's configuration",
     (
@@ -89,6 +107,13 @@ SETTINGS = Table(
         Setting("SCRIPTS_REMOTE_DIR", TEXT, "/var/tmp/one", "2.0", "Directory of the drivers' scripts on the hosts."),
         Setting("VNC_BASE_PORT", WHOLE, "5900", "2.0", "Port of a VM's console: this plus its id."),
         Setting("DEFAULT_DEVICE_PREFIX", TEXT, "hd", "2.0", "Of device names: hd, sd, vd or xvd."),
+        Setting("NETWORK_SIZE", WHOLE, "254", "1.2", "Addresses of a RANGED network that does not say its size."),
+        Setting("MAC_PREFIX", MAC_PREFIX, "02:00", "1.2",
+                "First bytes of MACs of networks; the other four are those of the IP address."),
+        Setting("VNET_RESTRICTED_ATTR", REPEATED, _VNET_RESTRICTED, "4.8",
+                "Attributes of networks and their AR that only oneadmin's group may change."),
+        Setting("INHERIT_VNET_ATTR", REPEATED, _VNET_INHERITED, "4.8",
+                "Attributes of networks that NICs get where they have none of their own."),
         Setting("LEGACY_AUTH", TRUTH, "NO", "oned",
                 "Take 40 hexadecimal digits as the sha1 of a password, as clients of 1.4 to 3.0 send it."),
         Setting("MAX_TOKEN_TIME", SECONDS_OR_NONE, "-1", "5.0", "Longest life of a login token; -1 is no limit."),
@@ -124,15 +149,15 @@ SETTINGS = Table(
         Setting("VM_DIR", TEXT, "", "1.2", "", "use DATASTORE_LOCATION"),
         Setting("SESSION_EXPIRATION_TIME", SECONDS, "", "3.2", "", "a verified session is remembered until it changes"),
         *(Setting(name, TEXT, "", since, "", LATER) for name, since in (
-            ("NETWORK_SIZE", "1.2"), ("MAC_PREFIX", "1.2"), ("IMAGE_REPOSITORY_PATH", "2.0"),
+            ("IMAGE_REPOSITORY_PATH", "2.0"),
             ("DEFAULT_IMAGE_TYPE", "2.0"), ("DEFAULT_CDROM_DEVICE_PREFIX", "4.8"), ("HM_MAD", "1.4"),
             ("IMAGE_MAD", "3.0"), ("DATASTORE_MAD", "3.4"), ("AUTH_MAD", "2.0"), ("VM_HOOK", "1.4"),
             ("HOST_HOOK", "2.0"), ("VNET_HOOK", "3.8"), ("USER_HOOK", "3.8"), ("GROUP_HOOK", "3.8"),
-            ("IMAGE_HOOK", "3.8"), ("IMAGE_RESTRICTED_ATTR", "3.0"), ("VNET_RESTRICTED_ATTR", "4.8"),
+            ("IMAGE_HOOK", "3.8"), ("IMAGE_RESTRICTED_ATTR", "3.0"),
             ("TM_MAD_CONF", "4.2"), ("DS_MAD_CONF", "4.4"), ("VN_MAD_CONF", "5.10"), ("MARKET_MAD", "5.0"),
             ("MARKET_MAD_CONF", "5.0"), ("IPAM_MAD", "5.4"), ("VLAN_IDS", "5.0"), ("VXLAN_IDS", "5.0"),
             ("VNC_PORTS", "5.0"), ("DATASTORE_CAPACITY_CHECK", "4.4"), ("DEFAULT_COST", "4.12"),
-            ("INHERIT_IMAGE_ATTR", "4.8"), ("INHERIT_DATASTORE_ATTR", "4.8"), ("INHERIT_VNET_ATTR", "4.8"),
+            ("INHERIT_IMAGE_ATTR", "4.8"), ("INHERIT_DATASTORE_ATTR", "4.8"),
             ("DEFAULT_AUTH", "5.0"), ("FEDERATION", "4.6"), ("RAFT", "5.4"), ("HOOK_LOG_CONF", "5.10"),
             ("VM_ENCRYPTED_ATTR", "5.12"), ("IMAGE_ENCRYPTED_ATTR", "5.12"), ("VM_SNAPSHOT_FACTOR", "6.0"),
             ("MONITORING_INTERVAL_DATASTORE", "5.2"), ("MONITORING_INTERVAL_MARKET", "5.0"),

@@ -63,12 +63,19 @@ def _verb_seconds(text: str) -> str:
     return text
 
 
+def _mac_prefix(text: str) -> int:
+    if not re.fullmatch("[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}", text):
+        raise ValueError("it has another form")
+    return int(text.replace(":", ""), 16)
+
+
 WHOLE = whole("a whole number", 0)
 PORT = whole("a port, 0 to 65535", 0, 65535)
 LEVEL = whole("a level, 0 to 5", 0, 5)
 SECONDS = whole("seconds, a whole number", 0)
 SECONDS_OR_NONE = whole("seconds, or -1", -1)
 TIMEOUTS = Type("VERB=seconds, VERB=seconds, …", _verb_seconds)
+MAC_PREFIX = Type("two bytes in hexadecimal, such as 02:00", _mac_prefix)
 TRUTH = Type("YES or NO", _truth)
 OCTAL = Type("an octal number", _octal)
 TEXT = Type("text", str)

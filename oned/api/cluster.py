@@ -11,6 +11,7 @@ from oned.host.host import Host
 from oned.ids import DEFAULT_CLUSTER, FIRST_USER_MADE, Kind
 from oned.names import check_name
 from oned.store.events import Change
+from oned.vnet.network import Network
 
 
 @method("one.cluster.allocate")
@@ -70,6 +71,7 @@ def rename(call: Call, cluster: Cluster, name: str) -> Cluster:
     rename_to(call, cluster, name)
     call.pools.hosts.stale()
     call.pools.datastores.stale()
+    call.pools.networks.stale()
     return cluster
 
 
@@ -137,6 +139,31 @@ def delete_datastore(call: Call, cluster: Cluster, datastore: Datastore) -> Clus
         raise ActionError(detail=_not_in("Datastore", datastore.id, cluster, datastore.clusters))
     datastore.clusters = [number for number in datastore.clusters if number != cluster.id]
     call.unit.touch(datastore)
+    call.pools.members_changed()
+    return cluster
+
+
+@method("one.cluster.addvnet", cluster=ADMIN, network=ADMIN)
+def add_network(call: Call, cluster: Cluster, network: Network) -> Cluster:
+    """Let VMs of a network run in a cluster; it may be in several. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.4."""
+    if cluster.id not in network.clusters:
+        network.clusters = sorted([*network.clusters, cluster.id])
+        call.unit.touch(network)
+        call.pools.members_changed()
+    return cluster
+
+
+@method("one.cluster.delvnet", cluster=ADMIN, network=ADMIN)
+def delete_network(call: Call, cluster: Cluster, network: Network) -> Cluster:
+    """Take a network out of a cluster. One that is in none may be used everywhere.
+
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (it is not in there).
+    Since: 3.4.
+    """
+    if cluster.id not in network.clusters:
+        raise ActionError(detail=_not_in("Virtual network", network.id, cluster, network.clusters))
+    network.clusters = [number for number in network.clusters if number != cluster.id]
+    call.unit.touch(network)
     call.pools.members_changed()
     return cluster
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TypeVar
 
 from oned.api.call import Call, Pieces
-from oned.document.object import PoolObject
+from oned.document.object import Owned, PoolObject
 from oned.document.permissions import USE
 from oned.errors import BadArgument
 from oned.pool.pool import Pool
@@ -14,6 +14,7 @@ from oned.pool.pool import Pool
 PRIMARY_GROUP, MINE, ALL, MINE_AND_GROUPS = -4, -3, -2, -1
 """Filters of 5.2 and later; a number from 0 on is an owner's id."""
 T = TypeVar("T", bound=PoolObject)
+OwnedT = TypeVar("OwnedT", bound=Owned)
 
 
 def owned_by(call: Call, filter_flag: int) -> Callable[[PoolObject], bool]:
@@ -38,6 +39,16 @@ def visible(call: Call, items: Iterable[T], filter_flag: int) -> Iterator[T]:
     if filter_flag == MINE:
         return filter(wanted, items)
     return call.services.rights.those(call.user, USE, items if filter_flag == ALL else filter(wanted, items))
+
+
+def mine_or_public(call: Call, items: Iterable[OwnedT], filter_flag: int) -> Iterator[OwnedT]:
+    """Those of a filter of 1.4 to 2.x for images and networks: -2 all, -1 mine or public, or an owner's id."""
+    if filter_flag < ALL:
+        raise BadArgument(detail="Incorrect filter_flag, must be >= -2.")
+    if filter_flag != MINE_AND_GROUPS:
+        return visible(call, items, filter_flag)
+    own = call.user.id
+    return visible(call, (item for item in items if item.uid == own or item.is_public), ALL)
 
 
 def ranged(items: Iterator[T], start: int, end: int) -> Iterator[T]:

@@ -7,11 +7,13 @@ refuses before anything is changed.
 from oned import clock
 from oned.api.call import Call
 from oned.api.variables import fill_variables
+from oned.api.vnet_leases import find_leases, take_leases
 from oned.names import check_name, numbered
 from oned.pool.charges import holders
 from oned.quota.usage import of_vm
 from oned.template.template import Template
 from oned.vm import allocate as rules
+from oned.vm import requirements
 from oned.vm.context import check_context, check_safe
 from oned.vm.states import HOLD, PENDING
 from oned.vm.vm import VM
@@ -28,6 +30,7 @@ def make_vm(call: Call, template: Template, *, hold: bool = False, prefix: str =
     """
     vm = found_vm(call, template, hold=hold, prefix=prefix)
     vm.id = call.pools.vms.next_id(call.unit)
+    take_leases(call, vm, vm.template.vectors("NIC"))
     vm.stime = clock.stamp()
     call.pools.vms.add(call.unit, vm)
     call.created(vm, str(vm.state))
@@ -44,6 +47,8 @@ def found_vm(call: Call, template: Template, *, hold: bool = False, prefix: str 
     number = call.pools.vms.last_id + 1
     vm = VM(number, name or numbered(prefix, number), (user.id, user.gid), call.octal)
     rules.fill(vm, template.copy(), setting("DEFAULT_DEVICE_PREFIX"))
+    sources = find_leases(call, vm.template, vm.template.vectors("NIC"))
+    requirements.set_automatic(vm.template, sources)
     vm.state = HOLD if hold or template.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
     call.charge(holders(vm.uid, vm.gid), of_vm(vm))
     fill_variables(call.pools, vm)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from oned import clock
 from oned.api.call import Call, Pieces
-from oned.api.listing import ALL, ordered, ranged, visible
+from oned.api.listing import ALL, mine_or_public, ordered, ranged, visible
 from oned.api.registry import ADMIN, MANAGE, USE, Right, method
 from oned.document.object import Owned, PoolObject
 from oned.errors import ActionError, InternalError
@@ -44,8 +44,11 @@ def add_info(space: Space) -> None:
         return Pieces([item.body(call.pools.view)])
 
 
-def add_pool(space: Space) -> None:
-    """Declare the pool's info, with the forms of all eras."""
+def add_pool(space: Space, *, classic: bool = False) -> None:
+    """Declare the pool's info, with the forms of all eras.
+
+    classic  the form with a filter alone is that of 1.4 to 2.x: -1 is mine or public, less than -2 is refused
+    """
 
     @method(f"{space.name}pool.info", forms=("", "pool_filter", "pool_filter start end"), reads=True, of=space.of)
     async def info(call: Call, pool_filter: int = ALL, start: int = -1, end: int = -1) -> Pieces:
@@ -56,7 +59,8 @@ def add_pool(space: Space) -> None:
         Errors: XML_RPC_API (filter).
         """
         pool = call.pools.of(space.of.kind)
-        chosen = ranged(visible(call, ordered(call, pool), pool_filter), start, end)
+        shown = mine_or_public if classic and call.form == ("pool_filter",) else visible
+        chosen = ranged(shown(call, ordered(call, pool), pool_filter), start, end)
         return Pieces(pool.page(await pool.rendered(chosen)))
 
 

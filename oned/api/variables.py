@@ -1,6 +1,7 @@
 """What the variables in a new VM's CONTEXT and requirements mean."""
 
 import base64
+from collections.abc import Mapping
 
 from oned.errors import InternalError
 from oned.pool.pools import Pools
@@ -19,10 +20,19 @@ def fill_variables(pools: Pools, vm: VM) -> None:
     meaning = Meaning(pools, vm)
     context = vm.template.vector("CONTEXT")
     context |= {name: _filled(f"CONTEXT: {name}", text, meaning) for name, text in context.items()}
-    add_network(context, ((nic, {}) for nic in vm.template.vectors("NIC")))
+    add_network(context, ((nic, _network_of(pools, nic)) for nic in vm.template.vectors("NIC")))
     for name in REQUIREMENTS:
         if name in vm.user_template:
             vm.user_template.set(name, _filled(name, vm.user_template.get(name), meaning))
+
+
+def _network_of(pools: Pools, nic: Mapping[str, str]) -> dict[str, str]:
+    """The attributes of a NIC's network, with those of the address range before them."""
+    found = pools.networks.peek(int(nic["NETWORK_ID"])) if nic.get("AR_ID") else None
+    if found is None:
+        return {}
+    attributes = {name: value for name, value in found.template if isinstance(value, str)}
+    return attributes | found.ranges[int(nic["AR_ID"])].attributes
 
 
 def _filled(where: str, text: str, meaning: "Meaning") -> str:
@@ -37,7 +47,7 @@ class Meaning:
 
     def __init__(self, pools: Pools, vm: VM) -> None:
         self._pools, self._vm = pools, vm
-        self._objects = {"USER": self._of_user}
+        self._objects = {"USER": self._of_user, "NETWORK": self._of_network}
         self._singles = {
             "NAME": lambda: vm.name,
             "UID": lambda: str(vm.uid),
@@ -63,6 +73,15 @@ class Meaning:
         vectors = self._vm.template.vectors(variable.name) or self._vm.user_template.vectors(variable.name)
         chosen = (vector for vector in vectors if not variable.key or vector.get(variable.key) == variable.value)
         return next(chosen, {}).get(variable.attribute, "")
+
+    def _of_network(self, variable: Variable) -> str:
+        """An attribute of the network of the first NIC whose NETWORK or NETWORK_ID is as asked; NAME is of 1.4."""
+        key = "NETWORK" if variable.key == "NAME" else variable.key
+        for nic in self._vm.template.vectors("NIC"):
+            if nic.get("AR_ID") and (not key or nic.get(key) == variable.value):
+                network = self._pools.networks.get(int(nic["NETWORK_ID"]))
+                return _of_template(network.template, variable.attribute)
+        return ""
 
     def _of_user(self, variable: Variable) -> str:
         user = self._pools.users.peek(self._vm.uid)

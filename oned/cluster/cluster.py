@@ -22,13 +22,13 @@ ELEMENTS = (
     plain("NAME", "name", "name"),
     Element("HOSTS", "its hosts", xml=lambda cluster, _: ids("HOSTS", cluster.hosts)),
     Element("DATASTORES", "its datastores", xml=lambda cluster, _: ids("DATASTORES", cluster.datastores)),
-    Element("VNETS", "its networks", xml=lambda *_: ids("VNETS", ())),
+    Element("VNETS", "its networks", xml=lambda cluster, _: ids("VNETS", cluster.vnets)),
     Element("TEMPLATE", "free attributes", xml=_template),
 )
 
 
 class Cluster(PoolObject):
-    """Hosts and datastores that belong together. `hosts` and `datastores` are derived, kept by their pools."""
+    """Hosts, datastores and networks that belong together. Who is in it is derived, kept by the pools."""
 
     kind = Kind.CLUSTER
     ROOT = "CLUSTER"
@@ -44,10 +44,15 @@ class Cluster(PoolObject):
     def settle(self) -> None:
         self.hosts: set[int] = set()
         self.datastores: set[int] = set()
+        self.vnets: set[int] = set()
 
     def members(self) -> tuple[tuple[str, str, set[int]], ...]:
         """What it holds: the word for one, the verb of onecluster that takes one out, the ids."""
-        return ("host", "delhost", self.hosts), ("datastore", "deldatastore", self.datastores)
+        return (
+            ("host", "delhost", self.hosts),
+            ("datastore", "deldatastore", self.datastores),
+            ("network", "delvnet", self.vnets),
+        )
 
     @property
     def reserved(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from oned.user.group import Group
 from oned.user.user import User
 from oned.vm.vm import VM
 from oned.vmtemplate.vmtemplate import VMTemplate
+from oned.vnet.network import Network
 
 HEAD = """# XML documents
 
@@ -19,7 +20,7 @@ Elements come in the order of the released schemas of OpenNebula 6.10. Elements 
 releases, added where they do not collide; `STRICT_SCHEMA = YES` in [oned.conf](settings.md) leaves them out. A pool is
 a root such as `VM_POOL` around such documents.
 """
-CLASSES: tuple[type[PoolObject], ...] = (VM, VMTemplate, Host, User, Group, Cluster, Datastore, Rule)
+CLASSES: tuple[type[PoolObject], ...] = (VM, VMTemplate, Host, Network, User, Group, Cluster, Datastore, Rule)
 """Objects with a document of their own."""
 
 

@@ -187,9 +187,10 @@ class Operations:
             log.error("%s of VM %d ended in state %s, which does not wait for it", *_words(intent), vm.state)
 
     def fire(self, unit: Unit, vm: VM, event: str, cause: Cause) -> None:
-        """Fire the life cycle; a VM that is DONE leaves the memory after the commit."""
+        """Fire the life cycle; a VM that is DONE gives back what it holds, and leaves the memory after the commit."""
         self.lifecycle.fire(unit, vm, event, cause)
         if vm.state is DONE:
+            self._pools.release(unit, vm)
             retire(self._pools, unit, vm)
 
     def logged(self, mad: Mad, oid: int, severity: str, text: str) -> None:

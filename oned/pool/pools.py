@@ -13,6 +13,7 @@ from oned.host.host import Host
 from oned.ids import Kind
 from oned.pool.acl import Rule, forget
 from oned.pool.charges import Charges
+from oned.pool.leases import LeaseBook
 from oned.pool.ledger import Ledger
 from oned.pool.pool import Names, Pool
 from oned.pool.turns import AT_ONCE
@@ -28,6 +29,8 @@ from oned.vm.history import Record
 from oned.vm.states import DONE
 from oned.vm.vm import VM
 from oned.vmtemplate.vmtemplate import VMTemplate
+from oned.vnet.leases import Holder
+from oned.vnet.network import Network
 
 T = TypeVar("T", bound=PoolObject)
 
@@ -45,6 +48,8 @@ _LIVE_HISTORY = (
     .order_by(tables.history.c.vm, tables.history.c.seq)
 )
 
+_LEASES = select(tables.lease).order_by(tables.lease.c.network, tables.lease.c.ar, tables.lease.c.place)
+
 
 class Pools:
     """Every pool of the engine.
@@ -61,10 +66,12 @@ class Pools:
         self.clusters: Pool[Cluster] = Pool(Kind.CLUSTER, "CLUSTER_POOL", self.view)
         self.datastores: Pool[Datastore] = Pool(Kind.DATASTORE, "DATASTORE_POOL", self.view)
         self.templates: Pool[VMTemplate] = Pool(Kind.TEMPLATE, "VMTEMPLATE_POOL", self.view, Names.OWNER)
+        self.networks: Pool[Network] = Pool(Kind.NET, "VNET_POOL", self.view, Names.OWNER)
         self.rules: Pool[Rule] = Pool(Kind.ACL, "ACL_POOL", self.view, Names.FREE)
         self.ledger = Ledger(self.hosts)
         held: dict[Kind, Pool[Any]] = {Kind.VM: self.vms, Kind.USER: self.users, Kind.GROUP: self.groups}
         self.charges = Charges(held, {Kind.VM: of_vm})
+        self.leases = LeaseBook(self.networks)
         self.classes: tuple[tuple[Pool[Any], Table, type[PoolObject]], ...] = (
             (self.users, tables.user_pool, User),
             (self.groups, tables.group_pool, Group),
@@ -72,6 +79,7 @@ class Pools:
             (self.datastores, tables.datastore_pool, Datastore),
             (self.hosts, tables.host_pool, Host),
             (self.templates, tables.template_pool, VMTemplate),
+            (self.networks, tables.network_pool, Network),
             (self.rules, tables.acl, Rule),
             (self.vms, tables.vm_pool, VM),
         )
@@ -86,7 +94,7 @@ class Pools:
         """Read all live objects; what was in memory before is forgotten once everything is read."""
         last = {row.name: row.value for row in database.read_now(select(tables.meta))}
         read = [(pool, kind, database.read_now(_live_rows(table))) for pool, table, kind in self.classes]
-        records = database.read_now(_LIVE_HISTORY)
+        records, leases = database.read_now(_LIVE_HISTORY), database.read_now(_LEASES)
         limits = [
             ((Kind[row.holder], row.oid), Limits.restored(decoded(row.body)))
             for row in database.read_now(select(tables.quota_limit))
@@ -97,6 +105,7 @@ class Pools:
                 pool.admit(kind.restored(row.oid, decoded(row.body)))
             pool.last_id = max(pool.last_id, int(last.get(f"last_{pool.kind.name.lower()}", -1)))
         _attach({vm.id: vm for vm in self.vms}, records)
+        self.leases.load(leases)
         self.derive()
         self.charges.rebuild(limits)
 
@@ -108,6 +117,10 @@ class Pools:
         self.ledger.rebuild(self.vms)
         for pool, _, _ in self.classes:
             pool.stale()
+
+    def release(self, unit: Unit, vm: VM) -> None:
+        """Give back what a VM holds that has ended."""
+        self.leases.give_back_all(unit, Holder(Kind.VM.name, vm.id))
 
     def owned_by(self, uid: int) -> list[tuple[Kind, int]]:
         """How many objects of each kind a user owns; kinds of which he owns none are left out."""
@@ -124,7 +137,7 @@ class Pools:
                         item.stale()
 
     def members_changed(self) -> None:
-        """Bring groups and clusters up to date with a changed user, host or datastore."""
+        """Bring groups and clusters up to date with a changed user, host, datastore or network."""
         for group in self.groups:
             group.users = {user.id for user in self.users if group.id in user.groups}
             group.stale()
@@ -135,6 +148,7 @@ class Pools:
         for cluster in self.clusters:
             cluster.hosts = {host.id for host in self.hosts if host.cluster == cluster.id}
             cluster.datastores = {store.id for store in self.datastores if cluster.id in store.clusters}
+            cluster.vnets = {network.id for network in self.networks if cluster.id in network.clusters}
             cluster.stale()
         for host in self.hosts:
             home = self.clusters.peek(host.cluster)

@@ -65,15 +65,18 @@ NOTHING = Template()
 CONTEXT_LETTER, FIRST_LETTERS = "b", "acdefghijklmnopqrstuvwxyz"
 
 
-def check_restricted(template: Template, restricted: Iterable[str], uid: int, before: Template = NOTHING) -> None:
+def check_restricted(
+    template: Template, restricted: Iterable[str], uid: int, before: Template = NOTHING, what: str = "VM Template"
+) -> None:
     """NotAuthorized if the template sets, changes or drops what only oneadmin's group may set (A or A/B).
 
     before  the template so far: what stays as it is may stay
+    what    what it is a template of, in the text
     """
     for path in restricted:
         name, _, key = path.upper().partition("/")
         if _values(template, name, key) != _values(before, name, key):
-            reason = f"VM Template includes a restricted attribute {key or name}"
+            reason = f"{what} includes a restricted attribute {key or name}"
             raise NotAuthorized(uid=uid, reason=reason)
 
 

@@ -153,7 +153,8 @@ VM_HOOK = [ name = "image", on = "DONE", command = "image.rb", arguments = "$VMI
     )
     assert (config["HOST_MONITORING_INTERVAL"], config.debug_level) == (600, 3)
     assert config.vectors("IM_MAD")[0]["ARGUMENTS"] == "-r 0 -t 15 kvm"
-    assert len(config.warnings) == 5
+    idle = [warning.partition(": ")[2].split()[0] for warning in config.warnings]
+    assert idle == ["DEFAULT_IMAGE_TYPE", "HM_MAD", "VM_HOOK"]
 
 
 def test_limits_are_those_of_the_server(load: Load) -> None:

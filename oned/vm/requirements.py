@@ -1,0 +1,33 @@
+"""AUTOMATIC_REQUIREMENTS: where a VM can run, as the clusters of what it uses say (OpenNebula 4.0 and later)."""
+
+from collections.abc import Collection, Iterable
+
+from oned.errors import InternalError
+from oned.template.template import Template
+
+NAME = "AUTOMATIC_REQUIREMENTS"
+Source = tuple[str, Collection[int]]
+"""What the VM uses ("NIC 0, network 3") and the clusters where that is; none is everywhere."""
+
+
+def set_automatic(template: Template, sources: Iterable[Source]) -> None:
+    """Let the template require a host of a cluster in which everything is that the VM uses.
+
+    InternalError if there is none. What a user gave under that name does not count.
+    """
+    template.remove(NAME)
+    common: set[int] | None = None
+    seen: list[Source] = []
+    for name, clusters in sources:
+        if not clusters:
+            continue
+        seen.append((name, clusters))
+        common = set(clusters) if common is None else common & set(clusters)
+        if not common:
+            raise InternalError(detail=f"Incompatible clusters: {_listed(seen)}. No host could have all of it")
+    if common:
+        template.set(NAME, f"({' | '.join(f'CLUSTER_ID = {number}' for number in sorted(common))})")
+
+
+def _listed(sources: Iterable[Source]) -> str:
+    return "; ".join(f"{name} is in {', '.join(map(str, sorted(clusters)))}" for name, clusters in sources)

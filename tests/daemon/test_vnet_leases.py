@@ -1,0 +1,148 @@
+"""Leases: what the NICs of VMs get, keep and give back."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from oned.client.client import Client
+from oned.client.documents import Document, parse
+from tests.daemon.process import SIMULATED, Daemon, refusal
+
+CAPACITY = "CPU = 0.1\nMEMORY = 16\n"
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon with two users, whose networks and leases must be sound in the end."""
+    with Daemon(tmp_path_factory.mktemp("leases"), SIMULATED) as daemon:
+        for name in ("ann", "bob"):
+            daemon.one.user.allocate(name, "secret")
+        yield daemon
+        assert daemon.check() == []
+
+
+_numbers = iter(range(1, 250))
+
+
+def network(daemon: Daemon, size: int = 4, more: str = "") -> tuple[int, str]:
+    """A network with addresses of its own, and the first three bytes of them."""
+    number = next(_numbers)
+    base = f"10.{number}.0"
+    ar = f'AR = [ TYPE = "IP4", IP = "{base}.1", SIZE = "{size}" ]'
+    template = f"NAME = lan{number}\nVN_MAD = bridge\nBRIDGE = br{number}\n{ar}\n{more}"
+    return daemon.admin.number("one.vn.allocate", template), base
+
+
+def vm(one: Client, nic: str, more: str = "") -> int:
+    return one.number("one.vm.allocate", f"{CAPACITY}NIC = [ {nic} ]\n{more}")
+
+
+def nic_of(daemon: Daemon, number: int, place: int = 0) -> dict[str, str]:
+    nic = daemon.vm(number).all("TEMPLATE/NIC")[place]
+    return {child.name: child.content for child in nic}
+
+
+def shown(daemon: Daemon, number: int) -> Document:
+    return parse(daemon.admin.text("one.vn.info", number))
+
+
+def holders(daemon: Daemon, number: int) -> dict[str, int]:
+    """Address → VM of each lease."""
+    leases = shown(daemon, number).all("AR_POOL/AR/LEASES/LEASE")
+    return {lease.text("IP"): lease.int("VM") for lease in leases}
+
+
+def ended(daemon: Daemon, number: int) -> None:
+    daemon.one.vm.action("terminate-hard", number)
+    daemon.reaches(number, "DONE")
+
+
+def test_a_nic_gets_an_address_and_what_its_network_says(nets: Daemon) -> None:
+    net, base = network(nets, more="VLAN_ID = 7\nPHYDEV = eth1\nMTU = 1400")
+    number = vm(nets.admin, f"NETWORK_ID = {net}")
+    mac = f"02:00:0a:{int(base.split('.')[1]):02x}:00:01"
+    name = f"lan{base.split('.')[1]}"
+    assert nic_of(nets, number) == {
+        "AR_ID": "0", "BRIDGE": f"br{base.split('.')[1]}", "CLUSTER_ID": "0", "IP": f"{base}.1", "MAC": mac,
+        "MTU": "1400", "NAME": "NIC0", "NETWORK": name, "NETWORK_ID": str(net), "NIC_ID": "0", "PHYDEV": "eth1",
+        "SECURITY_GROUPS": "0", "TARGET": f"one-{number}-0", "VLAN_ID": "7", "VN_MAD": "bridge",
+    }  # fmt: skip
+    assert nets.vm(number).text("TEMPLATE/AUTOMATIC_REQUIREMENTS") == "(CLUSTER_ID = 0)"
+    assert holders(nets, net) == {f"{base}.1": number}
+
+
+def test_the_nics_of_one_vm_get_different_addresses(nets: Daemon) -> None:
+    net, base = network(nets)
+    number = vm(nets.admin, f"NETWORK_ID = {net}", f"NIC = [ NETWORK_ID = {net}, IP = {base}.1 ]")
+    assert [nic_of(nets, number, place)["IP"] for place in (0, 1)] == [f"{base}.2", f"{base}.1"]
+
+
+def test_an_address_that_was_given_back_is_used_last(nets: Daemon) -> None:
+    net, base = network(nets, 3)
+    first = vm(nets.admin, f"NETWORK_ID = {net}")
+    ended(nets, first)
+    assert holders(nets, net) == {}
+    given = [nic_of(nets, vm(nets.admin, f"NETWORK_ID = {net}"))["IP"] for _ in range(3)]
+    assert given == [f"{base}.2", f"{base}.3", f"{base}.1"]
+
+
+def test_what_cannot_be_had_is_refused_and_nothing_is_taken(nets: Daemon) -> None:
+    net, base = network(nets, 2)
+    other, _ = network(nets)
+    vm(nets.admin, f"NETWORK_ID = {net}, IP = {base}.2")
+    lacks = f"[one.vm.allocate] Cannot get IP/MAC lease from virtual network {net}."
+    for nic, why in (
+        (f"NETWORK_ID = {net}, IP = {base}.2", f"{base}.2 is in use"),
+        (f"NETWORK_ID = {net}, IP = {base}.3", f"{base}.3 is no address of it"),
+        (f'NETWORK_ID = {net}, MAC = "02:00:00:00:00:01"', "02:00:00:00:00:01 is no address of it"),
+        (f"NETWORK_ID = {net}, IP = nonsense", "Expected 4 octets in 'nonsense'"),
+    ):
+        assert refusal(vm, nets.admin, f"NETWORK_ID = {other}", f"NIC = [ {nic} ]") == (f"{lacks} {why}", 8192)
+    twice = f"NIC = [ NETWORK_ID = {net} ]\n" * 2
+    assert refusal(vm, nets.admin, f"NETWORK_ID = {other}", twice)[0].startswith(f"{lacks} All its 2 addresses")
+    assert (holders(nets, other), list(holders(nets, net))) == ({}, [f"{base}.2"])
+
+
+def test_a_network_that_is_not_there_is_named(nets: Daemon) -> None:
+    text, code = refusal(vm, nets.admin, "NETWORK_ID = 999")
+    assert (text.startswith("[one.vm.allocate] Virtual network with ID: 999 does not exist"), code) == (True, 8192)
+    wanted = "User 0 does not own a network with name: nowhere . Set NETWORK_UNAME or NETWORK_UID of owner in NIC."
+    assert refusal(vm, nets.admin, "NETWORK = nowhere") == (f"[one.vm.allocate] {wanted}", 8192)
+
+
+def test_a_network_is_named_by_its_owner_or_with_him(nets: Daemon) -> None:
+    net, base = network(nets)
+    name, ann = f"lan{base.split('.')[1]}", nets.client("ann:secret")
+    assert nic_of(nets, vm(nets.admin, f"NETWORK = {name}"))["NETWORK_ID"] == str(net)
+    assert "User 2 does not own" in refusal(vm, ann, f"NETWORK = {name}")[0]
+    for owner in ("NETWORK_UNAME = oneadmin", "NETWORK_UID = 0"):
+        assert nic_of(nets, vm(ann, f"NETWORK = {name}, {owner}"))["NETWORK_ID"] == str(net)
+
+
+def test_a_user_needs_the_right_to_use_the_network_and_no_lock_on_it(nets: Daemon) -> None:
+    net, _ = network(nets)
+    ann = nets.client("ann:secret")
+    rule = next(item for item in parse(nets.admin.text("one.acl.info")) if "NET/* USE" in item.text("STRING"))
+    assert rule.text("STRING").startswith("@1")
+    nets.one.vn.lock(net, 1)
+    assert refusal(vm, ann, f"NETWORK_ID = {net}") == (f"[one.vm.allocate] User [2] : NET is locked. [{net}].", 512)
+    nets.one.vn.unlock(net)
+    assert nic_of(nets, vm(ann, f"NETWORK_ID = {net}"))["NETWORK_ID"] == str(net)
+
+
+def test_a_nic_without_a_network_is_left_alone(nets: Daemon) -> None:
+    number = vm(nets.admin, 'BRIDGE = br9, MAC = "02:00:00:00:00:09"')
+    assert nic_of(nets, number) == {"BRIDGE": "br9", "MAC": "02:00:00:00:00:09", "NAME": "NIC0", "NIC_ID": "0"}
+
+
+def test_nic_default_fills_what_nics_do_not_say(nets: Daemon) -> None:
+    net, _ = network(nets)
+    number = vm(nets.admin, f"NETWORK_ID = {net}, MODEL = e1000", "NIC_DEFAULT = [ MODEL = virtio, FILTER = clean ]")
+    assert (nic_of(nets, number)["MODEL"], nic_of(nets, number)["FILTER"]) == ("e1000", "clean")
+
+
+def test_what_the_network_says_counts_and_not_what_the_user_writes(nets: Daemon) -> None:
+    net, base = network(nets)
+    number = vm(nets.admin, f'NETWORK_ID = {net}, BRIDGE = other, VLAN_ID = 9, AR_ID = 5, IP6 = ""')
+    nic = nic_of(nets, number)
+    assert (nic["BRIDGE"], nic["AR_ID"], "VLAN_ID" in nic) == (f"br{base.split('.')[1]}", "0", False)
