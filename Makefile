@@ -12,7 +12,8 @@ demo: setup
 demo-stop: setup
 	@share/demo/demo-stop
 
-test: setup
+test:
+	@share/setup.sh tests
 	$(PYTHON) -m pytest tests -n 2 --dist loadfile -m "not soak"
 
 lint: setup

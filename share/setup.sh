@@ -2,6 +2,9 @@
 # The one set-up: system packages where it may install them, and the virtual environment .venv with everything in it.
 # Quick when nothing is to do. Exit status 0 unless .venv could not be made.
 #
+# share/setup.sh         for the programs and their tests
+# share/setup.sh tests   also the client libraries of others that tests/clients drives, below .venv-clients
+#
 # CONSTRAINTS=file   exact versions for pip (continuous integration: tests/constraints.txt)
 # NO_SYSTEM=1        leave the system's packages alone
 set -u
@@ -104,14 +107,36 @@ install_project() {
     return 1
 }
 
-is_set_up && exit 0
-install_system_packages
-make_environment || { say ".venv could not be made"; exit 1; }
-if install_project; then
-    .venv/bin/python -m compileall -q oned drivers >/dev/null
-    wanted >$STAMP
-    say "done"
-else
-    say "not everything could be installed; the next run tries again"
-fi
+set_up() {
+    is_set_up && return 0
+    install_system_packages
+    make_environment || { say ".venv could not be made"; return 1; }
+    if install_project; then
+        .venv/bin/python -m compileall -q oned drivers >/dev/null
+        wanted >$STAMP
+        say "done"
+    else
+        say "not everything could be installed; the next run tries again"
+    fi
+}
+
+# Each list of tests/clients/libraries names all that goes into the directory of its name, so that versions of the same
+# library do not meet.
+install_clients() {
+    for list in tests/clients/libraries/*.txt; do
+        name=$(basename "$list" .txt)
+        target=.venv-clients/$name
+        asked=$({ cat "$list"; .venv/bin/python -V; } | sha256sum)
+        [ "$(cat "$target/.set-up" 2>/dev/null)" = "$asked" ] && continue
+        say "installing the client library $name"
+        rm -rf "$target"
+        # shellcheck disable=SC2086 # a list of words
+        .venv/bin/python -m pip install $PIP --no-compile --no-deps --target "$target" -r "$list" &&
+            echo "$asked" >"$target/.set-up" ||
+            say "$name could not be installed; its tests are skipped"
+    done
+}
+
+set_up || exit 1
+[ "${1:-}" = tests ] && install_clients
 exit 0

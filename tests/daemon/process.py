@@ -55,7 +55,7 @@ class Daemon:
         (root / ".one/one_auth").write_text(f"{ADMIN}\n")
         self.configure(conf)
         self._process: subprocess.Popen[bytes] | None = None
-        self._endpoint = ""
+        self.endpoint = ""
         self._clients: list[Client] = []
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class Daemon:
             return
         until(lambda: self._ended() or (port_file.exists() and port_file.read_text().endswith("\n")), "the start")
         assert not self._ended(), f"oned did not start: {self.log()}{(self.root / 'output').read_text()}"
-        self._endpoint = f"http://127.0.0.1:{port_file.read_text().strip()}/RPC2"
+        self.endpoint = f"http://127.0.0.1:{port_file.read_text().strip()}/RPC2"
         self.admin = self.client(ADMIN)
 
     @property
@@ -135,11 +135,11 @@ class Daemon:
 
     @property
     def port(self) -> int:
-        return int(self._endpoint.rpartition(":")[2].removesuffix("/RPC2"))
+        return int(self.endpoint.rpartition(":")[2].removesuffix("/RPC2"))
 
     def client(self, session: str) -> Client:
         """A client with a connection of its own."""
-        self._clients.append(Client(self._endpoint, session, timeout=60))
+        self._clients.append(Client(self.endpoint, session, timeout=60))
         return self._clients[-1]
 
     def log(self) -> str:
