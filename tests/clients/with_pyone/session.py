@@ -19,7 +19,7 @@ def a_right_that_is_missing_is_an_authorization_exception(cloud: Cloud) -> None:
     user = cloud.one.user.allocate("carl", "se:cret", "", [])
     carl = cloud.as_user("carl:se:cret")
     text = cloud.refused("OneAuthorizationException", carl.host.allocate, "hers", "dummy", "dummy", 0)
-    assert text.startswith(f"[one.host.allocate] User [{user}] : Not authorized to perform CREATE HOST.")
+    assert text.startswith(f"[one.host.allocate] User [{user}] : Not authorized to perform CREATE HOST")
     cloud.refused("OneAuthorizationException", carl.vm.info, cloud.new_vm())
     assert carl.vmpool.info(-2, -1, -1, -1).VM == []
     assert carl.user.info(-1).ID == user
