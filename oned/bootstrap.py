@@ -1,5 +1,6 @@
 """The first start: oneadmin, the groups, the default cluster, the system datastore, the default rules."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +9,17 @@ from oned.auth import passwords
 from oned.cluster.cluster import Cluster
 from oned.datastore.datastore import Datastore
 from oned.document.permissions import CREATE, USE
-from oned.ids import ADMIN_GROUP, DEFAULT_CLUSTER, FIRST_USER_MADE, ONEADMIN, SYSTEM_DATASTORE, USERS_GROUP
+from oned.ids import ADMIN_GROUP, DEFAULT_CLUSTER, FIRST_USER_MADE, ONEADMIN, SYSTEM_DATASTORE, USERS_GROUP, Kind
 from oned.pool.acl import Rule
 from oned.pool.pools import Pools
 from oned.rules import ALL, GROUP, TYPES, Numbers
+from oned.store.database import Database
+from oned.store.reading import Unreadable
 from oned.store.unit import Unit
 from oned.user.group import Group, shared_resources
 from oned.user.user import User
 
+log = logging.getLogger(__name__)
 SERVERADMIN = 1
 SYSTEM_TM = "shared"
 
@@ -35,6 +39,30 @@ def credentials(candidates: Sequence[Path]) -> tuple[str, str]:
         return name, password
     looked = ", ".join(str(path) for path in candidates)
     raise NoCredentials(f"ONE_AUTH file not present. Looked for {looked}. Write user:password into one (mode 0600)")
+
+
+def load(pools: Pools, database: Database) -> None:
+    """Read all objects at the start. Unreadable if what every engine has is missing."""
+    pools.load(database)
+    missing = lacking(pools)
+    if missing:
+        named = ", ".join(f"{kind.value} {oid}" for kind, oid in missing)
+        raise Unreadable(f"it has no {named}, which the first start makes")
+    if len(pools.users) and not len(pools.datastores):
+        log.warning("There is no datastore: no VM can be placed until one is made")
+
+
+def lacking(pools: Pools) -> list[tuple[Kind, int]]:
+    """What every engine has and this one has not: its data base is damaged. Nothing is lacking where nothing is yet."""
+    if not any(len(pool) for pool, _, _ in pools.classes):
+        return []
+    needed = (
+        (pools.users, ONEADMIN),
+        (pools.groups, ADMIN_GROUP),
+        (pools.groups, USERS_GROUP),
+        (pools.clusters, DEFAULT_CLUSTER),
+    )
+    return [(pool.kind, oid) for pool, oid in needed if oid not in pool]
 
 
 def fill(pools: Pools, unit: Unit, admin: tuple[str, str], datastores: str) -> None:

@@ -41,6 +41,7 @@ from oned.store.changes import Changes, put
 from oned.store.database import Database, sqlite_engine
 from oned.store.events import Events
 from oned.store.expire import expire
+from oned.store.reading import reading
 from oned.store.schema import upgrade
 from oned.vm.fire import Lifecycle
 from oned.vm.machine import Site
@@ -106,14 +107,15 @@ class Daemon:
         config = self.config
         database = self._database(loop)
         pools = Pools(strict=config["STRICT_SCHEMA"], classic_failed=config["CLASSIC_FAILED"])
-        pools.load(database)
-        events = self._events(database)
+        with reading("what it holds"):
+            bootstrap.load(pools, database)
+            events, left_open = self._events(database), stored_intents(database)
         operations = Operations(database, pools, events)
         restorer = Restorer(database, pools, operations)
         drivers = self._drivers(pools, operations)
         monitor = Monitor(operations, pools, self._intervals())
         operations.observed, operations.forgotten = monitor.observed, monitor.forgotten
-        operations.restore(stored_intents(database))
+        operations.restore(left_open)
         services = self._services(database, pools, operations, restorer, monitor, events)
         if not len(pools.users):
             self._first_start(services)

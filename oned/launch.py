@@ -14,6 +14,7 @@ from oned.config import Config
 from oned.daemon import Daemon
 from oned.daemon_lock import AlreadyRunning, hold_lock
 from oned.locations import Locations
+from oned.store.reading import Unreadable
 from oned.store.schema import SchemaError
 
 log = logging.getLogger("oned")
@@ -49,9 +50,9 @@ def run(config: Config, locations: Locations, ready: Callable[[], None]) -> None
     except (NoCredentials, SchemaError, OSError) as error:
         log.error("Could not start: %s", error)
         raise StartFailed(str(error)) from error
-    except DatabaseError as error:
-        reason = f"The data base {locations.database} cannot be used: {error.orig}"
-        detail = f"{reason}. Put a backup in its place: onedb restore FILE"
+    except (DatabaseError, Unreadable) as error:
+        reason = f"The data base {locations.database} cannot be used: {getattr(error, 'orig', error)}"
+        detail = f"{reason}. Put a backup in its place: onedb restore FILE (onedb check names what is damaged)"
         log.error("Could not start: %s", detail)
         raise StartFailed(detail) from error
     finally:

@@ -77,7 +77,7 @@ class PoolObject:
 
     @classmethod
     def restored(cls, oid: int, state: Mapping[str, Any]) -> Self:
-        """The object of a stored form. What the form lacks keeps its default."""
+        """The object of a stored form. What the form lacks keeps its default; ValueError if it lacks what has none."""
         item = cls.__new__(cls)
         item.id = oid
         for name in cls.STORED:
@@ -86,6 +86,9 @@ class PoolObject:
         for name in cls.TEMPLATES:
             setattr(item, name, from_plain(state.get(name, [])))
         item.settle()
+        lacking = [name for name in cls.STORED if not hasattr(item, name)]
+        if lacking:
+            raise ValueError(f"it has no {', '.join(lacking)}")
         return item
 
     def columns(self) -> dict[str, object]:

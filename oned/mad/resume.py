@@ -16,6 +16,7 @@ from oned.mad.operations import Operations
 from oned.store import tables
 from oned.store.body import decoded
 from oned.store.database import Database
+from oned.store.reading import reading
 
 log = logging.getLogger(__name__)
 PAUSE = 0.5
@@ -55,16 +56,17 @@ def _taken_up(operations: Operations, intent: Intent, waited: float) -> bool:
 
 
 def stored_intent(row: Any) -> Intent:
-    """The intent of a row."""
-    body = decoded(row.body)
-    command = Command(
-        mad=Mad[row.mad],
-        driver=row.driver,
-        verb=row.verb,
-        kind=Kind[row.kind],
-        oid=row.oid,
-        host=body["host"],
-        arguments=body["arguments"],
-        deadline=body["deadline"],
-    )
-    return Intent(row.id, command, row.attempt, row.opened)
+    """The intent of a row. Unreadable says which it is."""
+    with reading(f"intent {row.id} ({row.verb} of {row.kind} {row.oid})"):
+        body = decoded(row.body)
+        command = Command(
+            mad=Mad[row.mad],
+            driver=row.driver,
+            verb=row.verb,
+            kind=Kind[row.kind],
+            oid=row.oid,
+            host=body["host"],
+            arguments=body["arguments"],
+            deadline=body["deadline"],
+        )
+        return Intent(row.id, command, row.attempt, row.opened)

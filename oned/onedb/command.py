@@ -56,10 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.verb is None:
         parser.print_help()
         return 0
-    from oned.daemon_lock import AlreadyRunning  # help and version stay quick
+    from sqlalchemy.exc import DatabaseError  # help and version stay quick
+
+    from oned.daemon_lock import AlreadyRunning
     from oned.locations import Locations
-    from oned.onedb.check import NoEngine
     from oned.onedb.copies import CopyFailed
+    from oned.onedb.snapshot import NoEngine
     from oned.store.schema import SchemaError
 
     locations = Locations.of(os.environ)
@@ -69,26 +71,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         return VERBS[verb](path, locations, arguments)
     except (CopyFailed, NoEngine, SchemaError, AlreadyRunning, OSError) as error:
         sys.stderr.write(f"onedb: {error}" + "\n")
-        return FAILED
+    except DatabaseError as error:
+        sys.stderr.write(f"onedb: {path} cannot be read: {error.orig}. See its schema with: onedb version" + "\n")
+    return FAILED
 
 
 def _check(path: Path, _locations: "Locations", _arguments: argparse.Namespace) -> int:
-    from oned.onedb.check import NoEngine, holds_an_engine, notes, problems, take
+    from oned.onedb.check import notes, problems
     from oned.onedb.copies import check_file
+    from oned.onedb.snapshot import NoEngine, take
     from oned.store.database import reading_engine
 
     check_file(path)
     started = time.monotonic()
     with reading_engine(path).connect() as connection:
         snapshot = take(connection)
-    if not holds_an_engine(snapshot):
+    if not snapshot.holds_an_engine:
         raise NoEngine(f"{path} holds no engine: it has no user 0, which the first start of oned makes")
     found = problems(snapshot)
     for line in found:
         _say(f"problem: {line}")
     for line in notes(snapshot):
         _say(f"note: {line}")
-    counted = f"{len(snapshot.vms)} VMs, {len(snapshot.hosts)} hosts, {len(snapshot.intents)} open operations"
+    counted = (
+        f"{len(snapshot.pools.vms)} VMs, {len(snapshot.pools.hosts)} hosts, {len(snapshot.intents)} open operations"
+    )
     _say(f"{path}: {counted}: {len(found) or 'no'} problems ({time.monotonic() - started:.1f} s)")
     return FAILED if found else 0
 

@@ -61,6 +61,11 @@ class Pool(Generic[T]):
         """The object of that name; of that owner, where each owner has names of his own. None if there is none."""
         return self._names.get(self._key(name, uid))
 
+    @property
+    def has_names(self) -> bool:
+        """Whether an object of it is found by its name."""
+        return self._unique is not Names.FREE
+
     def newest_first(self) -> Iterator[T]:
         return reversed(self._items.values())
 
@@ -92,7 +97,7 @@ class Pool(Generic[T]):
         self.last_id = max(self.last_id, item.id)
 
     def _enter(self, item: T) -> None:
-        if self._unique is not Names.FREE:
+        if self.has_names:
             self._names[self._key(item.name, item.uid)] = item
 
     def rename(self, unit: Unit, item: T, name: str) -> None:

@@ -22,6 +22,7 @@ from oned.quota.usage import of_vm
 from oned.store import tables
 from oned.store.body import decoded
 from oned.store.database import Database
+from oned.store.reading import reading
 from oned.store.unit import Unit
 from oned.user.group import Group
 from oned.user.user import User
@@ -102,7 +103,7 @@ class Pools:
         for pool, kind, rows in read:
             pool.clear()
             for row in rows:
-                pool.admit(kind.restored(row.oid, decoded(row.body)))
+                pool.admit(restored(kind, row))
             pool.last_id = max(pool.last_id, int(last.get(f"last_{pool.kind.name.lower()}", -1)))
         _attach({vm.id: vm for vm in self.vms}, records)
         self.leases.load(leases)
@@ -201,9 +202,16 @@ class Pools:
         return cluster.name if cluster else ""
 
 
+def restored(kind: type[T], row: Any) -> T:
+    """The object of a row with oid and body. Unreadable says which it is."""
+    with reading(f"{kind.kind.value} {row.oid}"):
+        return kind.restored(row.oid, decoded(row.body))
+
+
 def _attach(vms: Mapping[int, VM], rows: Any) -> None:
     for row in rows:
-        vms[row.vm].history.append(Record.restored(decoded(row.body)))
+        with reading(f"history record {row.seq} of virtual machine {row.vm}"):
+            vms[row.vm].history.append(Record.restored(decoded(row.body)))
 
 
 def retire(pools: Pools, unit: Unit, vm: VM) -> None:

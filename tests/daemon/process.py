@@ -17,7 +17,8 @@ from fakes import FakeDriver
 from oned.client.client import Client, Method
 from oned.client.documents import Document, parse
 from oned.client.failures import ServerRefused, Unreachable
-from oned.onedb.check import notes, problems, take
+from oned.onedb.check import notes, problems
+from oned.onedb.snapshot import take
 from oned.store.database import reading_engine
 from oned.vm.states import BY_NUMBERS
 

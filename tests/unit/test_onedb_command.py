@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, insert
 
+from oned.cluster.cluster import Cluster
+from oned.datastore.datastore import Datastore
+from oned.document.object import PoolObject
 from oned.ids import ONEADMIN
 from oned.onedb.command import main
 from oned.store import tables
 from oned.store.database import sqlite_engine
 from oned.store.schema import upgrade
+from oned.user.group import Group
 from oned.user.user import User
 from oned.vm.states import DONE, PENDING, State
 from oned.vm.vm import VM
@@ -33,12 +37,16 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def database(empty: Path) -> Path:
-    """The same with oneadmin in it."""
+    """The same with what every engine has."""
     put(empty, tables.user_pool, User(ONEADMIN, "oneadmin", 0, "secret"))
+    put(empty, tables.group_pool, Group(0, "oneadmin"))
+    put(empty, tables.group_pool, Group(1, "users"))
+    put(empty, tables.cluster_pool, Cluster(0, "default"))
+    put(empty, tables.datastore_pool, Datastore(0, "system", "shared", "/var/lib/one/datastores/0"))
     return empty
 
 
-def put(path: Path, table: Table, item: User | VM) -> None:
+def put(path: Path, table: Table, item: PoolObject) -> None:
     engine = sqlite_engine(path)
     with engine.begin() as connection:
         connection.execute(insert(table).values(oid=item.id, body=json.dumps(item.saved()), **item.columns()))
