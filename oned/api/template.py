@@ -1,13 +1,15 @@
 """one.template.* and one.templatepool.*: what VMs are instantiated from."""
 
-from oned.api.call import Call, Pieces
-from oned.api.new_vm import check_restricted, make_vm
-from oned.api.owned import REPLACE, Space, add_chown, add_locks, add_pool, add_rename, right_of_chmod
+from oned.api.call import Call, Document, Pieces
+from oned.api.new_vm import check_restricted, found_vm, make_vm
+from oned.api.owned import REPLACE, Space, add_chown, add_locks, add_pool, add_publish, add_rename, right_of_chmod
 from oned.api.registry import MANAGE, USE, method
 from oned.errors import ActionError, AllocateFailed, InternalError, NameTaken
 from oned.ids import Kind
 from oned.names import check_name
+from oned.template.inputs import InputError
 from oned.template.template import Template
+from oned.vm.context import check_safe
 from oned.vm.vm import VM
 from oned.vmtemplate.instantiate import check_added, merged
 from oned.vmtemplate.vmtemplate import VMTemplate
@@ -63,16 +65,37 @@ def instantiate(
     hold        it waits for release instead
     extra       a template whose attributes replace those of the same names
     persistent  on copies of the images that it keeps
-    Attributes of VM_RESTRICTED_ATTR that stand in the template may be used, but not given in `extra`, unless the caller
-    is of oneadmin's group.
-    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (the templates).
+    What the template asks for (USER_INPUTS) and neither `extra` nor a default answers is refused, and answers that it
+    does not allow. Attributes of VM_RESTRICTED_ATTR that stand in the template may be used, but not given in `extra`,
+    unless the caller is of oneadmin's group.
+    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (the templates, an answer).
     Since: 3.0; hold and extra 4.0; persistent 5.0.
     """
     _refuse_images(persistent)
+    return make_vm(call, _template_of_vm(call, item, name, extra), hold=hold, prefix=item.name)
+
+
+@method("oned.template.preview", reads=True, item=USE)
+def preview(call: Call, item: VMTemplate, name: str = "", hold: bool = False, extra: str = "") -> Document:
+    """The VM that one.template.instantiate would make, as the document that it would have now; nothing is changed.
+
+    name, hold, extra  as there
+    Errors: those of one.template.instantiate.
+    """
+    template = _template_of_vm(call, item, name, extra)
+    return Document(found_vm(call, template, hold=hold, prefix=item.name).document(call.pools.view))
+
+
+def _template_of_vm(call: Call, item: VMTemplate, name: str, extra: str) -> Template:
+    """What a VM would be made of; raises what the caller may not give, and what he must give and did not."""
     given = call.template(extra)
     if not call.user.is_admin:
         check_added(item, given, call.services.setting("VM_RESTRICTED_ATTR"), call.user.id)
-    return make_vm(call, merged(item, given, name), hold=hold, prefix=item.name)
+        check_safe(given, call.services.setting("CONTEXT_SAFE_DIRS").split(), call.user.id, item.template)
+    try:
+        return merged(item, given, name)
+    except InputError as error:
+        raise InternalError(detail=error) from error
 
 
 def _refuse_images(asked: bool) -> None:
@@ -142,14 +165,8 @@ def chmod(
     return item
 
 
-@method("one.template.publish", item=MANAGE)
-def publish(call: Call, item: VMTemplate, public: bool) -> VMTemplate:
-    """Let the group use a template, or no longer. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.0, where chmod came."""
-    call.set_bits(item, (-1, -1, -1, int(public), -1, -1, -1, -1, -1))
-    return item
-
-
 add_chown(SPACE)
+add_publish(SPACE)
 add_rename(SPACE)
 add_locks(SPACE)
 add_pool(SPACE)

@@ -1,7 +1,7 @@
 """one.vm.*: one virtual machine."""
 
 from oned.api.call import Call, Document, Pieces
-from oned.api.new_vm import check_restricted, make_vm
+from oned.api.new_vm import check_restricted, found_vm, make_vm
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
 from oned.api.placement import check_room, placement
 from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
@@ -11,6 +11,7 @@ from oned.host.host import Host
 from oned.ids import Kind
 from oned.pool.reasons import SCHED_MESSAGE
 from oned.store import tables
+from oned.template.template import Template
 from oned.vm import allocate as rules
 from oned.vm.document import full_document
 from oned.vm.fire import find, wrong_state
@@ -65,10 +66,25 @@ def allocate(call: Call, template: str, hold: bool = False) -> VM:
     Errors: AUTHORIZATION, INTERNAL (the template, with line and column).
     Since: 1.0; XML 3.0; hold 4.0.
     """
+    return make_vm(call, _given(call, template), hold=hold)
+
+
+@method("oned.vm.preview", reads=True)
+def preview(call: Call, template: str, hold: bool = False) -> Document:
+    """The VM that one.vm.allocate would make, as the document that it would have now; nothing is changed.
+
+    template, hold  as there
+    Errors: those of one.vm.allocate.
+    """
+    return Document(found_vm(call, _given(call, template), hold=hold).document(call.pools.view))
+
+
+def _given(call: Call, template: str) -> Template:
+    """The template of a VM that the caller may make; raises what he may not."""
     call.demand_create(Kind.VM)
     given = call.template(template)
     check_restricted(call, given)
-    return make_vm(call, given, hold=hold)
+    return given
 
 
 @method("one.vm.info", reads=True, vm=USE)

@@ -1,1 +1,1 @@
-"""The commands: onevm, onehost, oneuser."""
+"""The one* commands: each a program with a table of its verbs."""

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from oned.cli.command import GENERAL, Command, Option, Program
 
-_NAMED = {"vm": "onevm", "host": "onehost", "user": "oneuser"}
+_NAMED = {
+    "vm": "onevm", "host": "onehost", "user": "oneuser", "template": "onetemplate", "cluster": "onecluster",
+}  # fmt: skip
 """Whose list names the objects that a word such as <vm-list> stands for."""
 
 

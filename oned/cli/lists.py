@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from oned.cli.command import Option, Program
-from oned.cli.names import Kind
+from oned.cli.names import USERS, Kind
 from oned.cli.output import FORMATS, dump
 from oned.cli.table import OPTIONS, Table, Wishes
 from oned.client.client import Client
@@ -25,6 +25,21 @@ class Listing(NamedTuple):
     rows: Callable[[Document], list[Document]]
     table: Table
     argument: str = ""
+
+
+FILTERS = "[all | mine | group | <user>]"
+"""The word behind the `list` of objects that have owners."""
+_FLAGS = {"": -2, "a": -2, "all": -2, "m": -3, "mine": -3, "g": -1, "group": -1}
+
+
+def filtered(kind: Kind) -> Callable[[Client, str], Document]:
+    """The pool of objects that have owners, asked with the filter for the word behind `list`."""
+
+    def pool(one: Client, word: str) -> Document:
+        flag = _FLAGS[word] if word in _FLAGS else USERS.id(one, word)
+        return parse(one.text(kind.pool, flag, *kind.arguments[1:]))
+
+    return pool
 
 
 def add_list(program: Program, listing: Listing) -> None:

@@ -91,6 +91,7 @@ ClusterList = Annotated[list[int], Many(CLUSTERS)]
 TemplateId = Annotated[int, One(TEMPLATES)]
 TemplateList = Annotated[list[int], Many(TEMPLATES)]
 DatastoreId = Annotated[int, One(DATASTORES)]
+DatastoreList = Annotated[list[int], Many(DATASTORES)]
 
 
 def expand(text: str) -> Iterator[str]:

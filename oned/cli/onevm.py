@@ -8,19 +8,17 @@ from typing import Any, NamedTuple
 from oned.cli import vm_template, vm_views
 from oned.cli.actions import Step, one_of, switches
 from oned.cli.command import Command, CommandError, Option, Program
-from oned.cli.lists import Listing, add_list, show_each
-from oned.cli.names import USERS, VMS, DatastoreId, HostId, VMId, VMList
+from oned.cli.lists import FILTERS, Listing, add_list, filtered, show_each
+from oned.cli.names import VMS, DatastoreId, HostId, VMId, VMList
 from oned.cli.output import FORMATS, dump, say
 from oned.cli.owned import add_locks, add_owners, add_rename, add_update
 from oned.cli.wait import OPTIONS as MANNER
 from oned.cli.wait import SETTLED, Events, Goal, act, changes
 from oned.client.client import Client
-from oned.client.documents import Document, parse
+from oned.client.documents import parse
 
 program = Program("onevm", "makes and controls virtual machines")
 
-HOLD = Option("hold", ("--hold",), "keep it from the scheduler until it is released")
-MULTIPLE = Option("multiple", ("-m", "--multiple"), "make that many; %i in the name is the number of each", "N", int)
 ENFORCE = Option("enforce", ("-e", "--enforce"), "refuse a host that has too little room")
 LIVE = Option("live", ("--live",), "move it while it runs")
 POFF = Option("poff", ("--poff",), "switch it off, move it, switch it on")
@@ -97,7 +95,7 @@ def _action_command(action: Action) -> Command:
     return Command(action.verb, "<vm-list>...", options, do, action.sentence, action.classic)
 
 
-@program.command("create", "[<file>]", HOLD, MULTIPLE, *vm_template.OPTIONS, *MANNER)
+@program.command("create", "[<file>]", vm_template.HOLD, vm_template.MULTIPLE, *vm_template.OPTIONS, *MANNER)
 def create(one: Client, file: str = "", *, hold: bool, multiple: int | None, **options: Any) -> int:
     """Makes VMs from a template file (- is stdin), from options, or from both.
 
@@ -213,16 +211,10 @@ def watch(one: Client, vms: VMList | None = None) -> None:
         sys.stdout.flush()
 
 
-def _pool(one: Client, word: str) -> Document:
-    flags = {"": -2, "a": -2, "all": -2, "m": -3, "mine": -3, "g": -1, "group": -1}
-    flag = flags[word] if word in flags else USERS.id(one, word)
-    return parse(one.text("one.vmpool.info", flag, -1, -1, -1))
-
-
 for row in ACTIONS:
     program.add(_action_command(row))
-add_list(program, Listing("VMs that are not done", _pool, lambda pool: pool.all("VM"), vm_views.VM_TABLE,
-                          "[all | mine | group | <user>]"))  # fmt: skip
+add_list(program, Listing("VMs that are not done", filtered(VMS), lambda pool: pool.all("VM"), vm_views.VM_TABLE,
+                          FILTERS))  # fmt: skip
 add_rename(program, VMS, VMId)
 add_update(program, VMS, VMId, "USER_TEMPLATE")
 add_owners(program, VMS, VMList)

@@ -1,7 +1,12 @@
 """Parts of `show` that several objects have."""
 
+from typing import TYPE_CHECKING
+
 from oned.cli.output import facts, heading, say
 from oned.client.documents import Document
+
+if TYPE_CHECKING:
+    from oned.template.template import Template
 
 _BITS = "UMA"
 
@@ -31,10 +36,22 @@ def template(title: str, element: Document | None) -> None:
 def template_text(element: Document | None) -> str:
     """A TEMPLATE element in the text form that can be edited and read back."""
     from oned.template import render
+
+    return render.text(as_template(element))
+
+
+def as_template(element: Document | None) -> "Template":
+    """The attributes of a TEMPLATE element."""
     from oned.template.template import Template
 
     result = Template()
     for child in element or ():
         value = {key.name: key.content for key in child} if child.children else child.content
         result.add(child.name, value)
-    return render.text(result)
+    return result
+
+
+def lock(document: Document) -> str:
+    """What an object is locked against."""
+    levels = {0: "None", 1: "Use", 2: "Manage", 3: "Admin"}
+    return levels.get(document.int("LOCK/LOCKED"), document.text("LOCK/LOCKED"))

@@ -23,6 +23,8 @@ CONTEXT = Option("context", ("--context",), "KEY=VALUE for the guest; may be rep
 SSH = Option("ssh", ("--ssh",), "public key file that may log in to the guest", "FILE")
 REQUIREMENTS = Option("requirements", ("--requirements",), "what a host must fulfil", "EXPRESSION")
 RANK = Option("rank", ("--rank",), "which host is best: the one with the highest value", "EXPRESSION")
+HOLD = Option("hold", ("--hold",), "keep it from the scheduler until it is released")
+MULTIPLE = Option("multiple", ("-m", "--multiple"), "make that many; %i in the name is the number of each", "N", int)
 OPTIONS = (NAME, CPU, VCPU, MEMORY, DISK, NIC, ARCH, BOOT, VNC, CONTEXT, SSH, REQUIREMENTS, RANK)
 
 
@@ -44,13 +46,16 @@ _SINGLES = (
 )
 
 
+COMPLETED = ("OS", "GRAPHICS", "CONTEXT")
+"""Vectors that options complete."""
+
+
 def templates(file: str, options: dict[str, Any], count: int) -> list[str]:
     """The texts of so many VMs. Raises CommandError for a template that is not one, or nothing to make one of."""
     given = [option.keyword for option in OPTIONS if options[option.keyword] not in (None, False, [])]
     if not file and not given:
         raise CommandError("name a template file, or options such as --name, --cpu and --memory")
-    if count < 1:
-        raise CommandError("--multiple is a number from 1 on")
+    _check_count(count)
     text = editor.read(file) if file else ""
     if file and not given and not options["dry_run"]:
         return [text] * count
@@ -59,13 +64,9 @@ def templates(file: str, options: dict[str, Any], count: int) -> list[str]:
 
 def _completed(file: str, text: str, options: dict[str, Any], count: int) -> list[str]:
     from oned.template import render
-    from oned.template.parse import TemplateError, parse
 
-    try:
-        template = parse(text)
-    except TemplateError as error:
-        raise CommandError(f"{file}: {error}") from None
-    _complete(template, options)
+    template = _parsed(file, text)
+    complete(template, options)
     name = template.get("NAME")
     texts = []
     for number in range(count):
@@ -75,7 +76,33 @@ def _completed(file: str, text: str, options: dict[str, Any], count: int) -> lis
     return texts
 
 
-def _complete(template: "Template", options: dict[str, Any]) -> None:
+def _check_count(count: int) -> None:
+    if count < 1:
+        raise CommandError("--multiple is a number from 1 on")
+
+
+def names(name: str, multiple: int | None) -> list[str]:
+    """The names of so many VMs, one when it is not said: %i is the number of each. CommandError for none."""
+    count = 1 if multiple is None else multiple
+    _check_count(count)
+    return [name.replace("%i", str(number)) for number in range(count)]
+
+
+def read(file: str) -> "Template":
+    """The template in a file, an empty one where no file is named. Raises CommandError."""
+    return _parsed(file, editor.read(file) if file else "")
+
+
+def _parsed(file: str, text: str) -> "Template":
+    from oned.template.parse import TemplateError, parse
+
+    try:
+        return parse(text)
+    except TemplateError as error:
+        raise CommandError(f"{file}: {error}") from None
+
+
+def complete(template: "Template", options: dict[str, Any]) -> None:
     """Put what the options say into the template, in place of what it says."""
     for single in _SINGLES:
         if options[single.keyword] is not None:

@@ -141,7 +141,7 @@ def _information(vm: Document) -> list[tuple[str, str]]:
         ("GROUP", vm.text("GNAME")),
         ("STATE", vm_state_name(vm)),
         ("LCM_STATE", vm_lcm_name(vm)),
-        ("LOCK", _lock(vm)),
+        ("LOCK", sections.lock(vm)),
         ("RESCHED", "Yes" if vm.int("RESCHED") else "No"),
     ]
     if _record(vm, "HOSTNAME"):
@@ -152,11 +152,6 @@ def _information(vm: Document) -> list[tuple[str, str]]:
         ("END TIME", moment(vm.int("ETIME"))),
         ("DEPLOY ID", vm.text("DEPLOY_ID") or "-"),
     ]
-
-
-def _lock(vm: Document) -> str:
-    levels = {0: "None", 1: "Use", 2: "Manage", 3: "Admin"}
-    return levels.get(vm.int("LOCK/LOCKED"), vm.text("LOCK/LOCKED"))
 
 
 def _monitoring(vm: Document) -> list[tuple[str, str]]:

@@ -3,12 +3,11 @@
 from oned import clock
 from oned.document.element import Element, plain
 from oned.document.object import Owned, lock_element, owner_elements
-from oned.document.permissions import USE, Permissions
+from oned.document.permissions import Permissions
 from oned.ids import Kind
 from oned.template.render import xml as template_xml
 from oned.template.template import Template
 
-GROUP, OTHER = 1, 2
 *_OWNER, _PERMISSIONS = owner_elements()
 
 ELEMENTS = (
@@ -19,7 +18,7 @@ ELEMENTS = (
     Element("TEMPLATE", "what VMs are made of", xml=lambda item, _: template_xml(item.template)),
     Element(
         "PUBLIC", "1 if its group or others may use it, as 3.0 had it", classic=True,
-        value=lambda item, _: item.permissions.grants(GROUP, USE) or item.permissions.grants(OTHER, USE),
+        value=lambda item, _: item.is_public,
     ),
 )  # fmt: skip
 

@@ -279,3 +279,70 @@ def test_templates_are_there_after_a_restart(simulated: Daemon) -> None:
     simulated.restart()
     assert simulated.admin.text("one.template.info", item) == before
     assert made(simulated.admin) > item
+
+
+# --- what a template asks for ---
+
+ASKING = f"""{BODY}USER_INPUTS = [
+  DB = "M|text|Name of the data base", SIZE = "O|list|How big|small,large|small",
+  MEMORY = "M|range|Memory|32..128|64", CPU = "M|fixed|| |1" ]
+CONTEXT = [ DB = "$DB" ]
+"""
+
+
+def test_answers_become_attributes_of_the_vm_and_defaults_stand_for_the_others(simulated: Daemon) -> None:
+    item = made(simulated.admin, ASKING)
+    vm = simulated.vm(simulated.admin.number("one.template.instantiate", item, "", False, "DB = orders\nMEMORY = 128"))
+    assert [vm.text(f"USER_TEMPLATE/{name}") for name in ("DB", "SIZE")] == ["orders", "small"]
+    assert (vm.text("TEMPLATE/MEMORY"), vm.text("TEMPLATE/CONTEXT/DB")) == ("128", "orders")
+
+
+@pytest.mark.parametrize(("extra", "reason"), [
+    ("", "DB is needed. It is: Name of the data base"), ("DB = x\nSIZE = huge", "SIZE must be one of small, large"),
+    ("DB = x\nMEMORY = 129", "MEMORY must be a whole number from 32 to 128, not '129'. It is: Memory"),
+    ("DB = x\nCPU = 2", "CPU must be '1', which is fixed"),
+    ('DB = x\nUSER_INPUTS = [ CPU = "M|text|" ]\nCPU = 2', "CPU must be '1'"),
+])  # fmt: skip
+def test_answers_that_are_missing_or_not_allowed_are_refused(simulated: Daemon, extra: str, reason: str) -> None:
+    item = made(simulated.admin, ASKING)
+    for method in ("one.template.instantiate", "oned.template.preview"):
+        told, code = refusal(simulated.admin.call, method, item, "", False, extra)
+        assert (told.startswith(f"[{method}] {reason}"), code) == (True, 8192), told
+
+
+# --- previews ---
+
+
+def test_a_preview_is_the_vm_that_would_be_made_and_makes_none(simulated: Daemon) -> None:
+    item = made(simulated.admin, ASKING, name="asks")
+    before = simulated.admin.text("one.vmpool.info", -2, -1, -1, -2)
+    shown_vm = simulated.admin.text("oned.template.preview", item, "", True, "DB = a\nMEMORY = 32")
+    assert simulated.admin.text("one.vmpool.info", -2, -1, -1, -2) == before
+    vm = simulated.admin.number("one.template.instantiate", item, "", True, "DB = a\nMEMORY = 32")
+    made_vm, previewed = simulated.vm(vm), parse(shown_vm)
+    for element in ("ID", "NAME", "UNAME", "STATE", "TEMPLATE", "USER_TEMPLATE"):
+        here, there = previewed.first(element), made_vm.first(element)
+        assert here
+        assert there
+        assert here.to_dict() == there.to_dict()
+
+
+def test_a_preview_of_a_vm_tells_what_allocate_would_refuse(simulated: Daemon, people: dict[str, Client]) -> None:
+    vm = parse(simulated.admin.text("oned.vm.preview", BODY))
+    assert (vm.text("STATE"), vm.text("TEMPLATE/CPU"), vm.text("USER_TEMPLATE/NOTE")) == ("1", "1", "a b")
+    assert (
+        refusal(simulated.one.vm.allocate, "CPU = 1")[0].partition("] ")[2]
+        == (refusal(simulated.admin.call, "oned.vm.preview", "CPU = 1")[0].partition("] ")[2])
+    )
+    assert refusal(people["tom"].call, "oned.vm.preview", f"{BODY}NIC = [ MAC = 02:00:00:00:00:01 ]")[1] == 512
+
+
+def test_users_add_context_to_a_template_whose_files_an_administrator_chose(
+    simulated: Daemon, people: dict[str, Client]
+) -> None:
+    item = made(simulated.admin, f'{BODY}CONTEXT = [ FILES = "/srv/init.sh" ]\n')
+    simulated.one.template.publish(item, True)
+    preview = ("oned.template.preview", item, "", False)
+    vm = parse(people["tom"].text(*preview, 'CONTEXT = [ FILES = "/srv/init.sh", KEY = "x" ]'))
+    assert vm.text("TEMPLATE/CONTEXT/KEY") == "x"
+    assert refusal(people["tom"].call, *preview, 'CONTEXT = [ FILES = "/etc/shadow", KEY = "x" ]')[1] == 512
