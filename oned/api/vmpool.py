@@ -83,7 +83,7 @@ async def monitoring(call: Call, pool_filter: int, seconds: int = -1) -> Pieces:
 async def _in_state(call: Call, state: int) -> Iterable[VM]:
     live = ordered(call, call.pools.vms)
     if state == NOT_DONE:
-        return live
+        return (vm for vm in live if vm.state is not DONE)  # one that is may still wait for its commit
     if state not in (ANY, DONE.number):
         return (vm for vm in live if vm.state.number == state)
     in_memory = {vm.id: vm for vm in live}
