@@ -69,8 +69,8 @@ def update(call: Call, cluster: Cluster, template: str, append: int = REPLACE) -
 def rename(call: Call, cluster: Cluster, name: str) -> Cluster:
     """Give a cluster another name. Errors: NO_EXISTS, AUTHORIZATION, ACTION (bad name, or taken). Since: 4.4."""
     rename_to(call, cluster, name)
-    call.pools.hosts.stale()
-    call.pools.datastores.stale()
+    for pool in (call.pools.hosts, call.pools.datastores, call.pools.networks):
+        pool.stale()
     call.pools.networks.stale()
     return cluster
 
@@ -90,7 +90,7 @@ def delete_host(call: Call, cluster: Cluster, host: Host) -> Cluster:
     Since: 3.4.
     """
     if host.cluster != cluster.id:
-        raise ActionError(detail=_not_in("Host", host.id, cluster, [host.cluster]))
+        raise ActionError(detail=_not_in(host.kind.value, host.id, cluster, [host.cluster]))
     _move(call, host, DEFAULT_CLUSTER)
     return cluster
 
@@ -121,10 +121,7 @@ def _move(call: Call, host: Host, cluster: int) -> None:
 @method("one.cluster.adddatastore", cluster=ADMIN, datastore=ADMIN)
 def add_datastore(call: Call, cluster: Cluster, datastore: Datastore) -> Cluster:
     """Let a cluster use a datastore, which may be in several. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.4."""
-    if cluster.id not in datastore.clusters:
-        datastore.clusters = sorted([*datastore.clusters, cluster.id])
-        call.unit.touch(datastore)
-        call.pools.members_changed()
+    _enter(call, cluster, datastore)
     return cluster
 
 
@@ -135,39 +132,43 @@ def delete_datastore(call: Call, cluster: Cluster, datastore: Datastore) -> Clus
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (it is not in there).
     Since: 3.4.
     """
-    if cluster.id not in datastore.clusters:
-        raise ActionError(detail=_not_in("Datastore", datastore.id, cluster, datastore.clusters))
-    datastore.clusters = [number for number in datastore.clusters if number != cluster.id]
-    call.unit.touch(datastore)
-    call.pools.members_changed()
+    _leave(call, cluster, datastore)
     return cluster
 
 
 @method("one.cluster.addvnet", cluster=ADMIN, network=ADMIN)
 def add_network(call: Call, cluster: Cluster, network: Network) -> Cluster:
-    """Let VMs of a network run in a cluster; it may be in several. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.4."""
-    if cluster.id not in network.clusters:
-        network.clusters = sorted([*network.clusters, cluster.id])
-        call.unit.touch(network)
-        call.pools.members_changed()
+    """Let the VMs of a network run in a cluster, too. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.4."""
+    _enter(call, cluster, network)
     return cluster
 
 
 @method("one.cluster.delvnet", cluster=ADMIN, network=ADMIN)
 def delete_network(call: Call, cluster: Cluster, network: Network) -> Cluster:
-    """Take a network out of a cluster. One that is in none may be used everywhere.
+    """Take a network out of a cluster; new VMs with addresses of it do not run there.
 
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (it is not in there).
     Since: 3.4.
     """
-    if cluster.id not in network.clusters:
-        raise ActionError(detail=_not_in("Virtual network", network.id, cluster, network.clusters))
-    network.clusters = [number for number in network.clusters if number != cluster.id]
-    call.unit.touch(network)
-    call.pools.members_changed()
+    _leave(call, cluster, network)
     return cluster
+
+
+def _enter(call: Call, cluster: Cluster, item: Datastore | Network) -> None:
+    if cluster.id not in item.clusters:
+        item.clusters = sorted([*item.clusters, cluster.id])
+        call.unit.touch(item)
+        call.pools.members_changed()
+
+
+def _leave(call: Call, cluster: Cluster, item: Datastore | Network) -> None:
+    if cluster.id not in item.clusters:
+        raise ActionError(detail=_not_in(item.kind.value, item.id, cluster, item.clusters))
+    item.clusters = [number for number in item.clusters if number != cluster.id]
+    call.unit.touch(item)
+    call.pools.members_changed()
 
 
 def _not_in(word: str, oid: int, cluster: Cluster, clusters: list[int]) -> str:
     where = f"It is in {', '.join(map(str, clusters))}" if clusters else "It is in none"
-    return f"{word} [{oid}] is not in cluster [{cluster.id}]. {where}"
+    return f"{word[0].upper()}{word[1:]} [{oid}] is not in cluster [{cluster.id}]. {where}"

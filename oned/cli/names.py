@@ -58,6 +58,7 @@ USERS = Kind("USER", "one.user", "one.userpool.info")
 GROUPS = Kind("GROUP", "one.group", "one.grouppool.info")
 CLUSTERS = Kind("CLUSTER", "one.cluster", "one.clusterpool.info")
 TEMPLATES = Kind("TEMPLATE", "one.template", "one.templatepool.info", (-2, -1, -1), "VMTEMPLATE")
+VNETS = Kind("VNET", "one.vn", "one.vnpool.info", (-2, -1, -1))
 DATASTORES = Kind("DATASTORE", "one.datastore", "one.datastorepool.info")
 
 
@@ -90,6 +91,8 @@ ClusterId = Annotated[int, One(CLUSTERS)]
 ClusterList = Annotated[list[int], Many(CLUSTERS)]
 TemplateId = Annotated[int, One(TEMPLATES)]
 TemplateList = Annotated[list[int], Many(TEMPLATES)]
+VNetId = Annotated[int, One(VNETS)]
+VNetList = Annotated[list[int], Many(VNETS)]
 DatastoreId = Annotated[int, One(DATASTORES)]
 DatastoreList = Annotated[list[int], Many(DATASTORES)]
 

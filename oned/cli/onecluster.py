@@ -7,7 +7,19 @@ from oned.cli import cluster_views
 from oned.cli.actions import Step, apply
 from oned.cli.command import Command, Program
 from oned.cli.lists import Listing, add_list, show_each
-from oned.cli.names import CLUSTERS, DATASTORES, HOSTS, ClusterId, ClusterList, DatastoreList, HostId, HostList, Kind
+from oned.cli.names import (
+    CLUSTERS,
+    DATASTORES,
+    HOSTS,
+    VNETS,
+    ClusterId,
+    ClusterList,
+    DatastoreList,
+    HostId,
+    HostList,
+    Kind,
+    VNetList,
+)  # fmt: skip
 from oned.cli.output import FORMATS, say
 from oned.cli.owned import add_rename, add_update
 from oned.client.client import Client
@@ -37,7 +49,11 @@ class Member(NamedTuple):
     list_type: Any
 
 
-MEMBERS = (Member("host", HOSTS, HostList), Member("datastore", DATASTORES, DatastoreList))
+MEMBERS = (
+    Member("host", HOSTS, HostList),
+    Member("datastore", DATASTORES, DatastoreList),
+    Member("vnet", VNETS, VNetList),
+)
 
 
 def _member_command(member: Member, way: str, doing: str, sentence: str) -> Command:

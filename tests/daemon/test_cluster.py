@@ -108,6 +108,22 @@ def test_a_datastore_is_in_as_many_clusters_as_one_likes(simulated: Daemon) -> N
     simulated.one.cluster.deldatastore(second, 0)
 
 
+def test_a_network_is_in_clusters_and_its_vms_must_run_there(simulated: Daemon) -> None:
+    cluster = made(simulated)
+    network = simulated.admin.number("one.vn.allocate", "NAME = lan\nBRIDGE = b\nAR = [ TYPE = ETHER, SIZE = 5 ]")
+    simulated.one.cluster.addvnet(cluster, network)
+    assert members(simulated, cluster, "VNETS") == [network]
+    simulated.one.cluster.delvnet(0, network)
+    assert "it contains 1 networks" in refusal(simulated.one.cluster.delete, cluster)[0]
+    vm = parse(simulated.admin.text("oned.vm.preview", f"CPU = 1\nMEMORY = 1\nNIC = [ NETWORK_ID = {network} ]"))
+    assert f"CLUSTER_ID = {cluster}" in vm.text("TEMPLATE/AUTOMATIC_REQUIREMENTS")
+    simulated.one.cluster.delvnet(cluster, network)
+    told, code = refusal(simulated.one.cluster.delvnet, cluster, network)
+    assert (told, code) == (
+        f"[one.cluster.delvnet] Virtual network [{network}] is not in cluster [{cluster}]. It is in none", 2048,
+    )  # fmt: skip
+
+
 def test_only_empty_clusters_that_users_made_are_deleted(simulated: Daemon) -> None:
     told, code = refusal(simulated.one.cluster.delete, 0)
     assert (told, code) == (
@@ -184,11 +200,15 @@ def test_the_pool_takes_a_boolean_too_and_clusters_last(simulated: Daemon) -> No
 @pytest.mark.parametrize(("method", "arguments"), [
     ("allocate", ("x",)), ("delete", (100,)), ("update", (0, "A = 1")), ("rename", (0, "x")), ("addhost", (0, 0)),
     ("delhost", (0, 0)), ("adddatastore", (0, 0)), ("deldatastore", (0, 0)), ("add", (0, 0)), ("remove", (0,)),
+    ("addvnet", (0, 0)), ("delvnet", (0, 0)),
 ])  # fmt: skip
 def test_clusters_are_for_administrators(
     simulated: Daemon, plain_user: Client, method: str, arguments: tuple[object, ...]
 ) -> None:
     made(simulated)
+    if "vnet" in method:
+        network = simulated.admin.number("one.vn.allocate", f"NAME = n{next(_NUMBERS)}\nBRIDGE = b")
+        arguments = (0, network)
     assert refusal(plain_user.call, f"one.cluster.{method}", *arguments)[1] == 512
 
 

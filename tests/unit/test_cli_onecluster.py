@@ -20,7 +20,18 @@ def cloud(hosts: FakeCloud) -> FakeCloud:
     hosts.methods["one.datastorepool.info"] = lambda: (
         "<DATASTORE_POOL><DATASTORE><ID>0</ID><NAME>system</NAME></DATASTORE></DATASTORE_POOL>"
     )
-    for name in ("delete", "rename", "update", "addhost", "delhost", "adddatastore", "deldatastore"):
+    hosts.methods["one.vnpool.info"] = lambda *_filter: "<VNET_POOL><VNET><ID>4</ID><NAME>lan</NAME></VNET></VNET_POOL>"
+    for name in (
+        "delete",
+        "rename",
+        "update",
+        "addhost",
+        "delhost",
+        "adddatastore",
+        "deldatastore",
+        "addvnet",
+        "delvnet",
+    ):
         hosts.methods[f"one.cluster.{name}"] = lambda cluster, *_rest: cluster
     hosts.methods["one.cluster.allocate"] = lambda _name: 101
     return hosts
@@ -50,6 +61,8 @@ def test_show_tells_the_members(cloud: FakeCloud, capsys: Capture) -> None:
     (["removehost", "beta", "prod"], [("one.cluster.delhost", 100, 1)]),
     (["adddatastore", "prod", "system"], [("one.cluster.adddatastore", 100, 0)]),
     (["deldatastore", "prod", "0"], [("one.cluster.deldatastore", 100, 0)]),
+    (["addvnet", "prod", "lan"], [("one.cluster.addvnet", 100, 4)]),
+    (["delvnet", "prod", "lan,5"], [("one.cluster.delvnet", 100, 4), ("one.cluster.delvnet", 100, 5)]),
     (["rename", "prod", "old"], [("one.cluster.rename", 100, "old")]),
 ])  # fmt: skip
 def test_a_command_is_a_call(cloud: FakeCloud, words: list[str], calls: list[tuple[object, ...]]) -> None:
