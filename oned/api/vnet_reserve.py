@@ -7,6 +7,8 @@ from oned.api.vnet_ranges import range_of
 from oned.errors import ActionError, InternalError
 from oned.ids import Kind
 from oned.names import check_name
+from oned.pool.charges import holders
+from oned.quota.usage import reserved
 from oned.template.template import Template
 from oned.vnet.leases import Holder, Place
 from oned.vnet.network import Network
@@ -22,7 +24,7 @@ def reserve(call: Call, network: Network, template: str) -> Network:
 
     SIZE of the template says how many, NAME the new network or NETWORK_ID one reserved before, which gets them as
     another range. AR_ID says from which range, IP or MAC from which address on; else the first free ones are taken.
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (not possible), INTERNAL (the template; too few addresses are free).
+    Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (not possible), INTERNAL (the template; too few are free).
     Since: 4.8.
     """
     given = call.template(template)
@@ -32,6 +34,8 @@ def reserve(call: Call, network: Network, template: str) -> Network:
     extends = _extended(call, network, given)
     first = _first(network, given)
     size = _size(given)
+    owner = call.user if extends is None else extends
+    call.charge(holders(owner.uid, owner.gid), reserved(network.id, size))
     if extends is None:
         extends = _new(call, network, given)
     parts = dict(network.ranges[first.ar].attributes) | network.ranges[first.ar].at(first.place).named()

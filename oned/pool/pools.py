@@ -18,7 +18,7 @@ from oned.pool.ledger import Ledger
 from oned.pool.pool import Names, Pool
 from oned.pool.turns import AT_ONCE
 from oned.quota.limits import Limits
-from oned.quota.usage import of_vm
+from oned.quota.usage import of_network, of_vm
 from oned.store import tables
 from oned.store.body import decoded
 from oned.store.database import Database
@@ -70,8 +70,6 @@ class Pools:
         self.networks: Pool[Network] = Pool(Kind.NET, "VNET_POOL", self.view, Names.OWNER)
         self.rules: Pool[Rule] = Pool(Kind.ACL, "ACL_POOL", self.view, Names.FREE)
         self.ledger = Ledger(self.hosts)
-        held: dict[Kind, Pool[Any]] = {Kind.VM: self.vms, Kind.USER: self.users, Kind.GROUP: self.groups}
-        self.charges = Charges(held, {Kind.VM: of_vm})
         self.leases = LeaseBook(self.networks)
         self.classes: tuple[tuple[Pool[Any], Table, type[PoolObject]], ...] = (
             (self.users, tables.user_pool, User),
@@ -84,6 +82,8 @@ class Pools:
             (self.rules, tables.acl, Rule),
             (self.vms, tables.vm_pool, VM),
         )
+        counts = {Kind.VM: of_vm, Kind.NET: of_network}
+        self.charges = Charges({pool.kind: pool for pool, _, _ in self.classes}, counts)
         for pool, _, _ in self.classes:
             pool.dropped = functools.partial(forget, self.rules)
 

@@ -7,6 +7,7 @@ from oned.quota.blocks import Amounts, Where
 from oned.template.template import Template
 from oned.vm.states import DONE, POWEROFF, STOPPED, SUSPENDED, UNDEPLOYED
 from oned.vm.vm import KIB_PER_MIB, PERCENT, VM, Capacity
+from oned.vnet.network import Network
 
 VMS: Where = ("VM", -1)
 AT_REST = SUSPENDED | POWEROFF | STOPPED | UNDEPLOYED
@@ -28,6 +29,16 @@ def of_vm(vm: VM) -> Amounts:
     for image in set(_ids(vm.template, "DISK", "IMAGE_ID")):
         counted[("IMAGE", image), "RVMS"] += 1
     return dict(counted)
+
+
+def of_network(network: Network) -> Amounts:
+    """What a network counts: the addresses that it has reserved from another one."""
+    return reserved(network.parent, network.size) if network.parent >= 0 else NOTHING
+
+
+def reserved(parent: int, size: int) -> Amounts:
+    """What so many addresses of a network count, for whoever reserves them."""
+    return {(("NETWORK", parent), "LEASES"): size}
 
 
 def of_capacity(capacity: Capacity) -> Amounts:

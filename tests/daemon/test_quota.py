@@ -114,6 +114,28 @@ def made_or_code(client: Client) -> int:
     return 0
 
 
+def test_leases_count_per_network_for_nics_and_reservations(simulated: Daemon) -> None:
+    uid, his = user(simulated, "q-ida")
+    net = simulated.admin.number(
+        "one.vn.allocate",
+        "NAME = q-net\nVN_MAD = dummy\nBRIDGE = br0\nAR = [ TYPE = IP4, IP = 10.9.0.1, SIZE = 50 ]",
+        -1,
+    )
+    simulated.one.user.quota(uid, f"NETWORK = [ ID = {net}, LEASES = 3 ]")
+    vm = his.number("one.vm.allocate", f"{VM}\nNIC = [ NETWORK_ID = {net} ]\nNIC = [ NETWORK_ID = {net} ]")
+    text, code = refusal(his.one.vn.reserve, net, "NAME = mine\nSIZE = 2")
+    assert f"user [{uid}] limit of 3 reached for LEASES quota in NETWORK with ID: {net}." in text
+    assert code == 512
+    his.number("one.vn.reserve", net, "NAME = mine\nSIZE = 1")
+    assert refusal(his.one.vm.allocate, f"{VM}\nNIC = [ NETWORK_ID = {net} ]")[1] == 512
+    assert parse(simulated.admin.text("one.vn.info", net)).text("USED_LEASES") == "3"
+    his.call("one.vm.action", "terminate-hard", vm)
+    his.number("one.vm.allocate", f"{VM}\nNIC = [ NETWORK_ID = {net} ]")
+    block = parse(his.text("one.user.info", -1)).first("NETWORK_QUOTA/NETWORK")
+    assert block is not None
+    assert (block.text("ID"), block.text("LEASES"), block.text("LEASES_USED")) == (str(net), "3", "2")
+
+
 def test_many_at_once_get_exactly_what_may_be(simulated: Daemon) -> None:
     uid, _ = user(simulated, "q-flo")
     simulated.one.user.quota(uid, "VM = [ VMS = 10 ]")
