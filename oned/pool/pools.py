@@ -12,7 +12,7 @@ from oned.document.object import Owned, PoolObject, View
 from oned.host.host import Host
 from oned.ids import Kind
 from oned.pool.acl import Rule, forget
-from oned.pool.charges import Charges
+from oned.pool.charges import Charges, Counts
 from oned.pool.leases import LeaseBook
 from oned.pool.ledger import Ledger
 from oned.pool.pool import Names, Pool
@@ -82,7 +82,7 @@ class Pools:
             (self.rules, tables.acl, Rule),
             (self.vms, tables.vm_pool, VM),
         )
-        counts = {Kind.VM: of_vm, Kind.NET: of_network}
+        counts: Counts = {Kind.VM: of_vm, Kind.NET: of_network}
         self.charges = Charges({pool.kind: pool for pool, _, _ in self.classes}, counts)
         for pool, _, _ in self.classes:
             pool.dropped = functools.partial(forget, self.rules)
