@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from oned import bootstrap
 from oned.ids import Kind
+from oned.onedb import leases
 from oned.onedb.snapshot import Snapshot
 from oned.vm.states import ACTIVE_STATES, CLONING, DONE, HOLDS_ROOM, WAITS_FOR_DRIVER
 
@@ -99,6 +100,12 @@ def ids_are_not_used_twice(snapshot: Snapshot) -> Iterator[str]:
             yield f"{name} {highest} exists, but the last id given is {last}"
 
 
+def leases_are_sound(snapshot: Snapshot) -> Iterator[str]:
+    """Each lease lies in a range and its holder lives; NICs and reservations have the leases that they show."""
+    networks = {network.id: network for network in snapshot.pools.networks}
+    yield from leases.sound(networks, snapshot.leases, {vm.id: vm for vm in snapshot.pools.vms})
+
+
 def hosts_are_not_overcommitted(snapshot: Snapshot) -> Iterator[str]:
     """VMs take no more of a host than it has (they may, where deploys do not enforce it)."""
     used: dict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -131,6 +138,7 @@ PROBLEMS: tuple[Check, ...] = (
     names_are_unique,
     places_exist,
     ids_are_not_used_twice,
+    leases_are_sound,
 )
 NOTES: tuple[Check, ...] = (hosts_are_not_overcommitted, owners_exist)
 

@@ -11,11 +11,13 @@ from oned.command import Intent
 from oned.document.object import PoolObject
 from oned.ids import Kind
 from oned.mad.resume import stored_intent
+from oned.onedb.leases import LeaseRow
 from oned.pool.pools import Pools, restored
 from oned.store import tables
 from oned.store.body import decoded
 from oned.store.reading import Unreadable, reading
 from oned.vm.history import Record
+from oned.vnet.leases import Holder, Place
 
 NUMBERED = "last_"
 """The rows of meta that hold the last id given begin so; the name of the kind follows."""
@@ -38,6 +40,7 @@ class Snapshot:
     def __init__(self) -> None:
         self.pools = Pools()
         self.intents: list[Intent] = []
+        self.leases: list[LeaseRow] = []
         self.last_ids: dict[str, int] = {}
         self.unreadable: list[str] = []
         self.columns: dict[tuple[Kind, int], dict[str, object]] = {}
@@ -77,6 +80,10 @@ def take(connection: Connection) -> Snapshot:
     for row in connection.execute(select(tables.intent).order_by(tables.intent.c.id)):
         with snapshot.noting(f"row {row.id} of intent"):
             snapshot.intents.append(stored_intent(row))
+    snapshot.leases = [
+        LeaseRow(row.network, Place(row.ar, row.place), Holder(row.holder, row.oid))
+        for row in connection.execute(select(tables.lease))
+    ]
     _read_meta(snapshot, connection)
     _read_other_bodies(snapshot, connection)
     if not snapshot.unreadable:

@@ -1,13 +1,18 @@
 """Leases: what the NICs of VMs get, keep and give back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
 
 import pytest
 
 from oned.client.client import Client
 from oned.client.documents import Document, parse
-from tests.daemon.process import SIMULATED, Daemon, refusal
+from oned.client.failures import ServerRefused
+from tests.daemon.process import SIMULATED, Daemon, Unreachable, refusal
 
+WORKERS = 8
 CAPACITY = "CPU = 0.1\nMEMORY = 16\n"
 
 
@@ -146,3 +151,124 @@ def test_what_the_network_says_counts_and_not_what_the_user_writes(nets: Daemon)
     number = vm(nets.admin, f'NETWORK_ID = {net}, BRIDGE = other, VLAN_ID = 9, AR_ID = 5, IP6 = ""')
     nic = nic_of(nets, number)
     assert (nic["BRIDGE"], nic["AR_ID"], "VLAN_ID" in nic) == (f"br{base.split('.')[1]}", "0", False)
+
+
+# --- many at once, and what outlives the engine ---
+
+
+def at_once(daemon: Daemon, count: int, call: Callable[[Client, int], int]) -> tuple[list[int], list[str]]:
+    """What so many calls answer that run side by side, each over a connection of its own: numbers, and refusals."""
+    answered: list[int] = []
+    refused: list[str] = []
+
+    def work(clients: int) -> None:
+        one = daemon.client("oneadmin:opennebula")
+        for number in range(clients, count, WORKERS):
+            try:
+                answered.append(call(one, number))
+            except ServerRefused as error:
+                refused.append(error.text)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(work, range(WORKERS)))
+    return answered, refused
+
+
+def instantiated(daemon: Daemon, net: int) -> Callable[[Client, int], int]:
+    """Calls of one.vm.allocate and one.template.instantiate in turn, for one NIC in the network."""
+    text = f"NAME = t{net}\n{CAPACITY}NIC = [ NETWORK_ID = {net} ]"
+    template = daemon.admin.number("one.template.allocate", text)
+
+    def call(one: Client, number: int) -> int:
+        if number % 2:
+            return vm(one, f"NETWORK_ID = {net}")
+        return one.number("one.template.instantiate", template, f"vm{number}", False, "")
+
+    return call
+
+
+def test_200_at_once_for_100_addresses_get_exactly_100(nets: Daemon) -> None:
+    net, base = network(nets, 100)
+    made, refused = at_once(nets, 200, instantiated(nets, net))
+    assert (len(made), len(refused)) == (100, 100)
+    assert all(f"Cannot get IP/MAC lease from virtual network {net}." in text for text in refused)
+    had = holders(nets, net)
+    assert set(had) == {f"{base}.{number}" for number in range(1, 101)}
+    assert sorted(had.values()) == sorted(made)
+    assert {nic_of(nets, number)["IP"]: number for number in made} == had
+
+
+def test_a_network_is_deleted_or_used_but_never_both(nets: Daemon) -> None:
+    for _ in range(20):
+        net, _ = network(nets, 4)
+
+        def call(one: Client, number: int, net: int = net) -> int:
+            return one.number("one.vn.delete", net) if number == 3 else vm(one, f"NETWORK_ID = {net}")
+
+        answered, refused = at_once(nets, 4, call)
+        if any("virtual network with leases in use" in text for text in refused):
+            assert len(holders(nets, net)) == len(answered) == 3
+        else:
+            assert refusal(nets.one.vn.info, net)[1] == 1024
+            assert answered == [net]
+            assert len(refused) == 3
+
+
+def test_leases_outlive_the_engine(root: Path) -> None:
+    with Daemon(root, SIMULATED) as daemon:
+        net, base = network(daemon, 8)
+        made = [vm(daemon.admin, f"NETWORK_ID = {net}") for _ in range(3)]
+        daemon.one.vn.hold(net, f"LEASES = [ IP = {base}.5 ]")
+        ended(daemon, made[0])
+        before = daemon.admin.text("one.vn.info", net)
+        for end in (daemon.stop, daemon.kill):
+            end()
+            daemon.restart()
+            assert daemon.admin.text("one.vn.info", net) == before
+        assert refusal(vm, daemon.admin, f"NETWORK_ID = {net}, IP = {base}.2")[1] == 8192
+        assert nic_of(daemon, vm(daemon.admin, f"NETWORK_ID = {net}, IP = {base}.1"))["IP"] == f"{base}.1"
+        assert daemon.check() == []
+
+
+def test_an_engine_that_is_killed_has_given_what_it_answered(root: Path) -> None:
+    with Daemon(root, SIMULATED) as daemon:
+        net, _ = network(daemon, 250)
+        made: list[int] = []
+        once = Lock()
+
+        def work(_worker: int) -> None:
+            one = daemon.client("oneadmin:opennebula")
+            try:
+                while True:
+                    made.append(vm(one, f"NETWORK_ID = {net}"))
+                    if len(made) >= 60 and once.acquire(blocking=False):
+                        daemon.kill()
+            except Unreachable:
+                return
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+        daemon.restart()
+        had = holders(daemon, net)
+        assert set(made) <= set(had.values())
+        assert len(set(had.values())) == len(had)
+        assert daemon.check() == []
+
+
+def test_a_forced_removal_of_a_range_ends_its_leases(nets: Daemon) -> None:
+    net, base = network(nets)
+    number = vm(nets.admin, f"NETWORK_ID = {net}")
+    nets.one.vn.rm_ar(net, 0, True)
+    assert (holders(nets, net), nic_of(nets, number)["IP"]) == ({}, f"{base}.1")
+    assert nets.one.vn.delete(net) == net
+    ended(nets, number)
+
+
+def test_a_reservation_gives_its_own_addresses(nets: Daemon) -> None:
+    net, base = network(nets)
+    child = nets.admin.number("one.vn.reserve", net, f"NAME = part{net}\nSIZE = 2\nIP = {base}.2")
+    given = [nic_of(nets, vm(nets.admin, f"NETWORK_ID = {child}"))["IP"] for _ in range(2)]
+    assert given == [f"{base}.2", f"{base}.3"]
+    assert "All its 2 addresses are in use" in refusal(vm, nets.admin, f"NETWORK_ID = {child}")[0]
+    rest = [nic_of(nets, vm(nets.admin, f"NETWORK_ID = {net}"))["IP"] for _ in range(2)]
+    assert rest == [f"{base}.1", f"{base}.4"]
