@@ -48,9 +48,9 @@ def test_variables_stand_for_what_the_vm_its_owner_and_its_devices_have(cloud: S
     vm = ann.number(
         "one.vm.allocate",
         f"""{SIZE} NAME = web ROLE = "front end" DISK = [ TYPE = swap, SIZE = 7 ] DISK = [ TYPE = swap, SIZE = 8 ]
-        NIC = [ IP = 10.0.0.5, NETWORK = red ] NIC = [ IP = 10.0.1.5, NETWORK = "Blue Net" ]
+        NIC = [ IP = 10.0.0.5, COLOR = red ] NIC = [ IP = 10.0.1.5, COLOR = "Deep Blue" ]
         CONTEXT = [ HOSTNAME = "$NAME-$VMID", WHO = "$UNAME $UID $GNAME $GID", KEY = "$USER[SSH_PUBLIC_KEY]",
-            IP = "$NIC[IP]", BLUE = "$NIC[IP, NETWORK=\\"Blue Net\\"]", SWAP = "$DISK[SIZE, DISK_ID=1]",
+            IP = "$NIC[IP]", BLUE = "$NIC[IP, COLOR=\\"Deep Blue\\"]", SWAP = "$DISK[SIZE, DISK_ID=1]",
             ROLE = "$ROLE", ROOM = "$MEMORY/$cpu", NONE = "<$NOTHING$NIC[NOTHING]$USER[NOTHING]>",
             MAIL = "$USER[MAIL]", DOLLAR = "\\$HOME", CD = "$CONTEXT[DISK_ID]" ]
         SCHED_REQUIREMENTS = "ROLE = \\"$ROLE\\"" """,
@@ -134,6 +134,54 @@ def test_the_network_variables_of_each_nic_are_there_even_if_they_are_empty(clou
         assert found[f"ETH0_{name}"] == found[f"ETH1_{name}"] == ""
     assert "ETH2_IP" not in found
     assert "ETH0_IP" not in context(cloud, cloud.allocate("NIC = [ IP = 10.0.0.6 ] CONTEXT = [ NETWORK = no ]"))
+
+
+@pytest.fixture(scope="module")
+def nets(cloud: Scripted) -> dict[str, int]:
+    """Networks red, with a range that has a gateway of its own, and blue, which ann may not use."""
+    red = """NAME = red BRIDGE = br0 GATEWAY = 10.1.0.1 DNS = "10.1.0.2 10.1.0.3" NETWORK_MASK = 255.255.255.0
+        AR = [ TYPE = IP4, IP = 10.1.0.5, SIZE = 9, GATEWAY = 10.1.0.254, NETWORK_ADDRESS = 10.1.0.0 ]"""
+    blue = 'NAME = blue BRIDGE = br1 DNS = 10.2.0.2 COLOR = "$NAME" AR = [ TYPE = IP4, IP = 10.2.0.5, SIZE = 9 ]'
+    made = {name: cloud.admin.number("one.vn.allocate", text) for name, text in (("red", red), ("blue", blue))}
+    cloud.one.vn.chmod(made["red"], -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    return made
+
+
+def test_networks_say_what_is_in_their_templates(cloud: Scripted, nets: dict[str, int]) -> None:
+    vm = cloud.allocate(f"""NIC = [ NETWORK = red ] NIC = [ NETWORK_ID = {nets["blue"]} ]
+        CONTEXT = [ IP = "$NIC[IP, NETWORK=red]", BLUE = "$NIC[IP, NETWORK_ID={nets["blue"]}]",
+            DNS = "$NETWORK[DNS, NETWORK=\\"blue\\"]", OLD = "$NETWORK[DNS, NAME=blue]", FIRST = "$NETWORK[GATEWAY]",
+            ID = "$NETWORK[COLOR, NETWORK_ID={nets["blue"]}]", NONE = "$NETWORK[DNS, NETWORK=green]$NETWORK[X]",
+            ALL = "$NETWORK[TEMPLATE, NETWORK=blue]" ]""")
+    found = context(cloud, vm)
+    assert parse(base64.b64decode(found.pop("ALL")).decode()).text("DNS") == "10.2.0.2"
+    assert (found["IP"], found["BLUE"]) == tuple(nic.text("IP") for nic in cloud.vm(vm).all("TEMPLATE/NIC"))
+    assert {name: found[name] for name in ("DNS", "OLD", "FIRST", "ID", "NONE")} == {
+        "DNS": "10.2.0.2", "OLD": "10.2.0.2", "FIRST": "10.1.0.1", "ID": "$NAME", "NONE": "",
+    }  # fmt: skip
+
+
+def test_a_network_that_no_nic_is_in_says_nothing(cloud: Scripted, nets: dict[str, int], ann: Client) -> None:
+    number = f"NETWORK_ID={nets['blue']}"
+    template = f'NIC = [ NETWORK = red, NETWORK_UNAME = oneadmin ] CONTEXT = [ A = "<$NETWORK[DNS, {number}]>" ]'
+    assert context(cloud, ann.number("one.vm.allocate", SIZE + template))["A"] == "<>"
+
+
+def test_the_network_variables_come_from_lease_range_and_network(cloud: Scripted, nets: dict[str, int]) -> None:
+    vm = cloud.allocate("NIC = [ NETWORK = red, MTU = 1400 ] CONTEXT = [ NETWORK = YES ]")
+    nic, found = cloud.vm(vm).all("TEMPLATE/NIC")[0], context(cloud, vm)
+    given = {name: value for name, value in found.items() if name.startswith("ETH0_") and value}
+    assert {name.removeprefix("ETH0_"): value for name, value in given.items()} == {
+        "MAC": nic.text("MAC"), "IP": nic.text("IP"), "NETWORK": "10.1.0.0", "MASK": "255.255.255.0",
+        "GATEWAY": "10.1.0.254", "DNS": "10.1.0.2 10.1.0.3", "MTU": "1400",
+    }  # fmt: skip
+
+
+def test_a_vm_that_is_refused_for_its_context_has_taken_no_address(cloud: Scripted, nets: dict[str, int]) -> None:
+    before = cloud.admin.text("one.vn.info", nets["red"])
+    template = f'{SIZE} NIC = [ NETWORK = red ] BIG = "{"x" * 500_000}" CONTEXT = [ A = "{"$BIG " * 20}" ]'
+    assert refusal(cloud.one.vm.allocate, template)[1] == 8192
+    assert cloud.admin.text("one.vn.info", nets["red"]) == before
 
 
 def test_the_driver_gets_a_script_that_a_shell_reads_as_it_was_meant(cloud: Scripted) -> None:
