@@ -16,6 +16,7 @@ class Mad(Enum):
     IM = "IM_MAD"
     VMM = "VM_MAD"
     TM = "TM_MAD"
+    HM = "HM_MAD"
 
 
 @dataclass(frozen=True)

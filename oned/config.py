@@ -38,6 +38,10 @@ _KEYS = {
     "TIMEOUT": TIMEOUTS, "PER_HOST": WHOLE, "THREADS": WHOLE,
 }  # fmt: skip
 _NEEDS = ("EXECUTABLE",)
+_HOOK_KEYS = dict.fromkeys(
+    ("NAME", "ON", "STATE", "LCM_STATE", "COMMAND", "ARGUMENTS", "ARGUMENTS_STDIN", "REMOTE", "TIMEOUT", "RETRY",
+     "REPEAT"), TEXT,
+)  # fmt: skip
 _IM = """\
 [ NAME = "dummy", EXECUTABLE = "one_im_dummy", PROTOCOL = "3" ]
 [ NAME = "kvm", EXECUTABLE = "one_im_kvm", PROTOCOL = "3" ]"""
@@ -144,21 +148,28 @@ SETTINGS = Table(
         Setting("VM_MAD", VECTOR, _VM, "1.0", f"Hypervisor drivers: {_DRIVER}, DEFAULT, TYPE (kvm or xml).",
                 keys=_KEYS, needs=_NEEDS),
         Setting("TM_MAD", VECTOR, _TM, "1.2", f"Transfer drivers: {_DRIVER}.", keys=_KEYS, needs=_NEEDS),
+        Setting("HM_MAD", VECTOR, '[ EXECUTABLE = "one_hm" ]', "1.4",
+                f"The hook driver, started if there are hooks: {_DRIVER}.", keys=_KEYS, needs=_NEEDS),
+        *(Setting(name, VECTOR, "", since, f"Hooks on {what}: NAME, ON, COMMAND, ARGUMENTS and more; see hooks.md.",
+                  keys=_HOOK_KEYS) for name, since, what in (
+            ("VM_HOOK", "1.4", "VMs"), ("HOST_HOOK", "2.0", "hosts"), ("VNET_HOOK", "3.8", "networks"),
+            ("USER_HOOK", "3.8", "users"), ("GROUP_HOOK", "3.8", "groups"), ("IMAGE_HOOK", "3.8", "images"),
+        )),
+        Setting("HOOK_LOG_CONF", VECTOR, "[ LOG_RETENTION = 20 ]", "5.10", "How many executions of each hook are kept.",
+                keys={"LOG_RETENTION": WHOLE}),
         Setting("MANAGER_TIMER", SECONDS, "", "1.0", "", "timers here run every second"),
         Setting("VM_RDIR", TEXT, "", "1.0", "", "releases after 1.1 use DATASTORE_LOCATION"),
         Setting("VM_DIR", TEXT, "", "1.2", "", "use DATASTORE_LOCATION"),
         Setting("SESSION_EXPIRATION_TIME", SECONDS, "", "3.2", "", "a verified session is remembered until it changes"),
         *(Setting(name, TEXT, "", since, "", LATER) for name, since in (
             ("IMAGE_REPOSITORY_PATH", "2.0"),
-            ("DEFAULT_IMAGE_TYPE", "2.0"), ("DEFAULT_CDROM_DEVICE_PREFIX", "4.8"), ("HM_MAD", "1.4"),
-            ("IMAGE_MAD", "3.0"), ("DATASTORE_MAD", "3.4"), ("AUTH_MAD", "2.0"), ("VM_HOOK", "1.4"),
-            ("HOST_HOOK", "2.0"), ("VNET_HOOK", "3.8"), ("USER_HOOK", "3.8"), ("GROUP_HOOK", "3.8"),
-            ("IMAGE_HOOK", "3.8"), ("IMAGE_RESTRICTED_ATTR", "3.0"),
+            ("DEFAULT_IMAGE_TYPE", "2.0"), ("DEFAULT_CDROM_DEVICE_PREFIX", "4.8"),
+            ("IMAGE_MAD", "3.0"), ("DATASTORE_MAD", "3.4"), ("AUTH_MAD", "2.0"), ("IMAGE_RESTRICTED_ATTR", "3.0"),
             ("TM_MAD_CONF", "4.2"), ("DS_MAD_CONF", "4.4"), ("VN_MAD_CONF", "5.10"), ("MARKET_MAD", "5.0"),
             ("MARKET_MAD_CONF", "5.0"), ("IPAM_MAD", "5.4"), ("VLAN_IDS", "5.0"), ("VXLAN_IDS", "5.0"),
             ("VNC_PORTS", "5.0"), ("DATASTORE_CAPACITY_CHECK", "4.4"), ("DEFAULT_COST", "4.12"),
             ("INHERIT_IMAGE_ATTR", "4.8"), ("INHERIT_DATASTORE_ATTR", "4.8"),
-            ("DEFAULT_AUTH", "5.0"), ("FEDERATION", "4.6"), ("RAFT", "5.4"), ("HOOK_LOG_CONF", "5.10"),
+            ("DEFAULT_AUTH", "5.0"), ("FEDERATION", "4.6"), ("RAFT", "5.4"),
             ("VM_ENCRYPTED_ATTR", "5.12"), ("IMAGE_ENCRYPTED_ATTR", "5.12"), ("VM_SNAPSHOT_FACTOR", "6.0"),
             ("MONITORING_INTERVAL_DATASTORE", "5.2"), ("MONITORING_INTERVAL_MARKET", "5.0"),
         )),

@@ -4,6 +4,7 @@ Order: lock, log, data base, objects, endpoint and timers, drivers, open operati
 """
 
 import asyncio
+import dataclasses
 import functools
 import logging
 import os
@@ -25,7 +26,10 @@ from oned.auth.session import Sessions
 from oned.command import Mad
 from oned.config import Config
 from oned.errors import StoreFailed
+from oned.hook.declared import declared
+from oned.hook.hook import TIMEOUT
 from oned.locations import Locations
+from oned.mad.hooks import HookDesk, NoFiles
 from oned.mad.monitor import Intervals, Monitor
 from oned.mad.operations import Operations
 from oned.mad.restorer import Restorer
@@ -82,8 +86,9 @@ class Daemon:
         timers.shutdown(wait=False)
         starting.cancel()
         services.events.close()
+        services.hooks.stop()
         await self._end(serving)
-        await drivers.stop()
+        await asyncio.gather(drivers.stop(), services.hooks.drivers.stop())
         services.database.close()
         log.info("All modules finalized, exiting.")
 
@@ -91,7 +96,8 @@ class Daemon:
         """Start the drivers beside the endpoint: a slow one holds nobody up. Then take up what was open."""
         left_open = services.operations.open_intents
         log.info("Starting the drivers")
-        await drivers.start()
+        await asyncio.gather(drivers.start(), services.hooks.drivers.start())
+        services.hooks.resume()
         await resume(services.operations, left_open)
 
     async def _end(self, serving: "asyncio.Task[None]") -> None:
@@ -119,6 +125,7 @@ class Daemon:
         services = self._services(database, pools, operations, restorer, monitor, events)
         if not len(pools.users):
             self._first_start(services)
+        operations.preparing = services.hooks.prepare
         return services, drivers
 
     def _database(self, loop: asyncio.AbstractEventLoop) -> Database:
@@ -129,21 +136,38 @@ class Daemon:
 
     def _drivers(self, pools: Pools, operations: Operations) -> DriverSet:
         config, locations = self.config, self.locations
-        sections = [section(mad, vector) for mad in Mad for vector in config.vectors(mad.value)]
-        surroundings = Surroundings(
+        sections = [section(mad, vector) for mad in Mad if mad is not Mad.HM for vector in config.vectors(mad.value)]
+        timeouts = {(item.mad, item.short_name): item.timeouts for item in sections}
+        site = Site(str(locations.vms), platform.node(), functools.partial(deadlines.of, timeouts))
+        source = DriverSource(pools, site, locations.etc, config["VNC_BASE_PORT"])
+        drivers = DriverSet(sections, self._surroundings(), source, operations)
+        source.drivers = operations.drivers = drivers
+        operations.lifecycle = Lifecycle(site, pools.ledger.refresh)
+        return drivers
+
+    def _surroundings(self) -> Surroundings:
+        config, locations = self.config, self.locations
+        return Surroundings(
             programs=tuple(locations.drivers),
             directory=locations.var,
             environment=os.environ | locations.exports() | {"CONTEXT_SAFE_DIRS": config["CONTEXT_SAFE_DIRS"]},
             log=locations.driver_log,
             lock=lambda label: locations.lock_dir / f".{label}.lock",
         )
-        timeouts = {(item.mad, item.short_name): item.timeouts for item in sections}
-        site = Site(str(locations.vms), platform.node(), functools.partial(deadlines.of, timeouts))
-        source = DriverSource(pools, site, locations.etc, config["VNC_BASE_PORT"])
-        drivers = DriverSet(sections, surroundings, source, operations)
-        source.drivers = operations.drivers = drivers
-        operations.lifecycle = Lifecycle(site, pools.ledger.refresh)
-        return drivers
+
+    def _hooks(self, database: Database, pools: Pools, operations: Operations) -> HookDesk:
+        """The hooks with what is left of earlier runs; their driver is started only if there are any."""
+        config, locations = self.config, self.locations
+        driver = section(Mad.HM, config.vectors(Mad.HM.value)[0])
+        found = declared(config.vectors, locations.hook_program, driver.timeouts.get("EXECUTE", TIMEOUT))
+        kept = int(config.vector("HOOK_LOG_CONF").get("LOG_RETENTION", "20"))
+        hooks = HookDesk(found, database, operations.unit, pools.context_of, pools.view, kept)
+        sections = [dataclasses.replace(driver, name="", timeouts={})] if found else []
+        hooks.drivers = DriverSet(sections, self._surroundings(), NoFiles(), hooks)
+        known = next((path for path in locations.credentials if path.is_file()), None)
+        hooks.environment = {"ONE_AUTH": str(known)} if known else {}
+        hooks.restore()
+        return hooks
 
     def _intervals(self) -> Intervals:
         config = self.config
@@ -173,6 +197,7 @@ class Daemon:
             rights=rights,
             restorer=restorer,
             reasons=reasons,
+            hooks=self._hooks(database, pools, operations),
             started=clock.now(),
             config_xml=self.config.xml(),
         )
@@ -209,12 +234,14 @@ class Daemon:
         application = Application(dispatcher.answer, limits)
         address, port = config["LISTEN_ADDRESS"], config["PORT"]
         try:
-            await serve(application, address, port, limits, self._ready)
+            await serve(application, address, port, limits, lambda port: self._ready(services, port))
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
             raise OSError(f"It cannot listen on {address} port {port} (LISTEN_ADDRESS, PORT): {reason}") from error
 
-    def _ready(self, port: int) -> None:
+    def _ready(self, services: Services, port: int) -> None:
+        address = self.config["LISTEN_ADDRESS"].replace("0.0.0.0", "127.0.0.1")
+        services.hooks.environment["ONE_XMLRPC"] = f"http://{address}:{port}/RPC2"
         log.info("Listening on %s port %d", self.config["LISTEN_ADDRESS"], port)
         self.locations.port_file.write_text(f"{port}\n")
         notify("READY=1")

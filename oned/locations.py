@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+SHIPPED_HOOKS = Path(sys.prefix) / "share/one/hooks"
+
 
 @dataclass(frozen=True)
 class Locations:
@@ -13,6 +15,7 @@ class Locations:
 
     root         ONE_LOCATION, None for a system-wide engine
     drivers      directories looked through for driver programs, in order
+    hooks        directories looked through for the commands of hooks, in order
     credentials  files looked through for oneadmin's user:password, in order
     """
 
@@ -23,6 +26,7 @@ class Locations:
     run: Path
     lock_dir: Path
     drivers: tuple[Path, ...]
+    hooks: tuple[Path, ...]
     credentials: tuple[Path, ...]
 
     @classmethod
@@ -36,12 +40,15 @@ class Locations:
             root = Path(text).absolute()
             var = root / "var"
             auth = (*given, root / ".one/one_auth", home / ".one/one_auth")
-            return cls(root, root / "etc", var, var, var, var, (root / "lib/mads", bundled), auth)
+            drivers = (root / "lib/mads", bundled)
+            hooks = (var / "remotes/hooks", root / "share/hooks", SHIPPED_HOOKS)
+            return cls(root, root / "etc", var, var, var, var, drivers, hooks, auth)
         var = Path("/var/lib/one")
         auth = (*given, home / ".one/one_auth", var / ".one/one_auth")
         drivers = (Path("/usr/lib/one/mads"), bundled)
+        hooks = (var / "remotes/hooks", Path("/usr/share/one/hooks"), SHIPPED_HOOKS)
         log, run, lock = Path("/var/log/one"), Path("/var/run/one"), Path("/var/lock/one")
-        return cls(None, Path("/etc/one"), var, log, run, lock, drivers, auth)
+        return cls(None, Path("/etc/one"), var, log, run, lock, drivers, hooks, auth)
 
     @property
     def oned_conf(self) -> Path:
@@ -92,6 +99,11 @@ class Locations:
     def driver_log(self, label: str) -> Path:
         """What a driver writes to its standard error."""
         return self.log / f"{label}.log"
+
+    def hook_program(self, program: str) -> str:
+        """The path of a hook's program: the first that exists, else the place where it was expected first."""
+        places = [directory / program for directory in self.hooks]
+        return str(next((path for path in places if path.exists()), places[0]))
 
     def exports(self) -> dict[str, str]:
         """What drivers and commands need in their environment to find the same engine."""

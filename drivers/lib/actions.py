@@ -17,23 +17,29 @@ KEPT = 1 << 20
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended; `problem` is empty if it worked, else one sentence."""
+    """How a command ended; `problem` is empty if it worked, else one sentence. Without a status it did not end."""
 
     output: str
     errors: str
     problem: str
+    status: int | None = None
 
 
 class Child:
-    """A command with its own process group, which is killed with all that it started when the block is left."""
+    """A command with its own process group, which is killed with all that it started when the block is left.
 
-    def __init__(self, argv: Sequence[str], environment: dict[str, str] | None = None) -> None:
+    stdin  a descriptor that it reads; nothing by default
+    """
+
+    def __init__(
+        self, argv: Sequence[str], environment: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL
+    ) -> None:
         self.argv = list(argv)
         self._missing = ""
         try:
             self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
                 self.argv,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
@@ -67,12 +73,12 @@ class Child:
             return Finished("", "", self._missing)
         end = time.monotonic() + deadline
         in_time, output, errors = self._read(self._process, end)
-        problem = f"{self.argv[0]} did not end within {deadline:g} seconds"
+        problem, status = f"{self.argv[0]} did not end within {deadline:g} seconds", None
         if in_time:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(max(0.0, end - time.monotonic()))
-                problem = self._verdict(self._process.returncode, errors)
-        return Finished(output, errors, problem)
+                status = self._process.wait(max(0.0, end - time.monotonic()))
+                problem = self._verdict(status, errors)
+        return Finished(output, errors, problem, status)
 
     def _read(self, process: subprocess.Popen[bytes], end: float) -> tuple[bool, str, str]:
         """Whether both outputs closed in time, and what they held, as text."""

@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+import json
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 from xml.etree import ElementTree
@@ -51,6 +53,28 @@ class TransferRequest:
 
     vm: int
     script: Path
+
+
+@dataclass(frozen=True)
+class HookRequest:
+    """A command to be run for an event.
+
+    where    LOCAL, or the host where it is to run
+    stdin    what it reads
+    timeout  seconds after which it is killed
+    exact    the words came as they are, in a document; the answer is one too
+
+    environment  what the command is to find there, where the driver's own has nothing of that name
+    """
+
+    oid: int
+    hook: str
+    argv: tuple[str, ...]
+    where: str = "LOCAL"
+    stdin: str = ""
+    timeout: float = 300.0
+    exact: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 R = TypeVar("R")
@@ -171,6 +195,32 @@ def transfer_request(verb: str, vm: int, words: list[str]) -> TransferRequest:
     return TransferRequest(vm, Path(words[0]))
 
 
+def hook_request(verb: str, oid: int, words: list[str]) -> HookRequest:
+    """EXECUTE with base64 of a JSON document; or with hook, LOCAL or host, and a command line (1.4 to 5.8)."""
+    if len(words) == 1:
+        return _from_order(verb, oid, words[0])
+    if len(words) < 3:
+        raise ActionFailed(f"{verb} has no command")
+    hook, where, *line = words
+    try:
+        return HookRequest(oid, hook, tuple(shlex.split(" ".join(line))), where)
+    except ValueError as error:
+        raise ActionFailed(f"{hook}: the command line cannot be cut into words: {error}") from None
+
+
+def _from_order(verb: str, oid: int, word: str) -> HookRequest:
+    try:
+        order = json.loads(base64.b64decode(word, validate=True))
+        argv = tuple(map(str, order["argv"]))
+        return HookRequest(
+            oid, order["hook"], argv, stdin=order["stdin"], timeout=order["timeout"], exact=True,
+            environment=order["environment"],
+        )  # fmt: skip
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise ActionFailed(f"{verb}: the order cannot be read: {error!r}") from None
+
+
 VMM = Dialect("xml", vm_request)
 IM = Dialect("3", host_request)
 TM = Dialect("datastore", transfer_request)
+HM = Dialect("argv", hook_request)

@@ -14,6 +14,7 @@ from oned.document.object import Owned, PoolObject
 from oned.document.permissions import ADMIN, MANAGE, USE, Permissions, default_octal
 from oned.errors import ActionError, BadArgument, InternalError, NoRoom, NotAuthorized
 from oned.ids import DEFAULT_CLUSTER, Kind
+from oned.mad.hooks import HookDesk
 from oned.mad.monitor import Monitor
 from oned.mad.operations import Operations
 from oned.mad.recovery import recover
@@ -56,6 +57,7 @@ class Services:
     rights: Rights
     restorer: Restorer
     reasons: Reasons
+    hooks: HookDesk
     started: float = 0.0
     config_xml: str = ""
 

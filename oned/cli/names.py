@@ -54,6 +54,7 @@ class Kind(NamedTuple):
 
 VMS = Kind("VM", "one.vm", "one.vmpool.info", (-2, -1, -1, -1))
 HOSTS = Kind("HOST", "one.host", "one.hostpool.info")
+HOOKS = Kind("HOOK", "one.hook", "one.hookpool.info")
 USERS = Kind("USER", "one.user", "one.userpool.info")
 GROUPS = Kind("GROUP", "one.group", "one.grouppool.info")
 CLUSTERS = Kind("CLUSTER", "one.cluster", "one.clusterpool.info")
@@ -84,6 +85,8 @@ VMId = Annotated[int, One(VMS)]
 VMList = Annotated[list[int], Many(VMS)]
 HostId = Annotated[int, One(HOSTS)]
 HostList = Annotated[list[int], Many(HOSTS)]
+HookId = Annotated[int, One(HOOKS)]
+HookList = Annotated[list[int], Many(HOOKS)]
 UserId = Annotated[int, One(USERS)]
 UserList = Annotated[list[int], Many(USERS)]
 GroupId = Annotated[int, One(GROUPS)]

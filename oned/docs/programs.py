@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from oned.cli import completion, one, onecluster, onehost, onetemplate, oneuser, onevm
+from oned.cli import completion, one, onecluster, onehook, onehost, onetemplate, oneuser, onevm
 from oned.cli.command import Command, Program
 from oned.docs import helptext
 from oned.docs.helptext import HelpText
@@ -79,6 +79,7 @@ def _help(module: str, *words: str) -> HelpText:
 PROGRAMS: tuple[Tabled | Helped, ...] = (
     Tabled(onevm.program),
     Tabled(onehost.program),
+    Tabled(onehook.program),
     Tabled(oneuser.program),
     Tabled(onetemplate.program),
     Tabled(onecluster.program),

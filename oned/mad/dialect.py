@@ -3,13 +3,18 @@
 from pathlib import PurePath
 
 from oned.command import Mad
-from oned.mad import im, tm, vmm
+from oned.mad import hm, im, tm, vmm
 from oned.mad.contract import Writer
 from oned.mad.line import Greeting
 from oned.mad.section import DriverSection, SectionError
 
-DIALECTS: dict[Mad, dict[str, Writer]] = {Mad.VMM: vmm.DIALECTS, Mad.TM: tm.DIALECTS, Mad.IM: im.DIALECTS}
-_DEFAULT = {Mad.VMM: vmm.DEFAULT, Mad.TM: tm.DEFAULT, Mad.IM: im.DEFAULT}
+DIALECTS: dict[Mad, dict[str, Writer]] = {
+    Mad.VMM: vmm.DIALECTS,
+    Mad.TM: tm.DIALECTS,
+    Mad.IM: im.DIALECTS,
+    Mad.HM: hm.DIALECTS,
+}
+_DEFAULT = {Mad.VMM: vmm.DEFAULT, Mad.TM: tm.DEFAULT, Mad.IM: im.DEFAULT, Mad.HM: hm.DEFAULT}
 
 
 def check(section: DriverSection) -> None:
@@ -20,8 +25,13 @@ def check(section: DriverSection) -> None:
 
 
 def writer(section: DriverSection, greeting: Greeting) -> Writer:
+    """The writer of the dialect that was chosen."""
+    return DIALECTS[section.mad][chosen(section, greeting)]
+
+
+def chosen(section: DriverSection, greeting: Greeting) -> str:
     """By the section, else by the driver's handshake, else by the name of its program."""
     known = DIALECTS[section.mad]
     by_program = vmm.BY_PROGRAM.get(PurePath(section.executable).name, "") if section.mad is Mad.VMM else ""
     wishes = (section.protocol, greeting.protocol, by_program, _DEFAULT[section.mad])
-    return next(known[wish] for wish in wishes if wish in known)
+    return next(wish for wish in wishes if wish in known)

@@ -45,6 +45,11 @@ class Driver:
         return self._process is not None
 
     @property
+    def dialect(self) -> str:
+        """The name of the dialect that it is spoken to in."""
+        return dialect.chosen(self.section, self._greeting)
+
+    @property
     def repeats(self) -> frozenset[str]:
         """The verbs that the driver says may be sent again when nobody knows whether they were done."""
         return self._greeting.repeats

@@ -36,6 +36,7 @@ class Operations:
 
     observed   what hears the answers of POLL and MONITOR
     forgotten  what hears that one of them will have no answer
+    preparing  what is called with each unit that has news, before its rows are taken (the hooks)
     """
 
     def __init__(self, database: Database, pools: Pools, events: Events) -> None:
@@ -49,6 +50,7 @@ class Operations:
         self.drivers: DriverSet
         self.observed: Callable[[Intent, bool, str], None] = lambda *_: None
         self.forgotten: Callable[[Intent], None] = lambda _: None
+        self.preparing: Callable[[Unit], None] = lambda _: None
 
     # --- the desk ---
 
@@ -92,6 +94,9 @@ class Operations:
 
     def touched(self, item: PoolObject) -> None:
         self._pools.charges.note(item)
+
+    def prepare(self, unit: Unit) -> None:
+        self.preparing(unit)
 
     def observe(self, command: Command) -> None:
         """Ask a driver something that changes nothing."""

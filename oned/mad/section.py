@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from oned.command import Mad
 
-PREFIX = {Mad.IM: "im_", Mad.VMM: "vmm_", Mad.TM: "tm_"}
+PREFIX = {Mad.IM: "im_", Mad.VMM: "vmm_", Mad.TM: "tm_", Mad.HM: ""}
 """Classic names carry the kind of the driver: vmm_kvm is kvm."""
 
 PER_HOST, THREADS = 4, 15
@@ -72,7 +72,7 @@ def section(mad: Mad, vector: Mapping[str, str]) -> DriverSection:
         type=vector.get("TYPE", "").lower(),
         protocol=vector.get("PROTOCOL", "").lower(),
         timeouts=_timeouts(mad, vector.get("TIMEOUT", "")),
-        per_host=_count(mad, vector, "PER_HOST", PER_HOST),
+        per_host=_count(mad, vector, "PER_HOST", 0 if mad is Mad.HM else PER_HOST),
         threads=_count(mad, vector, "THREADS", THREADS),
     )
 

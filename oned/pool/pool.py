@@ -87,7 +87,7 @@ class Pool(Generic[T]):
     def add(self, unit: Unit, item: T) -> None:
         """Take a new object in."""
         self.admit(item)
-        unit.touch(item)
+        unit.enter(item)
 
     def admit(self, item: T) -> None:
         """Keep an object that is on disk already."""

@@ -189,6 +189,11 @@ class Pools:
     def _quotas(self, kind: Kind, oid: int) -> str:
         return self.charges.block((kind, oid))
 
+    def context_of(self, oid: int, name: str) -> str:
+        """A value in the CONTEXT of a VM in memory; nothing if there is none."""
+        vm = self.vms.peek(oid)
+        return vm.template.vector("CONTEXT").get(name, "") if vm else ""
+
     def _user_name(self, uid: int) -> str:
         user = self.users.peek(uid)
         return user.name if user else ""

@@ -44,6 +44,7 @@ class Desk(Protocol):
     def open_for(self, kind: Kind, oid: int) -> list[Intent]: ...
     def publish(self, change: Change) -> None: ...
     def touched(self, item: PoolObject) -> None: ...
+    def prepare(self, unit: "Unit") -> None: ...
 
 
 def _told(error: Exception) -> StoreFailed:
@@ -72,12 +73,16 @@ class Unit:
 
     `touch` and the others note what changes; `commit` takes the rows as they are then and hands them to the writer.
     Driver lines, events and `after` callbacks leave when the rows are on disk, in the order of the commits.
+
+    news  what was told, made and dropped so far, in this order: hooks are matched with it at the commit
     """
 
     def __init__(self, database: Database, desk: Desk) -> None:
         self._database, self.desk = database, desk
         self._objects: dict[tuple[str, int], PoolObject] = {}
         self._changes: Changes = {}
+        self._gone: dict[tuple[str, int], PoolObject] = {}
+        self.news: list[Change] = []
         self._after: list[Callable[[], None]] = []
 
     @property
@@ -90,15 +95,27 @@ class Unit:
         """The objects touched so far."""
         return list(self._objects.values())
 
+    def item(self, change: Change) -> PoolObject | None:
+        """The object of a change, if this unit touched or dropped it."""
+        key = change.kind.name, change.oid
+        return self._objects.get(key) or self._gone.get(key)
+
     def touch(self, item: PoolObject) -> None:
         """The object has changed: its document goes stale and its row will be written."""
         item.stale()
         self._objects[item.kind.name, item.id] = item
         self.desk.touched(item)
 
+    def enter(self, item: PoolObject) -> None:
+        """The object is new: its row will be made."""
+        self.touch(item)
+        self.news.append(Change(item.kind, item.id, "create", "", ""))
+
     def drop(self, item: PoolObject) -> None:
         """The object's row will be deleted."""
         self._objects.pop((item.kind.name, item.id), None)
+        self._gone[item.kind.name, item.id] = item
+        self.news.append(Change(item.kind, item.id, "remove", "", ""))
         remove(self._changes, TABLES[item.kind.name], item.id)
         self.desk.touched(item)
 
@@ -129,6 +146,7 @@ class Unit:
 
     def tell(self, change: Change) -> None:
         """An event, published once the unit is on disk."""
+        self.news.append(change)
         self.after(lambda: self.desk.publish(change))
 
     def after(self, callback: Callable[[], None]) -> None:
@@ -138,6 +156,8 @@ class Unit:
     def commit(self) -> "asyncio.Future[None]":
         """Hand the rows to the writer. The future ends when they are on disk, or with StoreFailed."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.news:
+            self.desk.prepare(self)
         for (kind, oid), item in self._objects.items():
             self._changes[TABLES[kind], (oid,)] = object_row(item)
         callbacks = self._after

@@ -108,7 +108,7 @@ def test_a_wrong_override_is_refused_by_its_name(load: Load, override: str, said
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('\nHM_MAD = [ EXECUTABLE = "one_hm" ]', "line 2: HM_MAD does nothing here: it belongs to objects"),
+        ('\nAUTH_MAD = [ EXECUTABLE = "one_auth_mad" ]', "line 2: AUTH_MAD does nothing here: it belongs to objects"),
         ("MANAGER_TIMER = 15", "MANAGER_TIMER does nothing here: timers"),
         ('DB = [ BACKEND = "sqlite", TIMEOUT = 2500 ]', "DB/TIMEOUT does nothing here"),
         ("PORT = 1\nPORT = 2", "line 2: PORT is set twice; the first counts"),
@@ -154,7 +154,7 @@ VM_HOOK = [ name = "image", on = "DONE", command = "image.rb", arguments = "$VMI
     assert (config["HOST_MONITORING_INTERVAL"], config.debug_level) == (600, 3)
     assert config.vectors("IM_MAD")[0]["ARGUMENTS"] == "-r 0 -t 15 kvm"
     idle = [warning.partition(": ")[2].split()[0] for warning in config.warnings]
-    assert idle == ["DEFAULT_IMAGE_TYPE", "HM_MAD", "VM_HOOK"]
+    assert idle == ["DEFAULT_IMAGE_TYPE"]
 
 
 def test_limits_are_those_of_the_server(load: Load) -> None:

@@ -51,6 +51,8 @@ class Desk:
     def publish(self, change: Change) -> None:
         self.said.append(f"{change.what} {change.old}>{change.new}")
 
+    def prepare(self, _unit: Unit) -> None: ...
+
 
 class Store:
     """A data base in a file, a desk, and a loop to run in."""

@@ -1,0 +1,39 @@
+"""The hooks of oned.conf: those that can be registered are, the others are logged and left out."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from oned.hook.hook import SETTINGS, TIMEOUT, BadHook, Find, Hook, distinct, read
+
+log = logging.getLogger(__name__)
+
+
+def declared(vectors: Callable[[str], Iterable[Mapping[str, str]]], find: Find, timeout: float = TIMEOUT) -> list[Hook]:
+    """The hooks, numbered in the order of the settings and of the file.
+
+    vectors  the vectors of a setting
+    find     see oned.hook.hook.read
+    timeout  seconds for hooks that do not say TIMEOUT
+    """
+    found: list[Hook] = []
+    for setting in SETTINGS:
+        for vector in vectors(setting):
+            try:
+                hook = read(setting, vector, len(found), find, timeout)
+            except BadHook as error:
+                log.warning("%s", error)
+                continue
+            found.append(_named_apart(hook, found))
+            if not Path(hook.command[0]).exists():
+                log.warning("Hook %s: there is no command %s yet", hook.name, hook.command[0])
+            if hook.remote:
+                log.error("Hook %s: REMOTE = YES needs hosts that are reached by ssh, which this release does not do "
+                          "yet. It is listed and never executed", hook.name)  # fmt: skip
+    return found
+
+
+def _named_apart(hook: Hook, others: Iterable[Hook]) -> Hook:
+    """The hook with a name of its own."""
+    return replace(hook, name=distinct(hook.name, (other.name for other in others)))
