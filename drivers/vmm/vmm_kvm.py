@@ -58,12 +58,24 @@ def deploy(request: VMRequest, task: Task) -> str:
 
 def _create(kvm: Hypervisor, request: VMRequest, task: Task) -> Domain:
     """A new domain; or the one that an earlier request, of a driver that died, was about to create."""
+    _make_directory(request, task)
     try:
         return kvm.connection.createXML(_deployment(request), 0)
     except library().libvirtError:
         if domain := kvm.settled(f"one-{request.vm}", task):
             return domain
         raise
+
+
+def _make_directory(request: VMRequest, task: Task) -> None:
+    """The VM's directory, where libvirt writes its console: no transfer makes it for a VM without a disk."""
+    if not request.remote_file:
+        return
+    directory = Path(request.remote_file).parent
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # the host may have it all the same
+        task.info(f"{directory} cannot be made here: {error.strerror}")
 
 
 def _deployment(request: VMRequest) -> str:

@@ -56,7 +56,15 @@ class DriverSource:
             return xml.document(vm.template)
         place = directory(vm, vm.record)
         hypervisor = "qemu" if (section.arguments or "").split()[-1:] == ["qemu"] else "kvm"
-        facts = Facts(vm.id, hypervisor, place, self._defaults(section.default), self._vnc, f"{place}/console.log")
+        facts = Facts(
+            vid=vm.id,
+            hypervisor=hypervisor,
+            directory=place,
+            defaults=self._defaults(section.default),
+            vnc_base_port=self._vnc,
+            console_log=f"{place}/console.log",
+            tm_mad=vm.record.tm_mad,
+        )
         return kvm.domain(vm.template, facts)
 
     def _defaults(self, name: str) -> Template:

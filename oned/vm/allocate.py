@@ -58,9 +58,12 @@ _WORD = re.compile(r"[A-Za-z0-9_.-]+"), "one word of letters, digits and _ . -"
 WORDS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "SIZE": (re.compile(r"[0-9]+"), "a whole number of MiB"),
     "SOURCE": (re.compile(r"[^\s\x00-\x1f\x7f]+"), "a path without blanks, which transfer drivers could not be told"),
+    "KEYMAP": _WORD,
     **dict.fromkeys(("FORMAT", "TM_MAD", "TARGET", "DEV_PREFIX", "DRIVER"), _WORD),
 }
-"""Attributes of disks that become a word of a script or the name of a device: what each may be."""
+"""Attributes that become a word of a script or the name of a device or file: what each may be."""
+FILLED_BY: Mapping[str, tuple[str, ...]] = {"NIC": ("NIC_DEFAULT", "NIC_ALIAS")}
+"""Vectors whose keys become those of others: what is restricted there is restricted here."""
 NOTHING = Template()
 CONTEXT_LETTER, FIRST_LETTERS = "b", "acdefghijklmnopqrstuvwxyz"
 
@@ -81,9 +84,10 @@ def check_restricted(
 
 
 def _values(template: Template, name: str, key: str) -> list[Value]:
-    """The values of an attribute, or of a key of its vectors."""
+    """The values of an attribute, or of a key of its vectors and of those that fill them."""
     if key:
-        return [vector[key] for vector in template.vectors(name) if key in vector]
+        names = (name, *FILLED_BY.get(name, ()))
+        return [vector[key] for each in names for vector in template.vectors(each) if key in vector]
     return [value for found, value in template if found == name]
 
 
@@ -168,7 +172,8 @@ def check_disks(template: Template) -> None:
                 raise InternalError(detail=f"DISK {number}: a {kind.lower()} disk needs {' and '.join(missing)}")
         elif not disk.get("SOURCE"):
             raise InternalError(detail=f"DISK {number}: SOURCE is missing: the path of the file to copy or link")
-    _check_words("CONTEXT", template.vector("CONTEXT"))
+    for name in ("CONTEXT", "GRAPHICS"):
+        _check_words(name, template.vector(name))
 
 
 def _check_words(where: str, vector: Mapping[str, str]) -> None:

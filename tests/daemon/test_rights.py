@@ -105,6 +105,31 @@ def test_a_restricted_attribute_is_refused_to_users_and_allowed_to_administrator
     assert simulated.admin.number("one.vm.allocate", restricted) >= 0
 
 
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        'NIC = [ SCRIPT = "/tmp/evil" ]', 'nic = [ script = "/tmp/evil" ]', 'NIC_DEFAULT = [ SCRIPT = "/tmp/evil" ]',
+        "NIC = [ TARGET = one-1-0 ]", "NIC_DEFAULT = [ BRIDGE = br0 ]", "NIC = [ BRIDGE = br0 ]",
+        'NIC = [ MAC = "02:00:0a:00:00:01" ]', "NIC = [ VLAN_ID = 7 ]", "NIC = [ VN_MAD = ovswitch ]",
+        "NIC = [ PHYDEV = eth0 ]", 'OS = [ BOOTLOADER = "/tmp/evil" ]', 'OS = [ KERNEL = "/etc/shadow" ]',
+        'OS = [ INITRD = "/etc/shadow" ]', 'EMULATOR = "/tmp/evil"', 'RAW = [ TYPE = kvm, DATA = "<x/>" ]',
+        'DISK = [ SOURCE = "/etc/shadow" ]', "DISK = [ TYPE = swap, SIZE = 8, TOTAL_BYTES_SEC = 1 ]",
+        "RANK = CPU", "SCHED_RANK = CPU", "CPU_COST = 0",
+    ],
+)  # fmt: skip
+def test_what_reaches_the_hosts_files_or_programs_is_for_administrators(
+    people: dict[str, Client], attribute: str
+) -> None:
+    text, code = refusal(people["ann"].call, "one.vm.allocate", f"{TEMPLATE}\n{attribute}")
+    assert (code, "includes a restricted attribute" in text) == (512, True), text
+
+
+def test_a_key_map_is_a_name_not_a_file(people: dict[str, Client]) -> None:
+    chosen = f'{TEMPLATE}\nGRAPHICS = [ TYPE = vnc, KEYMAP = "/etc/shadow" ]'
+    text, _ = refusal(people["ann"].call, "one.vm.allocate", chosen)
+    assert "GRAPHICS: KEYMAP is one word" in text
+
+
 def test_the_transfer_driver_of_a_disk_is_for_administrators_to_choose(
     simulated: Daemon, people: dict[str, Client]
 ) -> None:

@@ -107,6 +107,29 @@ def test_a_second_run_uses_what_is_there(demo: Demo) -> None:
     assert (demo.domain_number(0), demo.domain_number(1)) == numbers
 
 
+def test_a_guest_without_disk_and_context_runs(demo: Demo) -> None:
+    told = demo.onevm("create", "--name", "bare", "--cpu", "0.1", "--memory", "64", "--wait", "--timeout", "120")
+    vm = int(told.split()[1])
+    assert demo.domain(vm) == "running"
+    assert (demo.directory / f"var/datastores/0/{vm}/console.log").exists()
+    demo.onevm("terminate", "--hard", str(vm), "--wait", "--timeout", "60")
+    assert not (demo.directory / f"var/datastores/0/{vm}").exists()
+
+
+def test_the_guest_sees_the_inside_of_qcow2_disks(demo: Demo, tmp_path: Path) -> None:
+    image = demo.directory / "raw.img"
+    image.write_bytes(b"x" * (2 << 20))
+    template = tmp_path / "disks"
+    template.write_text(
+        "NAME=disks\nCPU=0.1\nMEMORY=64\nDISK=[TYPE=fs, SIZE=16, FORMAT=qcow2, TARGET=vda]\n"
+        f'DISK=[SOURCE="{image}", TM_MAD=qcow2, TARGET=vdb]\n'
+    )
+    vm = int(demo.onevm("create", str(template), "--wait", "--timeout", "120").split()[1])
+    domain = demo.libvirt.lookupByName(f"one-{vm}")
+    assert [domain.blockInfo(disk)[0] >> 20 for disk in ("vda", "vdb")] == [16, 2]
+    demo.onevm("terminate", "--hard", str(vm), "--wait", "--timeout", "60")
+
+
 def test_the_life_of_a_guest_is_seen_in_libvirt(demo: Demo) -> None:
     vm, wait = 0, ("--wait", "--timeout", "120")
     first = demo.domain_number(vm)

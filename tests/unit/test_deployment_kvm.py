@@ -106,6 +106,32 @@ def test_the_bus_of_the_template_wins() -> None:
     assert root.find("devices/controller") is None
 
 
+@pytest.mark.parametrize(
+    ("disk", "form"),
+    [
+        ("TYPE=fs, SIZE=16, FORMAT=qcow2", "qcow2"),
+        ("TYPE=fs, SIZE=16, FORMAT=ext4", "raw"),
+        ("TYPE=fs, SIZE=16, FORMAT=raw, DRIVER=qcow2", "raw"),
+        ("TYPE=swap, SIZE=16", "raw"),
+        ('SOURCE="/x/raw.img", TM_MAD=qcow2', "qcow2"),
+        ('SOURCE="/x/raw.img", TM_MAD=qcow2, DRIVER=raw', "qcow2"),
+        ('SOURCE="/x/raw.img", TM_MAD=qcow2, CLONE=no', "raw"),
+        ('SOURCE="/x/raw.img", TM_MAD=qcow2, CLONE=no, DRIVER=qcow2', "qcow2"),
+        ('SOURCE="/x/raw.img", TM_MAD=shared', "raw"),
+        ('SOURCE="/x/image.qcow2", DRIVER=qcow2', "qcow2"),
+    ],
+)
+def test_a_disk_is_read_in_the_format_in_which_the_transfer_driver_makes_it(disk: str, form: str) -> None:
+    root = made(f"MEMORY=64 DISK=[{disk}, TARGET=vda]")
+    assert found(root, "devices/disk/driver").get("type") == form
+
+
+def test_clones_in_a_datastore_of_layers_are_layers() -> None:
+    facts = Facts(7, "kvm", "/ds/0/7", parse("DISK=[DRIVER=raw]"), tm_mad="qcow2")
+    root = ElementTree.fromstring(domain(parse('MEMORY=64 DISK=[SOURCE="/x/raw.img", TARGET=vda]'), facts))
+    assert found(root, "devices/disk/driver").get("type") == "qcow2"
+
+
 def test_a_scsi_disk_gets_a_controller_that_guests_know() -> None:
     root = made("MEMORY=64 DISK=[TARGET=sda]")
     assert found(root, "devices/controller").attrib == {"type": "scsi", "index": "0", "model": "virtio-scsi"}

@@ -13,6 +13,8 @@ BUSES = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xvd": "xen", "
 """Bus of a disk whose BUS is not given, by the prefix of its target."""
 DEVICES = {"CDROM": "cdrom", "FLOPPY": "floppy"}
 """Kinds of devices by TYPE; every other type is a hard disk."""
+VOLATILE = ("FS", "SWAP")
+"""Types of disks that are made empty."""
 PREFIX = "hd"
 """Prefix of a target when neither template nor DEFAULT file names one."""
 
@@ -55,6 +57,18 @@ def _free_target(values: dict[str, str], facts: Facts, taken: Iterable[str]) -> 
     return next(prefix + letter for letter in string.ascii_lowercase if prefix + letter not in taken)
 
 
+def _made_as(values: dict[str, str], facts: Facts) -> str:
+    """The format of a disk that the transfer driver makes itself, whatever DRIVER says; "" if it takes what there is.
+
+    A file system or swap area is raw, a clone of type qcow2 is a layer over its image; a link is what it leads to.
+    """
+    kind, form = values.get("TYPE", "").upper(), values.get("FORMAT", "").lower()
+    if kind in VOLATILE:
+        return "qcow2" if form == "qcow2" else "raw"
+    cloned = bool(values.get("SOURCE")) and values.get("CLONE", "").upper() != "NO"
+    return "qcow2" if cloned and (values.get("TM_MAD") or facts.tm_mad) == "qcow2" else ""
+
+
 def disk_element(disk: Disk, facts: Facts, boot_order: int | None) -> Element:
     """`<disk>` with its file or block device in the VM's directory."""
     values, defaults = disk.values, facts.defaults.vector("DISK")
@@ -66,7 +80,7 @@ def disk_element(disk: Disk, facts: Facts, boot_order: int | None) -> Element:
         element(
             "driver",
             name="qemu",
-            type=values.get("DRIVER") or defaults.get("DRIVER") or "raw",
+            type=_made_as(values, facts) or values.get("DRIVER") or defaults.get("DRIVER") or "raw",
             cache=values.get("CACHE") or defaults.get("CACHE"),
             io=values.get("IO") or defaults.get("IO"),
         ),

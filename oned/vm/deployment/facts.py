@@ -13,6 +13,7 @@ class Facts:
     directory      the VM's directory on the host: its disks are `<directory>/disk.<n>`
     defaults       the DEFAULT file of the driver: attributes for templates that lack them
     vnc_base_port  graphics without a port get this plus the VM's id
+    tm_mad         transfer driver of the system datastore, which disks without one of their own come by
     console_log    file on the host that keeps what the guest says on its serial console; empty: none
     """
 
@@ -22,6 +23,7 @@ class Facts:
     defaults: Template
     vnc_base_port: int = 5900
     console_log: str = ""
+    tm_mad: str = ""
 
     @property
     def name(self) -> str:
