@@ -31,6 +31,7 @@ __all__ = ["SETTINGS", "Config", "ConfigError", "print_config"]
 L = TypeVar("L")
 LATER = "it belongs to objects that come with a later release of oned"
 OURS = "oned needs no such setting"
+NOT_HERE = "oned has nothing that it would set"
 
 _DRIVER = 'one vector per driver: NAME, EXECUTABLE, ARGUMENTS, PROTOCOL, TIMEOUT = "VERB=seconds, …", PER_HOST, THREADS'
 _KEYS = {
@@ -179,6 +180,18 @@ SETTINGS = Table(
             ("MONITORING_INTERVAL_DB_UPDATE", "5.12"), ("MONITORING_THREADS", "4.4"),
         )),
         *(Setting(name, TEXT, "", "4.6", "", OURS) for name in ("RPC_TIMEOUT", "PROXY_ON_SEND", "ONE_KEY")),
+        *(Setting(name, TEXT, "", since, "", NOT_HERE) for name, since in (
+            ("MAX_BACKUPS", "6.6"), ("MAX_BACKUPS_HOST", "6.6"), ("USER_ENCRYPTED_ATTR", "5.12"),
+            ("GROUP_ENCRYPTED_ATTR", "5.12"), ("HOST_ENCRYPTED_ATTR", "5.12"), ("CLUSTER_ENCRYPTED_ATTR", "5.12"),
+            ("VNET_ENCRYPTED_ATTR", "5.12"), ("DATASTORE_ENCRYPTED_ATTR", "5.12"), ("DOCUMENT_ENCRYPTED_ATTR", "5.12"),
+            ("USER_RESTRICTED_ATTR", "5.10"), ("GROUP_RESTRICTED_ATTR", "5.10"), ("DS_MONITOR_VM_DISK", "5.4"),
+            ("VM_SUBMIT_ON_HOLD", "4.12"), ("HOSTNAME", "5.6"), ("SHOWBACK_ONLY_RUNNING", "6.2"),
+            ("PCI_PASSTHROUGH_BUS", "5.0"), ("DEFAULT_IMAGE_PERSISTENT", "5.2"),
+            ("DEFAULT_IMAGE_PERSISTENT_NEW", "5.2"), ("DEFAULT_VDC_HOST_ACL", "5.10"), ("DEFAULT_VDC_VNET_ACL", "5.10"),
+            ("DEFAULT_VDC_DATASTORE_ACL", "5.10"), ("DEFAULT_VDC_CLUSTER_HOST_ACL", "5.10"),
+            ("DEFAULT_VDC_CLUSTER_NET_ACL", "5.10"), ("DEFAULT_VDC_CLUSTER_DATASTORE_ACL", "5.10"),
+            ("CONTEXT_RESTRICTED_DIRS", "6.4"), ("CONTEXT_ALLOW_ETH_UPDATES", "6.8"),
+        )),
     ),
 )  # fmt: skip
 

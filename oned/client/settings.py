@@ -50,8 +50,16 @@ def timeout(environment: Mapping[str, str] = os.environ, default: float = 120.0)
 
 
 def login_file(environment: Mapping[str, str] = os.environ) -> str:
-    """The file that keeps the credentials of the one who runs the command, there or not."""
-    return environment.get("ONE_AUTH") or os.path.join(_home(environment), ".one", "one_auth")
+    """The file for the credentials of the one who runs the command: what is in it is what commands use.
+
+    ONE_AUTH; else the first that is there of the location's and the home's; else, to be made, the home's.
+    """
+    named = environment.get("ONE_AUTH", "")
+    if named:
+        return named
+    home = os.path.join(_home(environment), ".one", "one_auth")
+    places = [path for path in _files(environment, "one_auth") if not path.startswith(SYSTEM_HOME + os.sep)]
+    return next((path for path in places if os.path.exists(path)), home)
 
 
 def _files(environment: Mapping[str, str], name: str) -> Iterator[str]:

@@ -23,12 +23,14 @@ HEAD_LIMIT = 64 * 1024
 """Bytes of a request line and its header that came in more than one part."""
 SLOWEST = 8 * 1024
 """Bytes per second at which a body has to come, on average, once its grace is over."""
+WITH_BODY = (b"POST", b"PUT", b"PATCH")
 LINGER = 2.0
 """Seconds in which a client that is still sending can read why it was refused."""
 
 REASONS: Mapping[int, str] = {
     400: "This is not an HTTP request.",
     408: "The request did not come in time.",
+    411: "A call needs Content-Length.",
     413: "The request is larger than MESSAGE_SIZE.",
     431: "The header of the request is too large.",
     503: "Too many connections. Try again in a moment.",
@@ -127,6 +129,8 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if not self._refusal and not self._has_length():
+            self._refuse(411)
         if self._refusal:
             return
         super().on_headers_complete()
@@ -244,6 +248,11 @@ class Connection(HttpToolsProtocol):
         self.transport.write_eof()
         self.flow.resume_reading()
         self._abort_after(LINGER)
+
+    def _has_length(self) -> bool:
+        """Whether it is known where the request ends. What follows a head without a length may be anything."""
+        names = {name for name, _ in self.headers}
+        return self.parser.get_method() not in WITH_BODY or bool(names & {b"content-length", b"transfer-encoding"})
 
     def _announced_length(self) -> int:
         return next((int(value) for name, value in self.headers if name == b"content-length"), 0)

@@ -62,18 +62,17 @@ class Application:
         if scope["path"] != PATH:
             await self._pages(scope, receive, send)
         elif scope["method"] == "OPTIONS":
-            await _say(send, 200, "", _ALLOW)
+            await _say(send, 200, "", [*_ALLOW, *_close_if_it_waits(scope)])
         elif scope["method"] != "POST":
-            await _say(send, 405, f"{PATH} takes POST only.", _ALLOW)
+            await _say(send, 405, f"{PATH} takes POST only.", [*_ALLOW, *_close_if_it_waits(scope)])
         else:
             await self._call(scope, receive, send)
 
     async def _call(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        if b"content-length" not in headers and b"transfer-encoding" not in headers:
-            await _say(send, 411, "A call needs Content-Length.")
-        elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            await _say(send, 415, "The body of a call cannot be compressed.", [(b"accept-encoding", b"identity")])
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            described = [(b"accept-encoding", b"identity"), *_close_if_it_waits(scope)]
+            await _say(send, 415, "The body of a call cannot be compressed.", described)
         else:
             body = await _body(receive)
             if body is not None:
@@ -212,4 +211,13 @@ async def _say(send: Send, status: int, text: str, headers: _Headers = ()) -> No
 
 
 async def _not_found(scope: Any, receive: Receive, send: Send) -> None:
-    await _say(send, 404, f"There is nothing at {scope['path']}; calls go to {PATH}.")
+    text = f"There is nothing at {scope['path']}; calls go to {PATH}."
+    await _say(send, 404, text, _close_if_it_waits(scope))
+
+
+def _close_if_it_waits(scope: Any) -> _Headers:
+    """For an answer before the body was read. A body that comes is read and forgotten; a client that waits for 100
+    Continue may send it or not, so that nobody knows where its next request begins.
+    """
+    waits = any(name == b"expect" for name, _ in scope["headers"])
+    return [(b"connection", b"close")] if waits else []

@@ -38,6 +38,19 @@ def test_credentials_are_the_nearest_ones(places: dict[str, str], tmp_path: Path
     assert settings.session({**places, "ONE_AUTH": str(tmp_path / "other")}) == "eve:y"
 
 
+def test_what_login_keeps_is_what_commands_use(places: dict[str, str], tmp_path: Path) -> None:
+    def kept() -> str:
+        Path(settings.login_file(places)).write_text("ada:token\n")
+        return settings.session(places)
+
+    assert kept() == "ada:token"
+    assert (tmp_path / "home/.one/one_auth").exists()
+    write(places["ONE_LOCATION"], "one_auth", "bob:x\n")
+    assert settings.login_file(places) == str(tmp_path / "location/.one/one_auth")
+    assert kept() == "ada:token"
+    assert settings.login_file({**places, "ONE_AUTH": "/some/where"}) == "/some/where"
+
+
 def test_missing_credentials_name_the_places_looked_at(places: dict[str, str]) -> None:
     with pytest.raises(NotConfigured, match="ONE_AUTH file not present") as missing:
         settings.session({**places, "ONE_AUTH": "/nowhere/auth"})

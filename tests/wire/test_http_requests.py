@@ -154,9 +154,51 @@ def test_a_chunked_request_is_served_and_the_connection_goes_on(client: Client) 
     assert client.call("next").text == "next"
 
 
-def test_a_call_without_a_length_is_refused_at_once(client: Client) -> None:
-    client.send(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\n\r\n")
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"PATCH"])
+@pytest.mark.parametrize("path", [b"/RPC2", b"/"])
+@pytest.mark.parametrize("sent", [b"", body("hello"), request("hello")])
+def test_a_call_without_a_length_is_refused_once_and_the_connection_ends(
+    server: Server, client: Client, method: bytes, path: bytes, sent: bytes
+) -> None:
+    client.send(method + b" " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n" + sent)
+    refused = client.response()
+    assert (refused.status, refused.headers["connection"]) == (411, "close")
+    assert client.is_closed()
+    assert server.answered == []
+
+
+def test_a_call_before_one_without_a_length_is_answered_first(client: Client) -> None:
+    client.send(request("first") + b"POST /RPC2 HTTP/1.1\r\nHost: x\r\n\r\n<methodCall/>")
+    assert client.response().text == "first"
     assert client.response().status == 411
+    assert client.is_closed()
+
+
+EARLY = [
+    ("POST /nothing HTTP/1.1", (), 404), ("PUT /RPC2 HTTP/1.1", (), 405), ("OPTIONS /RPC2 HTTP/1.1", (), 200),
+    ("POST /RPC2 HTTP/1.1", ("Content-Encoding: gzip",), 415),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "lines", "status"), EARLY)
+def test_the_body_of_what_is_answered_early_is_no_request(
+    client: Client, asked: str, lines: tuple[str, ...], status: int
+) -> None:
+    smuggled = request("smuggled")
+    client.send(head(len(smuggled), *lines, start=asked))
+    assert client.response().status == status
+    client.send(smuggled)
+    assert client.call("next").text == "next"
+
+
+@pytest.mark.parametrize(("asked", "lines", "status"), EARLY)
+def test_who_waits_for_leave_to_send_a_body_and_gets_none_is_told_to_come_again(
+    client: Client, asked: str, lines: tuple[str, ...], status: int
+) -> None:
+    client.send(head(100, "Expect: 100-continue", *lines, start=asked))
+    refused = client.response()
+    assert (refused.status, refused.headers["connection"]) == (status, "close")
+    assert client.is_closed()
 
 
 @pytest.mark.parametrize(
