@@ -4,8 +4,10 @@ import asyncio
 
 from oned.api.call import Call, Document
 from oned.api.explain import explanation
-from oned.api.registry import USE, method
-from oned.errors import BadArgument, NotAuthorized
+from oned.api.registry import MANAGE, USE, method
+from oned.errors import ActionError, BadArgument, NotAuthorized
+from oned.host.host import Host
+from oned.host.states import HostState
 from oned.pool.reasons import read_report
 from oned.vm.vm import VM
 
@@ -30,6 +32,20 @@ async def wait(call: Call, after: int, seconds: int = 0) -> Document:
     told = "".join(event.xml() for event in news if call.sees(event.change))
     last = news[-1].number if news else events.last
     return Document(f"<EVENTS><LAST>{last}</LAST>{told}</EVENTS>")
+
+
+@method("oned.host.monitor", host=MANAGE)
+def monitor(call: Call, host: Host) -> Host:
+    """Ask a host how it is now, not when its interval is over. The answer comes with its document later.
+
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the host is offline).
+    Since: oned.
+    """
+    if host.state is HostState.OFFLINE:
+        detail = f"Host {host.id} is offline, which is not monitored. Enable it first: onehost enable {host.id}"
+        raise ActionError(detail=detail)
+    call.unit.after(lambda: call.services.monitor.ask_host(host))
+    return host
 
 
 @method("oned.vm.explain", reads=True, vm=USE)

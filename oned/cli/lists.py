@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from oned.cli.columns import configured
 from oned.cli.command import Option, Program
 from oned.cli.names import USERS, Kind
 from oned.cli.output import FORMATS, dump
@@ -47,20 +48,22 @@ def add_list(program: Program, listing: Listing) -> None:
 
     def show_list(one: Client, word: str = "", **options: Any) -> None:
         wishes, formats = _sorted_out(options)
+        table = configured(listing.table, program.name, wishes.list_conf)
         if wishes.describe:
-            listing.table.describe()
+            table.describe()
             return
         pool = listing.pool(one, word)
         if not dump(pool, **formats):
-            listing.table.show(listing.rows(pool), wishes)
+            table.show(listing.rows(pool), wishes)
 
     def show_top(one: Client, word: str = "", *, delay: float | None, **options: Any) -> None:
         wishes, _ = _sorted_out(options)
+        table = configured(listing.table, program.name, wishes.list_conf)
         while True:
             rows = listing.rows(listing.pool(one, word))
             if sys.stdout.isatty():
                 sys.stdout.write(_CLEAR)
-            listing.table.show(rows, wishes)
+            table.show(rows, wishes)
             sys.stdout.flush()
             time.sleep(1.0 if delay is None else max(delay, 0.1))
 
@@ -68,8 +71,17 @@ def add_list(program: Program, listing: Listing) -> None:
     show_top.__doc__ = f"Lists {listing.plural} again and again until it is interrupted."
     if not listing.argument:
         show_list, show_top = _without_word(show_list), _without_word(show_top)
-    program.command("list", listing.argument, *OPTIONS, *FORMATS)(show_list)
-    program.command("top", listing.argument, *OPTIONS, DELAY)(show_top)
+    options = _free_of(OPTIONS, {flag for option in program.options() for flag in option.flags})
+    program.command("list", listing.argument, *options, *FORMATS)(show_list)
+    program.command("top", listing.argument, *options, DELAY)(show_top)
+
+
+def _free_of(options: tuple[Option, ...], taken: set[str]) -> list[Option]:
+    """The options without short flags that mean something else in the program, such as -c of onehost create."""
+    return [
+        option._replace(flags=tuple(flag for flag in option.flags if flag.startswith("--") or flag not in taken))
+        for option in options
+    ]
 
 
 def _without_word(function: Callable[..., None]) -> Callable[..., None]:

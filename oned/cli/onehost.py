@@ -89,6 +89,13 @@ def _in_use(host: Document) -> str:
     )
 
 
+@program.command("forceupdate", "<host-list>...")
+def forceupdate(one: Client, hosts: HostList, *, verbose: bool) -> int:
+    """Has hosts monitored now, not when their interval is over."""
+    step = Step("forceupdate", "monitoring", lambda host: one.call("oned.host.monitor", host))
+    return apply(HOSTS, hosts, step, verbose=verbose)
+
+
 @program.command("flush", "<host-list>...", DRY_RUN)
 def flush(one: Client, hosts: HostList, *, dry_run: bool, verbose: bool) -> int:
     """Disables hosts and asks the scheduler to move their VMs elsewhere."""

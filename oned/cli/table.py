@@ -19,6 +19,7 @@ class Column(NamedTuple):
     value    the cell of a document; of a size column its KiB
     left     aligned to the left
     expand   takes what is free on a terminal's line, and is never cut elsewhere
+    adjust   as wide as its cells
     kib      the value is a number of KiB
     number   what --numeric shows instead
     """
@@ -29,6 +30,7 @@ class Column(NamedTuple):
     value: Callable[[Document], str]
     left: bool = False
     expand: bool = False
+    adjust: bool = False
     kib: bool = False
     number: Callable[[Document], str] | None = None
 
@@ -43,7 +45,15 @@ CSV_DELIMITER = Option("delimiter", ("--csv-del",), "with --csv: this character 
 NO_HEADER = Option("bare", ("--no-header",), "leave out the line of names")
 NUMERIC = Option("numeric", ("-n", "--numeric"), "ids of users and groups, not their names")
 KILOBYTES = Option("kilobytes", ("-k", "--kilobytes"), "sizes as plain numbers of KiB")
-OPTIONS = (LIST, DESCRIBE, FILTER, OPERATOR, ORDER, CSV, CSV_DELIMITER, NO_HEADER, NUMERIC, KILOBYTES)
+ADJUST = Option("adjust", ("--adjust",), "columns that are as wide as their cells, such as NAME,HOST", "COLUMNS")
+EXPAND = Option("expand", ("--expand",), "columns that take what is free on the terminal's line", "COLUMNS")
+SIZE = Option("size", ("--size",), "widths of columns, such as NAME=30,HOST=20", "WIDTHS")
+LIST_CONF = Option("list_conf", ("-c", "--listconf"), "a list of the file of columns other than default", "NAME")
+NO_PAGER = Option("no_pager", ("--no-pager",), "taken for scripts: lists never go through a pager")
+OPTIONS = (
+    LIST, DESCRIBE, FILTER, OPERATOR, ORDER, CSV, CSV_DELIMITER, NO_HEADER, NUMERIC, KILOBYTES, ADJUST, EXPAND, SIZE,
+    LIST_CONF, NO_PAGER,
+)  # fmt: skip
 
 _TEST = re.compile(r"\s*([\w-]+)\s*(!=|=|<|>)\s*(.*?)\s*")
 _COLOURS = {"on": 32, "runn": 32, "rdy": 32, "fail": 31, "err": 31}
@@ -63,6 +73,11 @@ class Wishes(NamedTuple):
     bare: bool = False
     numeric: bool = False
     kilobytes: bool = False
+    adjust: str | None = None
+    expand: str | None = None
+    size: str | None = None
+    list_conf: str | None = None
+    no_pager: bool = False
 
 
 class Table:
@@ -79,7 +94,7 @@ class Table:
 
     def show(self, documents: Sequence[Document], wishes: Wishes) -> None:
         """Write the list. Raises CommandError for columns or tests that are not there."""
-        chosen = self._chosen(wishes.columns) if wishes.columns else self.default
+        chosen = self._shaped(self._chosen(wishes.columns) if wishes.columns else self.default, wishes)
         rows = [document for document in documents if self._fits(document, wishes)]
         rows = self._sorted(rows, wishes)
         cells = [[_cell(column, row, wishes) for column in chosen] for row in rows]
@@ -90,6 +105,27 @@ class Table:
 
     def _chosen(self, names: str) -> list[Column]:
         return [self._column(name) for name in names.split(",") if name.strip()]
+
+    def _shaped(self, columns: list[Column], wishes: Wishes) -> list[Column]:
+        """The columns with the widths asked for. What --expand says behind =, a share, is left to the cells."""
+        adjusted = {column.name for column in self._chosen(wishes.adjust or "")}
+        wanted = [test.partition("=")[0] for test in (wishes.expand or "").split(",")]
+        expanded = {column.name for column in self._chosen(",".join(wanted))}
+        widths = dict(self._width(test) for test in (wishes.size or "").split(",") if test.strip())
+        return [
+            column._replace(
+                width=widths.get(column.name, column.width),
+                adjust=column.adjust or column.name in adjusted,
+                expand=(column.expand or column.name in expanded) and column.name not in widths,
+            )
+            for column in columns
+        ]
+
+    def _width(self, test: str) -> tuple[str, int]:
+        name, _, width = test.partition("=")
+        if not width.strip().isdigit() or int(width) < 1:
+            raise CommandError(f"--size: {test!r} is not a width such as NAME=30")
+        return self._column(name).name, int(width)
 
     def _column(self, name: str) -> Column:
         column = self.columns.get(name.strip().upper())
@@ -167,11 +203,13 @@ def _write(columns: list[Column], cells: list[list[str]], *, bare: bool) -> None
 
 
 def _widths(columns: list[Column], cells: list[list[str]], terminal: int) -> list[int]:
-    """The width of each column: ID grows with its cells; expanding ones do, on a terminal while there is room."""
+    """The width of each column: ID and adjusting ones grow with their cells; expanding ones, on a terminal, while there
+    is room.
+    """
     widths = [max(column.width, len(column.name) if column.expand else 0) for column in columns]
     needed = [max((len(row[place]) for row in cells), default=0) for place in range(len(columns))]
     for place, column in enumerate(columns):
-        if column.name == "ID":
+        if column.adjust or column.name == "ID":
             widths[place] = max(widths[place], needed[place])
     free = terminal - sum(widths) - len(widths) + 1 if terminal else sys.maxsize
     wants = {place: needed[place] - widths[place] for place, column in enumerate(columns) if column.expand}

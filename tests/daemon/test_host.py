@@ -186,6 +186,22 @@ def test_a_disabled_host_stays_disabled_whatever_the_monitor_says(
     assert state(asked, host) in ("DISABLED", "MONITORING_DISABLED")
 
 
+def test_a_host_is_monitored_when_somebody_asks(simulated: Daemon) -> None:
+    host = simulated.monitored("asked")
+    count = simulated.admin.text("one.host.monitoring", host).count("<TIMESTAMP>")
+    simulated.admin.call("oned.host.monitor", host)
+    until(
+        lambda: (
+            simulated.admin.text("one.host.monitoring", host).count("<TIMESTAMP>") > count
+            or simulated.admin.call("oned.host.monitor", host) != host
+        ),
+        "a monitoring long before the interval is over",
+    )
+    simulated.admin.call("one.host.status", host, 2)
+    text, code = refusal(simulated.admin.call, "oned.host.monitor", host)
+    assert (code, "is offline" in text) == (2048, True)
+
+
 def test_an_offline_host_is_not_asked(asked: Scripted) -> None:
     asked.fakes["IM_MAD"].answers_all("MONITOR", "SUCCESS {id} TOTALCPU=100")
     host = asked.host("off")

@@ -15,6 +15,7 @@ def cloud(hosts: FakeCloud) -> FakeCloud:
     hosts.vm(4, "db", "PROLOG", host="alpha", hid=0)
     for name in ("delete", "status", "update", "rename"):
         hosts.methods[f"one.host.{name}"] = lambda host, *_rest: host
+    hosts.methods["oned.host.monitor"] = lambda host: host
     hosts.methods["one.host.allocate"] = lambda *_arguments: 7
     hosts.methods["one.clusterpool.info"] = lambda: (
         "<CLUSTER_POOL><CLUSTER><ID>100</ID><NAME>prod</NAME></CLUSTER></CLUSTER_POOL>"
@@ -56,6 +57,7 @@ def test_show_has_the_sections_of_a_host(cloud: FakeCloud, capsys: Capture) -> N
         (["enable", "1"], ("one.host.status", 1, 0)),
         (["disable", "1"], ("one.host.status", 1, 1)),
         (["offline", "1"], ("one.host.status", 1, 2)),
+        (["forceupdate", "beta"], ("oned.host.monitor", 1)),
         (["rename", "beta", "delta"], ("one.host.rename", 1, "delta")),
     ],
 )
