@@ -152,18 +152,19 @@ class Program:
             return command.function(one, *self._positional(one, command, rest[1:]), **_keywords(command, given)) or 0
 
     def _parse(self, words: list[str]) -> tuple[dict[str, Any], list[str]]:
-        """The options given, and the other words. Raises CommandError."""
+        """The options given, and the other words: all that follow a "--". Raises CommandError."""
         import argparse
 
         parser = argparse.ArgumentParser(prog=self.name, add_help=False, argument_default=argparse.SUPPRESS)
         for option in self.options():
             _add_option(parser, option)
         parser.error = _refuse  # type: ignore[method-assign,assignment]
-        known, rest = parser.parse_known_args(_joined(words, self.options()))
+        end = words.index("--") if "--" in words else len(words)
+        known, rest = parser.parse_known_args(_joined(words[:end], self.options()))
         strange = [word for word in rest if word.startswith("-") and not _is_word(word)]
         if strange:
             raise CommandError(f"invalid option: {strange[0]}")
-        return vars(known), [word for word in rest if word != "--"]
+        return vars(known), rest + words[end + 1 :]
 
     def _positional(self, one: Client, command: Command, words: list[str]) -> list[object]:
         """The words as the parameters of the function want them."""
@@ -209,7 +210,7 @@ def first_line(function: Function) -> str:
 
 def _is_word(word: str) -> bool:
     """A lone minus stands for stdin, and negative numbers are values."""
-    return word in ("-", "--") or word.lstrip("-").isdigit()
+    return word == "-" or word.lstrip("-").isdigit()
 
 
 def _refuse(message: str) -> None:

@@ -24,7 +24,10 @@ def plain(path: str) -> str:
             return sys.stdin.read()
         with open(path, encoding="utf-8") as file:
             return file.read()
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        hint = f"it is not UTF-8 at byte {error.start}. Convert it: iconv -f latin1 -t utf-8"
+        raise CommandError(f"Can not read template: {path}: {hint}") from None
+    except OSError as error:
         raise CommandError(f"Can not read template: {path} ({error})") from None
 
 

@@ -37,6 +37,7 @@ def explanation(command: Command) -> list[str]:
 def _notes(program: Program) -> list[str]:
     return [
         "A list of objects is written as ids, ranges and names: 3  1,5  4..9  web  web[01-12]",
+        "Words behind -- are no options, for names that begin with a minus.",
         f"`{program.name} <command> --help` shows the options of a command.",
     ]
 

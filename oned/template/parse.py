@@ -6,6 +6,7 @@
     value     = "quoted, with \\" for a quote" | bare
 
 Between tokens blanks, newlines, comments (`#` to the end of the line) and characters that start no token are skipped.
+A value that begins with a quote must end with one; classic parsers take a lone quote for a letter.
 One form is ours: `"C:\\Program Files"\\""` is the text `C:\\Program Files\\`. The classic grammar cannot quote a value
 that ends in a backslash, because `\\"` is a quote inside the value. Classic parsers skip the extra characters.
 """
@@ -27,7 +28,7 @@ _SKIPPED = r"[^A-Za-z0-9_=,\]#]*+(?:#[^\n]*+[^A-Za-z0-9_=,\]#]*+)*+"
 _QUOTED = r'"([^"\\]*+(?:\\"?[^"\\]*+)*)"(?:(\\+)"")?'
 _PAIR = re.compile(
     rf"{_SKIPPED}([A-Za-z0-9_]++){_SKIPPED}=[ \t]*+"
-    rf"(?:{_QUOTED}|(\[)|([^=# \t\r\n,\[\]]++)|(\r?\n|(?=#)|\r?\Z))"
+    rf"(?:{_QUOTED}|(\[)|((?!\x22)[^=# \t\r\n,\[\]]++)|(\r?\n|(?=#)|\r?\Z))"
 )
 _CLOSE = re.compile(rf"{_SKIPPED}\]")
 _SEPARATOR = re.compile(rf"{_SKIPPED}([,\]])")
@@ -124,6 +125,9 @@ def _unexpected(text: str, at: int, expected: str, *, value_too: bool = False) -
         expected = '"="'
         found = _TOKEN.match(text, name.end())
         start, end = found.span(1) if found else (name.end(), name.end() + 1)
+    elif text.startswith('"', name.end()):
+        start, end = name.end(), name.end() + 1
+        return TemplateError(f"syntax error, unexpected $end: the quote is not closed{_place(text, start, end)}")
     else:
         expected = "a value" if value_too else 'a value or "["'
         start, end = name.end(), name.end() + 1

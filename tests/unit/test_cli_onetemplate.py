@@ -201,6 +201,19 @@ def test_a_dry_run_shows_what_the_daemon_says(cloud: FakeCloud, sent: Sent, caps
     assert sent.calls == []
 
 
+def test_words_behind_two_minuses_are_no_options(sent: Sent) -> None:
+    assert onetemplate.main(["rename", "--", "web", "-rf"]) == 0
+    assert onetemplate.main(["rename", "web", "-rf"]) == 255
+    assert onetemplate.main(["rename", "7", "*"]) == 0
+    assert sent.calls == [("rename", 7, "-rf"), ("rename", 7, "*")]
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_what_to_do(sent: Sent, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "t.one").write_bytes("NAME = Zürich".encode("latin-1"))
+    assert onetemplate.main(["create", str(tmp_path / "t.one")]) == 255
+    assert "it is not UTF-8 at byte 8. Convert it: iconv" in capsys.readouterr().err
+
+
 def test_update_takes_json(sent: Sent, tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text(json.dumps({"CPU": 2, "NIC": [{"NETWORK": "a"}]}))
     assert onetemplate.main(["update", "web", str(tmp_path / "t.json"), "--append"]) == 0

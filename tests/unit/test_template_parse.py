@@ -42,6 +42,9 @@ REFUSED = {
     "A=\n[K=1]": 'syntax error, unexpected "]", expecting a name at line 2, columns 5:6',
     "B=1\nMY-NAME = 3": 'syntax error, unexpected "NAME", expecting "=" at line 2, columns 4:8',
     "A='a b'": 'syntax error, unexpected $end, expecting "=" at line 1, columns 8:9',
+    'A = "b': "syntax error, unexpected $end: the quote is not closed at line 1, columns 5:6",
+    'A = 1\nB = [ C = "d ]\n': "syntax error, unexpected $end: the quote is not closed at line 2, columns 11:12",
+    'A = "': "syntax error, unexpected $end: the quote is not closed at line 1, columns 5:6",
     "= 3": 'syntax error, unexpected "=", expecting a name at line 1, columns 1:2',
 }
 
