@@ -1,4 +1,4 @@
-"""The first start: oneadmin, the groups, the default cluster, the system datastore, the default rules."""
+"""The first start: oneadmin, the groups, the default cluster, the datastores, the default rules."""
 
 import logging
 import os
@@ -7,21 +7,37 @@ from pathlib import Path
 
 from oned.auth import passwords
 from oned.cluster.cluster import Cluster
-from oned.datastore.datastore import Datastore
+from oned.datastore.datastore import FILE, IMAGE, Datastore
 from oned.document.permissions import CREATE, USE
-from oned.ids import ADMIN_GROUP, DEFAULT_CLUSTER, FIRST_USER_MADE, ONEADMIN, SYSTEM_DATASTORE, USERS_GROUP, Kind
+from oned.ids import (
+    ADMIN_GROUP,
+    DEFAULT_CLUSTER,
+    DEFAULT_DATASTORE,
+    FILES_DATASTORE,
+    FIRST_USER_MADE,
+    ONEADMIN,
+    SYSTEM_DATASTORE,
+    USERS_GROUP,
+    Kind,
+)
 from oned.pool.acl import Rule
 from oned.pool.pools import Pools
 from oned.rules import ALL, GROUP, TYPES, Numbers
+from oned.store import tables
 from oned.store.database import Database
 from oned.store.reading import Unreadable
 from oned.store.unit import Unit
+from oned.template.template import Template
 from oned.user.group import Group, shared_resources
 from oned.user.user import User
 
 log = logging.getLogger(__name__)
 SERVERADMIN = 1
 SYSTEM_TM = "shared"
+STORES = ((DEFAULT_DATASTORE, "default", IMAGE, "IMAGE_DS"), (FILES_DATASTORE, "files", FILE, "FILE_DS"))
+"""The datastores of images and of files: id, name, type, the type's word."""
+MADE = "datastores"
+"""The row of `meta` that says that they were made once: who deletes one does not get it back."""
 
 
 class NoCredentials(Exception):
@@ -77,11 +93,27 @@ def fill(pools: Pools, unit: Unit, admin: tuple[str, str], datastores: str) -> N
         pools.users.add(unit, user)
     pools.clusters.add(unit, Cluster(DEFAULT_CLUSTER, "default"))
     pools.datastores.add(unit, Datastore(SYSTEM_DATASTORE, "system", SYSTEM_TM, f"{datastores}/{SYSTEM_DATASTORE}"))
+    fill_stores(pools, unit, datastores)
     for oid, rule in enumerate(_default_rules()):
         pools.rules.add(unit, Rule(oid, rule))
     for pool in (pools.groups, pools.clusters, pools.datastores):
         pool.last_id = max(pool.last_id, FIRST_USER_MADE - 1)
     pools.derive()
+
+
+def fill_stores(pools: Pools, unit: Unit, datastores: str) -> None:
+    """Make the datastores of images and of files, where their ids and names are free."""
+    unit.put(tables.meta, {"name": MADE, "value": "1"})
+    for oid, name, kind, word in STORES:
+        if oid in pools.datastores or pools.datastores.find(name):
+            continue
+        datastore = Datastore(oid, name, SYSTEM_TM, f"{datastores}/{oid}")
+        datastore.ds_mad, datastore.type = "fs", kind
+        datastore.template = Template(
+            [("DS_MAD", "fs"), ("TM_MAD", SYSTEM_TM), ("TYPE", word), ("RESTRICTED_DIRS", "/"),
+             ("SAFE_DIRS", "/var/tmp"), ("LN_TARGET", "NONE"), ("CLONE_TARGET", "SYSTEM"), ("SHARED", "YES")]
+        )  # fmt: skip
+        pools.datastores.add(unit, datastore)
 
 
 def _default_rules() -> list[Numbers]:

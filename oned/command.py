@@ -6,7 +6,7 @@ from enum import Enum
 
 from oned.ids import Kind
 
-OBSERVES = ("POLL", "MONITOR")
+OBSERVES = ("POLL", "MONITOR", "STAT")
 """Verbs that change nothing: their commands are no rows, a lost one is simply asked again."""
 
 
@@ -16,6 +16,7 @@ class Mad(Enum):
     IM = "IM_MAD"
     VMM = "VM_MAD"
     TM = "TM_MAD"
+    DS = "DATASTORE_MAD"
     HM = "HM_MAD"
 
 
@@ -25,8 +26,8 @@ class Command:
 
     driver     name of the driver in oned.conf ("kvm", "dummy")
     verb       DEPLOY, SAVE, TRANSFER, MONITOR, …
-    oid        the object it works on: a VM, or a host for MONITOR
-    host       name of the host it loads: limits are per host
+    oid        the object it works on: a VM, an image, a host; of STAT the number of the question
+    host       name of the host it loads, or of the datastore: limits are per host
     arguments  what the verb needs; see share/doc/design/001-engine.md
     deadline   seconds it may take before it counts as failed
     """
@@ -44,6 +45,11 @@ class Command:
     def observes(self) -> bool:
         """Whether it only asks."""
         return self.verb in OBSERVES
+
+    @property
+    def place(self) -> str:
+        """What it loads, in words."""
+        return f"datastore {self.host}" if self.mad is Mad.DS else f"host {self.host}"
 
     @property
     def key(self) -> tuple[Mad, str, str, int]:

@@ -55,6 +55,15 @@ PROTOCOL = "xml" ]"""
 _TM = """\
 [ NAME = "dummy", EXECUTABLE = "one_tm_dummy", PROTOCOL = "datastore" ]
 [ NAME = "shared", EXECUTABLE = "one_tm", ARGUMENTS = "shared", PROTOCOL = "datastore" ]"""
+_DS = """\
+[ NAME = "fs", EXECUTABLE = "one_datastore_fs" ]
+[ NAME = "dummy", EXECUTABLE = "one_datastore_dummy" ]"""
+_TM_CONF = "\n".join(
+    f'[ NAME = "{name}", LN_TARGET = "NONE", CLONE_TARGET = "SYSTEM", SHARED = "YES" ]'
+    for name in ("shared", "qcow2", "dummy")
+)
+_DS_CONF = "\n".join(f'[ NAME = "{name}", REQUIRED_ATTRS = "", PERSISTENT_ONLY = "NO" ]' for name in ("fs", "dummy"))
+_TARGET = one_of("NONE", "SELF", "SYSTEM")
 _ADMIN = "migrate, delete, recover, retry, deploy, resched"
 _MANAGE = (
     "undeploy, hold, release, stop, suspend, resume, reboot, poweroff, disk-attach, nic-attach, disk-snapshot, "
@@ -121,6 +130,12 @@ SETTINGS = Table(
                 "Attributes of networks and their AR that only oneadmin's group may change."),
         Setting("INHERIT_VNET_ATTR", REPEATED, _VNET_INHERITED, "4.8",
                 "Attributes of networks that NICs get where they have none of their own."),
+        Setting("DEFAULT_CDROM_DEVICE_PREFIX", TEXT, "hd", "4.8", "The same of CD-ROMs and of the context disk."),
+        Setting("DEFAULT_IMAGE_TYPE", one_of("OS", "CDROM", "DATABLOCK"), "OS", "2.0",
+                "Type of an image whose template has none."),
+        Setting("DATASTORE_CAPACITY_CHECK", TRUTH, "YES", "4.4", "Refuse images that do not fit into their datastore."),
+        Setting("MONITORING_INTERVAL_DATASTORE", SECONDS, "300", "5.2",
+                "Between two looks how full a datastore is; 0 is never."),
         Setting("LEGACY_AUTH", TRUTH, "NO", "oned",
                 "Take 40 hexadecimal digits as the sha1 of a password, as clients of 1.4 to 3.0 send it."),
         Setting("MAX_TOKEN_TIME", SECONDS_OR_NONE, "-1", "5.0", "Longest life of a login token; -1 is no limit."),
@@ -132,6 +147,11 @@ SETTINGS = Table(
         Setting("VM_RESTRICTED_ATTR", REPEATED, _RESTRICTED, "3.0", "Attributes only oneadmin's group may set."),
         Setting("CONTEXT_SAFE_DIRS", TEXT, "", "oned",
                 "Directories, blanks between, that users' CONTEXT/FILES may come from, once it is not restricted."),
+        Setting("IMAGE_RESTRICTED_ATTR", REPEATED, '"SOURCE"', "3.0",
+                "Attributes of images only oneadmin's group may set."),
+        Setting("INHERIT_IMAGE_ATTR", REPEATED, "", "4.8", "Attributes of an image that a disk made of it gets."),
+        Setting("INHERIT_DATASTORE_ATTR", REPEATED, "", "4.8",
+                "Attributes of a datastore that a disk made of its images gets."),
         Setting("ALWAYS_ENFORCE", TRUTH, "NO", "oned", "Check capacity at every deploy, whatever the caller asks."),
         Setting("CLASSIC_FAILED", TRUTH, "NO", "oned", "Show failed VMs as STATE 7, as 1.x to 4.12 did."),
         Setting("STRICT_SCHEMA", TRUTH, "NO", "oned", "Leave elements of older releases out of documents."),
@@ -160,21 +180,30 @@ SETTINGS = Table(
         )),
         Setting("HOOK_LOG_CONF", VECTOR, "[ LOG_RETENTION = 20 ]", "5.10", "How many executions of each hook are kept.",
                 keys={"LOG_RETENTION": WHOLE}),
+        Setting("DATASTORE_MAD", VECTOR, _DS, "3.4",
+                f"Datastore drivers: {_DRIVER}. One without NAME serves every DS_MAD.", keys=_KEYS, needs=_NEEDS),
+        Setting("IMAGE_MAD", VECTOR, "", "3.0", "The image driver of 3.0 and 3.2, which speaks plain words.",
+                keys=_KEYS, needs=_NEEDS, now="DATASTORE_MAD"),
+        Setting("TM_MAD_CONF", VECTOR, _TM_CONF, "4.2",
+                "What a transfer driver does: where linked (LN_TARGET) and copied (CLONE_TARGET) disks are stored, "
+                "whether hosts share its datastores. New datastores get it.",
+                keys={"NAME": TEXT, "LN_TARGET": _TARGET, "CLONE_TARGET": _TARGET, "SHARED": TRUTH}, needs=("NAME",)),
+        Setting("DS_MAD_CONF", VECTOR, _DS_CONF, "4.4",
+                "What a datastore driver wants: attributes that its datastores must have (REQUIRED_ATTRS, commas), "
+                "whether all its images are persistent.",
+                keys={"NAME": TEXT, "REQUIRED_ATTRS": TEXT, "PERSISTENT_ONLY": TRUTH}, needs=("NAME",)),
         Setting("MANAGER_TIMER", SECONDS, "", "1.0", "", "timers here run every second"),
         Setting("VM_RDIR", TEXT, "", "1.0", "", "releases after 1.1 use DATASTORE_LOCATION"),
         Setting("VM_DIR", TEXT, "", "1.2", "", "use DATASTORE_LOCATION"),
         Setting("SESSION_EXPIRATION_TIME", SECONDS, "", "3.2", "", "a verified session is remembered until it changes"),
         *(Setting(name, TEXT, "", since, "", LATER) for name, since in (
             ("IMAGE_REPOSITORY_PATH", "2.0"),
-            ("DEFAULT_IMAGE_TYPE", "2.0"), ("DEFAULT_CDROM_DEVICE_PREFIX", "4.8"),
-            ("IMAGE_MAD", "3.0"), ("DATASTORE_MAD", "3.4"), ("AUTH_MAD", "2.0"), ("IMAGE_RESTRICTED_ATTR", "3.0"),
-            ("TM_MAD_CONF", "4.2"), ("DS_MAD_CONF", "4.4"), ("VN_MAD_CONF", "5.10"), ("MARKET_MAD", "5.0"),
+            ("AUTH_MAD", "2.0"), ("VN_MAD_CONF", "5.10"), ("MARKET_MAD", "5.0"),
             ("MARKET_MAD_CONF", "5.0"), ("IPAM_MAD", "5.4"), ("VLAN_IDS", "5.0"), ("VXLAN_IDS", "5.0"),
-            ("VNC_PORTS", "5.0"), ("DATASTORE_CAPACITY_CHECK", "4.4"), ("DEFAULT_COST", "4.12"),
-            ("INHERIT_IMAGE_ATTR", "4.8"), ("INHERIT_DATASTORE_ATTR", "4.8"),
+            ("VNC_PORTS", "5.0"), ("DEFAULT_COST", "4.12"),
             ("DEFAULT_AUTH", "5.0"), ("FEDERATION", "4.6"), ("RAFT", "5.4"),
             ("VM_ENCRYPTED_ATTR", "5.12"), ("IMAGE_ENCRYPTED_ATTR", "5.12"), ("VM_SNAPSHOT_FACTOR", "6.0"),
-            ("MONITORING_INTERVAL_DATASTORE", "5.2"), ("MONITORING_INTERVAL_MARKET", "5.0"),
+            ("MONITORING_INTERVAL_MARKET", "5.0"),
         )),
         *(Setting(name, TEXT, "", since, "", "monitoring here needs no such setting") for name, since in (
             ("MONITORING_INTERVAL_DB_UPDATE", "5.12"), ("MONITORING_THREADS", "4.4"),
@@ -218,6 +247,13 @@ class Config(Values):
     def log_system(self) -> str:
         """file, syslog or std."""
         return self.vector("LOG").get("SYSTEM", "file").lower()
+
+    def driver_vectors(self, name: str) -> list[dict[str, str]]:
+        """The driver vectors of a section; those of IMAGE_MAD, which has no names, for DATASTORE_MAD."""
+        classic = self.template.vectors("IMAGE_MAD")
+        if name != "DATASTORE_MAD" or not classic or self.template.vectors(name):
+            return self.vectors(name)
+        return [{"PROTOCOL": "classic", **vector, "NAME": ""} for vector in classic]
 
     def interval(self, *names: str) -> int:
         """The seconds of the first of these settings that is given, else the default of the first."""

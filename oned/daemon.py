@@ -28,8 +28,10 @@ from oned.config import Config
 from oned.errors import StoreFailed
 from oned.hook.declared import declared
 from oned.hook.hook import TIMEOUT
+from oned.ids import Kind
 from oned.locations import Locations
 from oned.mad.hooks import HookDesk, NoFiles
+from oned.mad.images import ImageWork
 from oned.mad.monitor import Intervals, Monitor
 from oned.mad.operations import Operations
 from oned.mad.restorer import Restorer
@@ -120,11 +122,13 @@ class Daemon:
         restorer = Restorer(database, pools, operations)
         drivers = self._drivers(pools, operations)
         monitor = Monitor(operations, pools, self._intervals())
-        operations.observed, operations.forgotten = monitor.observed, monitor.forgotten
+        operations.observers |= {Kind.HOST: monitor, Kind.VM: monitor}
         operations.restore(left_open)
         services = self._services(database, pools, operations, restorer, monitor, events)
         if not len(pools.users):
             self._first_start(services)
+        elif not database.read_now(select(tables.meta).where(tables.meta.c.name == bootstrap.MADE)):
+            self._make_stores(services)
         operations.preparing = services.hooks.prepare
         return services, drivers
 
@@ -136,13 +140,14 @@ class Daemon:
 
     def _drivers(self, pools: Pools, operations: Operations) -> DriverSet:
         config, locations = self.config, self.locations
-        sections = [section(mad, vector) for mad in Mad if mad is not Mad.HM for vector in config.vectors(mad.value)]
+        found = [(mad, vector) for mad in Mad if mad is not Mad.HM for vector in config.driver_vectors(mad.value)]
+        sections = [section(mad, vector) for mad, vector in found]
         timeouts = {(item.mad, item.short_name): item.timeouts for item in sections}
         site = Site(str(locations.vms), platform.node(), functools.partial(deadlines.of, timeouts))
         source = DriverSource(pools, site, locations.etc, config["VNC_BASE_PORT"])
         drivers = DriverSet(sections, self._surroundings(), source, operations)
         source.drivers = operations.drivers = drivers
-        operations.lifecycle = Lifecycle(site, pools.ledger.refresh)
+        operations.lifecycle = Lifecycle(site, pools.followed)
         return drivers
 
     def _surroundings(self) -> Surroundings:
@@ -188,6 +193,8 @@ class Daemon:
         restorer.reloaded = reasons.load
         return Services(
             setting=self.config.__getitem__,
+            vectors=self.config.vectors,
+            datastores=self._datastores(),
             database=database,
             pools=pools,
             operations=operations,
@@ -198,6 +205,7 @@ class Daemon:
             restorer=restorer,
             reasons=reasons,
             hooks=self._hooks(database, pools, operations),
+            images=ImageWork(operations, pools),
             started=clock.now(),
             config_xml=self.config.xml(),
         )
@@ -207,7 +215,14 @@ class Daemon:
         unit = services.operations.unit()
         bootstrap.fill(services.pools, unit, admin, self._datastores())
         unit.commit()
-        log.info("First start: user %s, the groups, the default cluster and the system datastore are made", admin[0])
+        log.info("First start: user %s, the groups, the default cluster and the datastores are made", admin[0])
+
+    def _make_stores(self, services: Services) -> None:
+        """What an engine of an earlier release has not had yet."""
+        unit = services.operations.unit()
+        bootstrap.fill_stores(services.pools, unit, self._datastores())
+        services.pools.derive()
+        unit.commit()
 
     def _datastores(self) -> str:
         return str(self.config["DATASTORE_LOCATION"] or self.locations.var / "datastores")

@@ -16,6 +16,11 @@ DEFAULTS: dict[str, float] = {
     "POLL": 60,
     "MONITOR": 60,
     "TRANSFER": 4 * 3600,
+    "CP": 4 * 3600,
+    "CLONE": 4 * 3600,
+    "MKFS": 4 * 3600,
+    "RM": 600,
+    "STAT": 60,
 }
 OTHERS = 300.0
 """Attach, detach, snapshots and whatever is not listed."""

@@ -16,7 +16,7 @@ TemplateId = NewType("TemplateId", int)
 ONEADMIN = UserId(0)
 ADMIN_GROUP, USERS_GROUP = GroupId(0), GroupId(1)
 DEFAULT_CLUSTER = ClusterId(0)
-SYSTEM_DATASTORE = DatastoreId(0)
+SYSTEM_DATASTORE, DEFAULT_DATASTORE, FILES_DATASTORE = DatastoreId(0), DatastoreId(1), DatastoreId(2)
 FIRST_USER_MADE = 100
 """Clusters, groups and datastores that users make begin here; lower ids are the engine's own."""
 

@@ -91,6 +91,7 @@ class Setting:
     idle     why it does nothing here; it is then accepted with a warning
     keys     what a vector may hold; other keys are accepted with a warning
     needs    the keys that a vector must have
+    now      the setting that took its place: it is taken for that one, with a warning
     """
 
     name: str
@@ -101,6 +102,7 @@ class Setting:
     idle: str = ""
     keys: Mapping[str, Type] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    now: str = ""
 
 
 class Table:
@@ -114,7 +116,7 @@ class Table:
         """The file with every setting, its default and its meaning; what it sets is what holds without it."""
         parts = [f"# {self.title}\n# Every setting with its default. NAME = value, vectors NAME = [ A = v, B = v ].\n"]
         for setting in self.settings.values():
-            if setting.idle:
+            if setting.idle or setting.now:
                 continue
             parts.append(f"\n# {setting.sentence}\n# {setting.type.word}; since {setting.since}\n")
             parts += [f"{line}\n" for line in _assignments(setting)]
@@ -208,6 +210,8 @@ class Values:
             raise ConfigError(f"{place}: there is no setting {name}. oned --print-config shows what there is")
         if setting.idle:
             self.warnings.append(f"{place}: {name} does nothing here: {setting.idle}")
+        if setting.now:
+            self.warnings.append(f"{place}: {name} is taken for {setting.now}, its name today")
         if isinstance(value, dict) != (setting.type is VECTOR) and not setting.idle:
             given = "a vector" if isinstance(value, dict) else "a single value"
             raise ConfigError(f"{place}: {name} is {given}; it should be {setting.type.word}")

@@ -14,6 +14,8 @@ ARGUMENTS = {
     "CONTEXT": ("files", "destination"),
     "MV": ("source", "destination"),
     "MVDS": ("source", "destination"),
+    "CPDS": ("source", "destination"),
+    "RESIZE": ("destination", "size"),
     "DELETE": ("destination",),
 }
 """What stands between command (or type) and VM id. Only CONTEXT's files are any number of words."""
@@ -84,10 +86,12 @@ def _has_datastores(words: Sequence[str]) -> bool:
 
 
 def _named(command: str, words: list[str], text: str) -> dict[str, object]:
-    """The words by name. CLONE and LN of the classic form may have the size behind them."""
+    """The words by name. CLONE and LN of the classic form may have the size behind them, CPDS a snapshot's number."""
     names = ARGUMENTS[command]
     if command == "CONTEXT" and len(words) >= 2:
         return {"files": tuple(words[:-1]), "destination": words[-1]}
+    if command == "CPDS" and len(words) == len(names) + 1:
+        words = words[:-1]
     if command in ("CLONE", "LN") and len(words) == len(names) + 1:
         names = (*names, "size")
     if len(words) != len(names) or command == "CONTEXT":

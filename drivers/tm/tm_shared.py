@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from oned.drivers.lib import contextdisk, files, script
+from oned.drivers.lib import blank, contextdisk, files, script
+from oned.drivers.lib.blank import QUICK, SLOW
 from oned.drivers.lib.driver import Driver
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, path_of
@@ -20,19 +21,6 @@ from oned.drivers.lib.task import ActionFailed, Task
 
 TYPES = ("", "shared", "qcow2")
 """Types of datastores that are served; the classic form has none."""
-QUICK, SLOW = 60.0, 3600.0
-"""Seconds that a command may take: one that only writes a little, one that writes whole images."""
-
-MKFS_OPTIONS = {
-    "ext2": ["-q", "-F"],
-    "ext3": ["-q", "-F"],
-    "ext4": ["-q", "-F"],
-    "xfs": ["-q", "-f"],
-    "btrfs": ["-q", "-f"],
-    "ntfs": ["-Q", "-F"],
-    "vfat": [],
-}
-"""File systems that are made, and what makes their mkfs take a plain file without a question."""
 
 driver = Driver("tm_shared", TM, threads=15)
 driver.options.add_argument("--overlay", action="store_true")
@@ -106,27 +94,22 @@ def ln(line: Line, vm: int, task: Task) -> None:
 def make_swap(line: Line, vm: int, task: Task) -> None:
     """An empty swap area of so many MB."""
     with files.made_whole(path_of(line.destination)) as part:
-        _empty_file(part, line)
+        blank.make(part, _mebibytes(line), "raw", task)
         task.run(["mkswap", str(part)], QUICK)
 
 
 def make_image(line: Line, vm: int, task: Task) -> None:
     """An empty image of so many MB: raw, qcow2, or with a file system."""
-    if line.format not in ("raw", "qcow2", *MKFS_OPTIONS):
-        raise ActionFailed(f"MKIMAGE: {line.format} is none of raw, qcow2, {', '.join(MKFS_OPTIONS)}")
+    if line.format not in blank.FORMATS:
+        raise ActionFailed(f"MKIMAGE: {line.format} is none of {', '.join(blank.FORMATS)}")
     with files.made_whole(path_of(line.destination)) as part:
-        _empty_file(part, line)
-        if line.format == "qcow2":
-            task.run(["qemu-img", "create", "-q", "-f", "qcow2", str(part), f"{line.size}M"], QUICK)
-        elif line.format != "raw":
-            task.run([f"mkfs.{line.format}", *MKFS_OPTIONS[line.format], str(part)], SLOW)
+        blank.make(part, _mebibytes(line), line.format, task)
 
 
-def _empty_file(path: Path, line: Line) -> None:
+def _mebibytes(line: Line) -> int:
     if not line.size.isdigit() or int(line.size) == 0:
         raise ActionFailed(f"{line.command}: the size is not a number of MB: {line.size}")
-    with path.open("wb") as file:
-        os.ftruncate(file.fileno(), int(line.size) << 20)
+    return int(line.size)
 
 
 def context(line: Line, vm: int, task: Task) -> None:

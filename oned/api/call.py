@@ -1,7 +1,7 @@
 """One call: who makes it, and what its handler works with."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from oned.document.permissions import ADMIN, MANAGE, USE, Permissions, default_o
 from oned.errors import ActionError, BadArgument, InternalError, NoRoom, NotAuthorized
 from oned.ids import DEFAULT_CLUSTER, Kind
 from oned.mad.hooks import HookDesk
+from oned.mad.images import ImageWork
 from oned.mad.monitor import Monitor
 from oned.mad.operations import Operations
 from oned.mad.recovery import recover
@@ -44,10 +45,13 @@ STARTS = ("deploy", "resume", "boot")
 class Services:
     """What the engine is made of, wired together by the daemon.
 
-    setting  a value of oned.conf by name
+    setting, vectors  a value of oned.conf by name; the vectors of one
+    datastores        directory of the datastores on the hosts
     """
 
     setting: Callable[[str], Any]
+    vectors: Callable[[str], Sequence[Mapping[str, str]]]
+    datastores: str
     database: Database
     pools: Pools
     operations: Operations
@@ -58,6 +62,7 @@ class Services:
     restorer: Restorer
     reasons: Reasons
     hooks: HookDesk
+    images: ImageWork
     started: float = 0.0
     config_xml: str = ""
 

@@ -5,6 +5,7 @@ refuses before anything is changed.
 """
 
 from oned import clock
+from oned.api import disks
 from oned.api.call import Call
 from oned.api.variables import fill_variables
 from oned.api.vnet_leases import find_leases, take_leases
@@ -16,6 +17,7 @@ from oned.vm import allocate as rules
 from oned.vm import requirements
 from oned.vm.context import check_context, check_safe
 from oned.vm.states import HOLD, PENDING
+from oned.vm.targets import Prefixes
 from oned.vm.vm import VM
 
 DEFAULT_PREFIX = "one"
@@ -33,6 +35,7 @@ def make_vm(call: Call, template: Template, *, hold: bool = False, prefix: str =
     take_leases(call, vm, vm.template.vectors("NIC"))
     vm.stime = clock.stamp()
     call.pools.vms.add(call.unit, vm)
+    call.pools.uses.refresh(vm)
     call.created(vm, str(vm.state))
     return vm
 
@@ -46,9 +49,13 @@ def found_vm(call: Call, template: Template, *, hold: bool = False, prefix: str 
     name = check_name(template.get("NAME")) if template.get("NAME") else ""
     number = call.pools.vms.last_id + 1
     vm = VM(number, name or numbered(prefix, number), (user.id, user.gid), call.octal)
-    rules.fill(vm, template.copy(), setting("DEFAULT_DEVICE_PREFIX"))
+    given = template.copy()
+    images = disks.find(call, given)
+    disks.fill(call, given, images)
+    prefixes = Prefixes(setting("DEFAULT_DEVICE_PREFIX"), setting("DEFAULT_CDROM_DEVICE_PREFIX"))
+    rules.fill(vm, given, prefixes, disks.systems(images))
     sources = find_leases(call, vm.template, vm.template.vectors("NIC"))
-    requirements.set_automatic(vm.template, sources)
+    requirements.set_automatic(vm.template, [*sources, *disks.places(call, images)])
     vm.state = HOLD if hold or template.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
     call.charge(holders(vm.uid, vm.gid), of_vm(vm))
     fill_variables(call.pools, vm)

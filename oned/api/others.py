@@ -1,22 +1,8 @@
-"""Datastores and the zone: what every engine has from the start, to be read."""
+"""The zone: what every engine has from the start, to be read."""
 
-from oned.api.call import Call, Document, Pieces
-from oned.api.listing import whole
-from oned.api.registry import USE, method
-from oned.datastore.datastore import Datastore
+from oned.api.call import Call, Document
+from oned.api.registry import method
 from oned.document.element import tag, wrap
-
-
-@method("one.datastore.info", reads=True, datastore=USE)
-def datastore_info(call: Call, datastore: Datastore, decrypt: bool = False) -> Pieces:
-    """The document of a datastore. Errors: NO_EXISTS, AUTHORIZATION. Since: 3.4."""
-    return Pieces([datastore.body(call.pools.view)])
-
-
-@method("one.datastorepool.info", reads=True)
-async def datastorepool_info(call: Call) -> Pieces:
-    """The datastores that the caller may use. Since: 3.4."""
-    return await whole(call, call.pools.datastores)
 
 
 @method("one.zone.raftstatus", reads=True)

@@ -43,8 +43,10 @@ def _datastore(call: Call, host: Host, number: int) -> Datastore:
         chosen = call.pools.datastores.get(number)
         if chosen.type != SYSTEM:
             raise ActionError(detail=f"Datastore [{number}] is no system datastore. onedatastore list shows the types")
+        if chosen.state != 0:
+            raise ActionError(detail=f"Datastore [{number}] is disabled. Enable it first: onedatastore enable {number}")
         return chosen
     for candidate in call.pools.datastores:
-        if candidate.type == SYSTEM and host.cluster in candidate.clusters:
+        if candidate.type == SYSTEM and candidate.state == 0 and host.cluster in candidate.clusters:
             return candidate
     raise NoExists(kind=Kind.DATASTORE.value, id=number)

@@ -1,1 +1,1 @@
-"""Datastores: for now the system datastore, number 0, where VMs have their directories."""
+"""Datastores: places for images, for files and for the directories of VMs."""

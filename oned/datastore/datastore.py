@@ -1,4 +1,4 @@
-"""The datastore and its document (OpenNebula 6.10)."""
+"""The datastore and its document (OpenNebula 6.10). Which images it holds is derived."""
 
 from oned.document.element import Element, ids, plain
 from oned.document.object import Owned, owner_elements
@@ -7,7 +7,9 @@ from oned.ids import Kind
 from oned.template.render import xml as template_xml
 from oned.template.template import Template
 
-SYSTEM = 1
+IMAGE, SYSTEM, FILE = 0, 1, 2
+NO_DRIVER = "-"
+"""DS_MAD of a system datastore."""
 
 ELEMENTS = (
     *owner_elements(),
@@ -15,7 +17,7 @@ ELEMENTS = (
     plain("TM_MAD", "tm_mad", "transfer driver"),
     plain("BASE_PATH", "base_path", "directory on the hosts"),
     plain("TYPE", "type", "0 image, 1 system, 2 file"),
-    plain("DISK_TYPE", "disk_type", "0 file"),
+    plain("DISK_TYPE", "disk_type", "0 file, 2 block device"),
     plain("STATE", "state", "0 ready, 1 disabled"),
     Element("CLUSTERS", "its clusters", xml=lambda datastore, _: ids("CLUSTERS", datastore.clusters)),
     Element(
@@ -29,20 +31,28 @@ ELEMENTS = (
     plain("TOTAL_MB", "total_mb", "size, MiB"),
     plain("FREE_MB", "free_mb", "free, MiB"),
     plain("USED_MB", "used_mb", "used, MiB"),
-    Element("IMAGES", "its images", xml=lambda *_: ids("IMAGES", ())),
+    Element("IMAGES", "its images", xml=lambda datastore, _: ids("IMAGES", datastore.images)),
     Element("TEMPLATE", "attributes", xml=lambda datastore, _: template_xml(datastore.template)),
 )  # fmt: skip
 
 
 class Datastore(Owned):
-    """A place for disks."""
+    """A place for disks.
+
+    total_mb, free_mb, used_mb  as its driver said last; total_mb is 0 before it has
+    images                      ids of its images, derived
+    monitored, asking           when the monitor asked last (0 never), and whether there is no answer yet
+    """
 
     kind = Kind.DATASTORE
     ROOT = "DATASTORE"
     ELEMENTS = ELEMENTS
-    STORED = ("name", "uid", "gid", "octal", "ds_mad", "tm_mad", "base_path", "type", "state", "clusters")
+    STORED = (
+        "name", "uid", "gid", "octal", "ds_mad", "tm_mad", "base_path", "type", "disk_type", "state", "clusters",
+        "total_mb", "free_mb", "used_mb",
+    )  # fmt: skip
 
-    ds_mad: str = "-"
+    ds_mad: str = NO_DRIVER
     type: int = SYSTEM
     disk_type: int = 0
     state: int = 0
@@ -56,6 +66,11 @@ class Datastore(Owned):
         self.permissions = Permissions(0o644)
         self.clusters: list[int] = [0]
         self.template = Template()
+        self.settle()
+
+    def settle(self) -> None:
+        self.images: set[int] = set()
+        self.monitored, self.asking = 0.0, False
 
     @property
     def in_clusters(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from oned.datastore.datastore import Datastore
 from oned.docs.markdown import code, heading, joined, table
 from oned.document.object import PoolObject
 from oned.host.host import Host
+from oned.image.image import Image
 from oned.pool.acl import Rule
 from oned.user.group import Group
 from oned.user.user import User
@@ -20,7 +21,7 @@ Elements come in the order of the released schemas of OpenNebula 6.10. Elements 
 releases, added where they do not collide; `STRICT_SCHEMA = YES` in [oned.conf](settings.md) leaves them out. A pool is
 a root such as `VM_POOL` around such documents.
 """
-CLASSES: tuple[type[PoolObject], ...] = (VM, VMTemplate, Host, Network, User, Group, Cluster, Datastore, Rule)
+CLASSES: tuple[type[PoolObject], ...] = (VM, VMTemplate, Image, Host, Network, User, Group, Cluster, Datastore, Rule)
 """Objects with a document of their own."""
 
 

@@ -22,6 +22,7 @@ class View:
     user_name: Callable[[int], str]
     group_name: Callable[[int], str]
     cluster_name: Callable[[int], str]
+    datastore_name: Callable[[int], str]
     quotas: Callable[[Kind, int], str]
     strict: bool = False
     classic_failed: bool = False

@@ -3,7 +3,7 @@
 from pathlib import PurePath
 
 from oned.command import Mad
-from oned.mad import hm, im, tm, vmm
+from oned.mad import ds, hm, im, tm, vmm
 from oned.mad.contract import Writer
 from oned.mad.line import Greeting
 from oned.mad.section import DriverSection, SectionError
@@ -12,9 +12,16 @@ DIALECTS: dict[Mad, dict[str, Writer]] = {
     Mad.VMM: vmm.DIALECTS,
     Mad.TM: tm.DIALECTS,
     Mad.IM: im.DIALECTS,
+    Mad.DS: ds.DIALECTS,
     Mad.HM: hm.DIALECTS,
 }
-_DEFAULT = {Mad.VMM: vmm.DEFAULT, Mad.TM: tm.DEFAULT, Mad.IM: im.DEFAULT, Mad.HM: hm.DEFAULT}
+_DEFAULT = {
+    Mad.VMM: vmm.DEFAULT,
+    Mad.TM: tm.DEFAULT,
+    Mad.IM: im.DEFAULT,
+    Mad.DS: ds.DEFAULT,
+    Mad.HM: hm.DEFAULT,
+}
 
 
 def check(section: DriverSection) -> None:

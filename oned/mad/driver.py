@@ -19,6 +19,8 @@ from oned.mad.turns import Turns, key
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between a death and the next start: doubled at each, back to the first after a life of the longest."""
+LONG = ("TRANSFER", "CP", "CLONE", "MKFS")
+"""Verbs that may take as long as they tell of their progress: each log line pushes their deadline on."""
 
 
 class Driver:
@@ -153,9 +155,9 @@ class Driver:
         if message.oid is None:
             self._log.info("%s: %s", self.section.label, message.text)
             return
-        transfer = self._turns.opened("TRANSFER", message.oid)
-        if transfer:
-            self._arm(transfer)
+        for verb in LONG:
+            if at_work := self._turns.opened(verb, message.oid):
+                self._arm(at_work)
         self._tell(partial(self._listener.logged, self.section.mad, message.oid, message.severity, message.text))
         if message.cancelled is not None:
             self._turns.forgive(message.cancelled)
@@ -271,10 +273,10 @@ class Driver:
         if not self._turns.has_open(command.oid):
             self._cancel(command.oid)
         seconds = f"{self._limit(intent):g} s"
-        self._report(intent, False, f"{command.verb} on host {command.host} did not answer within {seconds}")
+        self._report(intent, False, f"{command.verb} on {command.place} did not answer within {seconds}")
         self._give()
 
     def _never_sent(self, intent: Intent, reason: str) -> None:
         command = intent.command
         self._turns.withdraw(intent)
-        self._report(intent, False, f"{command.verb} on host {command.host} was not sent: {reason}")
+        self._report(intent, False, f"{command.verb} on {command.place} was not sent: {reason}")

@@ -7,6 +7,7 @@ here: oned.mad.driver drops them.
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from oned import clock
 from oned.command import Command, Intent, Mad
@@ -29,13 +30,29 @@ BOOTS = ("DEPLOY", "RESTORE")
 """Verbs after which a domain runs: whether a lost one was done, POLL tells."""
 ENDS = ("CANCEL",)
 """Verbs that may always be sent again: ending what has ended harms nobody."""
+SPEAKS_OF = {Mad.IM: "Host", Mad.DS: "Image"}
+"""Drivers whose log lines are about something else than VMs."""
+
+
+Outcome = Callable[[Unit, Intent, bool, str], None]
+"""What an answer does to its object: in the unit that closes the intent."""
+
+
+class Observer(Protocol):
+    """Who hears the answers to questions about objects of a kind."""
+
+    def observed(self, intent: Intent, success: bool, info: str) -> None:
+        """The answer, or that there was none in time."""
+
+    def forgotten(self, intent: Intent) -> None:
+        """The question will have no answer."""
 
 
 class Operations:
     """The desk of the units and the listener of the drivers.
 
-    observed   what hears the answers of POLL and MONITOR
-    forgotten  what hears that one of them will have no answer
+    outcomes   what the answers do, by the kind of the object
+    observers  who hears the answers of POLL and MONITOR, by the kind of the object
     preparing  what is called with each unit that has news, before its rows are taken (the hooks)
     """
 
@@ -45,11 +62,12 @@ class Operations:
         self._open: dict[int, Intent] = {}
         self._by_object: dict[tuple[Kind, int], dict[int, Intent]] = {}
         self._boots: dict[int, Intent] = {}
+        self._asked: dict[int, asyncio.Future[tuple[bool, str]]] = {}
         self._unheard: list[tuple[Intent, bool, str]] = []
         self.lifecycle: Lifecycle
         self.drivers: DriverSet
-        self.observed: Callable[[Intent, bool, str], None] = lambda *_: None
-        self.forgotten: Callable[[Intent], None] = lambda _: None
+        self.outcomes: dict[Kind, Outcome] = {Kind.VM: self._advance}
+        self.observers: dict[Kind, Observer] = {}
         self.preparing: Callable[[Unit], None] = lambda _: None
 
     # --- the desk ---
@@ -102,6 +120,14 @@ class Operations:
         """Ask a driver something that changes nothing."""
         self.send(self._intent(command))
 
+    async def ask(self, command: Command) -> tuple[bool, str]:
+        """The answer to a question: whether it succeeded, and its information. Nothing is kept of it."""
+        intent = self._intent(command)
+        answer: asyncio.Future[tuple[bool, str]] = asyncio.get_running_loop().create_future()
+        self._asked[intent.id] = answer
+        self.send(intent)
+        return await answer
+
     def ask_about(self, boot: Intent, question: Command) -> None:
         """Let the answer to a POLL be the answer to a boot that may have been done."""
         intent = self._intent(question)
@@ -151,9 +177,8 @@ class Operations:
     def _close(self, intent: Intent, success: bool, info: str) -> None:
         unit = self.unit()
         unit.close(intent)
-        vm = self._pools.vms.peek(intent.command.oid)
-        if vm is not None:
-            self._advance(unit, vm, intent, success, info)
+        if intent.command.kind in self.outcomes:
+            self.outcomes[intent.command.kind](unit, intent, success, info)
 
         def committed(done: "asyncio.Future[None]") -> None:
             if done.exception() is not None:
@@ -162,13 +187,16 @@ class Operations:
         unit.commit().add_done_callback(committed)
 
     def _hear_later(self, intent: Intent, success: bool, info: str) -> None:
-        log.warning("The answer to %s of VM %d waits until changes can be stored", *_words(intent))
+        log.warning("The answer to %s of %s %d waits until changes can be stored", *_words(intent))
         self._unheard.append((intent, success, info))
 
     def _observed(self, intent: Intent, success: bool, info: str) -> None:
-        boot = self._boots.pop(intent.id, None)
-        if boot is None:
-            self.observed(intent, success, info)
+        boot, asked = self._boots.pop(intent.id, None), self._asked.pop(intent.id, None)
+        if asked is not None:
+            if not asked.done():
+                asked.set_result((success, info))
+        elif boot is None:
+            self.observers[intent.command.kind].observed(intent, success, info)
         elif success and vmm.poll(info).state in "ap":
             self.answered(boot, True, "")
         else:
@@ -176,12 +204,16 @@ class Operations:
 
     def _unanswered(self, intent: Intent) -> None:
         """A question died with its driver: it says nothing about the object, and is asked again by the monitor."""
-        if intent.id in self._boots:
+        if intent.id in self._boots or intent.id in self._asked:
             self._observed(intent, False, "the driver died")
         else:
-            self.forgotten(intent)
+            self.observers[intent.command.kind].forgotten(intent)
 
-    def _advance(self, unit: Unit, vm: VM, intent: Intent, success: bool, info: str) -> None:
+    def _advance(self, unit: Unit, intent: Intent, success: bool, info: str) -> None:
+        """What the answer does to a VM: the event of its life cycle."""
+        vm = self._pools.vms.peek(intent.command.oid)
+        if vm is None:
+            return
         event = f"{intent.command.verb.lower()} {'done' if success else 'failed'}"
         if not success:
             heard = logging.getLogger(f"{__name__}.{intent.command.mad.name}")
@@ -189,7 +221,7 @@ class Operations:
         if find(vm, event) is not None:
             self.fire(unit, vm, event, Cause(info=info))
         elif vm.state in WAITS_FOR_DRIVER:
-            log.error("%s of VM %d ended in state %s, which does not wait for it", *_words(intent), vm.state)
+            log.error("%s of %s %d ended in state %s, which does not wait for it", *_words(intent), vm.state)
 
     def fire(self, unit: Unit, vm: VM, event: str, cause: Cause) -> None:
         """Fire the life cycle; a VM that is DONE gives back what it holds, and leaves the memory after the commit."""
@@ -199,11 +231,11 @@ class Operations:
             retire(self._pools, unit, vm)
 
     def logged(self, mad: Mad, oid: int, severity: str, text: str) -> None:
-        """A driver's LOG line goes to the VM's log, or for a host to the daemon's."""
+        """A driver's LOG line goes to the VM's log, or for hosts and images to the daemon's."""
         level = {"E": logging.ERROR, "D": logging.DEBUG}.get(severity, logging.INFO)
         heard = logging.getLogger(f"{__name__}.{mad.name}")
-        if mad is Mad.IM:
-            heard.log(level, "Host %d: %s", oid, text)
+        if mad in SPEAKS_OF:
+            heard.log(level, "%s %d: %s", SPEAKS_OF[mad], oid, text)
         else:
             heard.log(level, "%s", text, extra={"vm": oid})
 
@@ -221,10 +253,10 @@ class Operations:
         What may be repeated is sent again, a boot of a known domain is asked about; anything else has failed, and
         `why` is the reason.
         """
-        vm = self._pools.vms.peek(intent.command.oid)
+        vm = self._pools.vms.peek(intent.command.oid) if intent.command.kind is Kind.VM else None
         driver = self.drivers.find(intent.command.mad, intent.command.driver)
         if driver is not None and may_repeat(driver, intent):
-            log.info("%s of VM %d is sent again: its answer was lost", *_words(intent))
+            log.info("%s of %s %d is sent again: its answer was lost", *_words(intent))
             driver.send(intent)
         elif driver is not None and vm is not None and vm.deploy_id and intent.command.verb in BOOTS:
             log.info("VM %d is asked about: the answer to %s was lost", intent.command.oid, intent.command.verb)
@@ -238,5 +270,5 @@ def may_repeat(driver: Driver, intent: Intent) -> bool:
     return intent.command.mad is Mad.TM or intent.command.verb in driver.repeats or intent.command.verb in ENDS
 
 
-def _words(intent: Intent) -> tuple[str, int]:
-    return intent.command.verb, intent.command.oid
+def _words(intent: Intent) -> tuple[str, str, int]:
+    return intent.command.verb, intent.command.kind.name, intent.command.oid

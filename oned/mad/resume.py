@@ -51,7 +51,9 @@ def _taken_up(operations: Operations, intent: Intent, waited: float) -> bool:
     try:
         operations.take_up(intent, LOST)
     except Exception:
-        log.exception("%s of VM %d could not be taken up", intent.command.verb, intent.command.oid)
+        log.exception(
+            "%s of %s %d could not be taken up", intent.command.verb, intent.command.kind.name, intent.command.oid
+        )
     return True
 
 

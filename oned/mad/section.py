@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from oned.command import Mad
 
-PREFIX = {Mad.IM: "im_", Mad.VMM: "vmm_", Mad.TM: "tm_", Mad.HM: ""}
+PREFIX = {Mad.IM: "im_", Mad.VMM: "vmm_", Mad.TM: "tm_", Mad.DS: "ds_", Mad.HM: ""}
 """Classic names carry the kind of the driver: vmm_kvm is kvm."""
 
 PER_HOST, THREADS = 4, 15

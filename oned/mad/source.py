@@ -34,7 +34,8 @@ class DriverSource:
     def document(self, kind: Kind, oid: int) -> str:
         if kind is Kind.VM:
             return full_document(self._pools.vms.get(oid), self._pools.view)
-        return self._pools.hosts.get(oid).document(self._pools.view)
+        document: str = self._pools.of(kind).get(oid).document(self._pools.view)
+        return document
 
     def files(self, command: Command) -> dict[str, str]:
         local = command.arguments.get("local_file")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from oned import bootstrap
 from oned.ids import Kind
-from oned.onedb import leases
+from oned.onedb import images, leases
 from oned.onedb.snapshot import Snapshot
 from oned.vm.states import ACTIVE_STATES, CLONING, DONE, HOLDS_ROOM, WAITS_FOR_DRIVER
 
@@ -139,6 +139,9 @@ PROBLEMS: tuple[Check, ...] = (
     places_exist,
     ids_are_not_used_twice,
     leases_are_sound,
+    images.disks_have_their_images,
+    images.images_are_at_their_places,
+    images.waiting_images_have_an_intent,
 )
 NOTES: tuple[Check, ...] = (hosts_are_not_overcommitted, owners_exist)
 

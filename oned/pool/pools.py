@@ -11,12 +11,14 @@ from oned.datastore.datastore import Datastore
 from oned.document.object import Owned, PoolObject, View
 from oned.host.host import Host
 from oned.ids import Kind
+from oned.image.image import Image
 from oned.pool.acl import Rule, forget
 from oned.pool.charges import Charges, Counts
 from oned.pool.leases import LeaseBook
 from oned.pool.ledger import Ledger
 from oned.pool.pool import Names, Pool
 from oned.pool.turns import AT_ONCE
+from oned.pool.uses import Uses
 from oned.quota.limits import Limits
 from oned.quota.usage import of_network, of_vm
 from oned.store import tables
@@ -59,18 +61,21 @@ class Pools:
     """
 
     def __init__(self, *, strict: bool = False, classic_failed: bool = False) -> None:
-        self.view = View(self._user_name, self._group_name, self._cluster_name, self._quotas, strict, classic_failed)
+        names = (self._user_name, self._group_name, self._cluster_name, self._datastore_name)
+        self.view = View(*names, self._quotas, strict, classic_failed)
         self.vms: Pool[VM] = Pool(Kind.VM, "VM_POOL", self.view, Names.FREE)
         self.hosts: Pool[Host] = Pool(Kind.HOST, "HOST_POOL", self.view)
         self.users: Pool[User] = Pool(Kind.USER, "USER_POOL", self.view)
         self.groups: Pool[Group] = Pool(Kind.GROUP, "GROUP_POOL", self.view)
         self.clusters: Pool[Cluster] = Pool(Kind.CLUSTER, "CLUSTER_POOL", self.view)
         self.datastores: Pool[Datastore] = Pool(Kind.DATASTORE, "DATASTORE_POOL", self.view)
+        self.images: Pool[Image] = Pool(Kind.IMAGE, "IMAGE_POOL", self.view, Names.OWNER)
         self.templates: Pool[VMTemplate] = Pool(Kind.TEMPLATE, "VMTEMPLATE_POOL", self.view, Names.OWNER)
         self.networks: Pool[Network] = Pool(Kind.NET, "VNET_POOL", self.view, Names.OWNER)
         self.rules: Pool[Rule] = Pool(Kind.ACL, "ACL_POOL", self.view, Names.FREE)
         self.ledger = Ledger(self.hosts)
         self.leases = LeaseBook(self.networks)
+        self.uses = Uses(self.images, self.datastores)
         self.classes: tuple[tuple[Pool[Any], Table, type[PoolObject]], ...] = (
             (self.users, tables.user_pool, User),
             (self.groups, tables.group_pool, Group),
@@ -80,6 +85,7 @@ class Pools:
             (self.templates, tables.template_pool, VMTemplate),
             (self.networks, tables.network_pool, Network),
             (self.rules, tables.acl, Rule),
+            (self.images, tables.image_pool, Image),
             (self.vms, tables.vm_pool, VM),
         )
         counts: Counts = {Kind.VM: of_vm, Kind.NET: of_network}
@@ -116,12 +122,18 @@ class Pools:
             group.users = {user.id for user in self.users if group.id in user.groups}
         self._fill_clusters()
         self.ledger.rebuild(self.vms)
+        self.uses.rebuild(self.vms)
         for pool, _, _ in self.classes:
             pool.stale()
 
     def release(self, unit: Unit, vm: VM) -> None:
         """Give back what a VM holds that has ended."""
         self.leases.give_back_all(unit, Holder(Kind.VM.name, vm.id))
+
+    def followed(self, vm: VM) -> None:
+        """Bring hosts and images up to date with a VM that has changed."""
+        self.ledger.refresh(vm)
+        self.uses.refresh(vm)
 
     def owned_by(self, uid: int) -> list[tuple[Kind, int]]:
         """How many objects of each kind a user owns; kinds of which he owns none are left out."""
@@ -205,6 +217,10 @@ class Pools:
     def _cluster_name(self, cid: int) -> str:
         cluster = self.clusters.peek(cid)
         return cluster.name if cluster else ""
+
+    def _datastore_name(self, oid: int) -> str:
+        datastore = self.datastores.peek(oid)
+        return datastore.name if datastore else ""
 
 
 def restored(kind: type[T], row: Any) -> T:

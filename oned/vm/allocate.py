@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from oned.errors import InternalError, NotAuthorized
 from oned.template.template import Template, Value
+from oned.vm.targets import Prefixes, assign
 from oned.vm.vm import VM
 
 ENGINE = frozenset(
@@ -65,7 +66,7 @@ WORDS: Mapping[str, tuple[re.Pattern[str], str]] = {
 FILLED_BY: Mapping[str, tuple[str, ...]] = {"NIC": ("NIC_DEFAULT", "NIC_ALIAS")}
 """Vectors whose keys become those of others: what is restricted there is restricted here."""
 NOTHING = Template()
-CONTEXT_LETTER, FIRST_LETTERS = "b", "acdefghijklmnopqrstuvwxyz"
+NO_SYSTEMS: set[int] = set()
 
 
 def check_restricted(
@@ -109,8 +110,11 @@ def _positive(text: str, number: type[int] | type[float]) -> bool:
     return 0 < value < 2**31
 
 
-def fill(vm: VM, given: Template, device_prefix: str) -> None:
-    """Put the attributes into the VM's two templates and add what the engine knows."""
+def fill(vm: VM, given: Template, prefixes: Prefixes, systems: set[int] = NO_SYSTEMS) -> None:
+    """Put the attributes into the VM's two templates and add what the engine knows.
+
+    systems  the places of disks that are made of OS images
+    """
     for name, value in given:
         modern = CLASSIC_NAMES.get(name)
         if modern is not None and modern in given:
@@ -124,8 +128,9 @@ def fill(vm: VM, given: Template, device_prefix: str) -> None:
     _number(template, "NIC", "NIC_ID")
     for number, nic in enumerate(template.vectors("NIC")):
         nic.setdefault("NAME", f"NIC{number}")
-    _place_disks(template, device_prefix)
+    _place_disks(template, prefixes, systems)
     vm.settle_capacity()
+    vm.settle_images()
 
 
 def _number(template: Template, name: str, key: str) -> None:
@@ -133,29 +138,12 @@ def _number(template: Template, name: str, key: str) -> None:
         vector[key] = str(number)
 
 
-def _place_disks(template: Template, prefix: str) -> None:
-    """Give each disk a device name: its own, else its prefix and the first free letter; b is the context disk's."""
+def _place_disks(template: Template, prefixes: Prefixes, systems: set[int]) -> None:
+    """Give each disk a device name; the context disk has the number behind the last one."""
     disks, context = template.vectors("DISK"), template.vector("CONTEXT")
     if context:
         context["DISK_ID"] = str(len(disks))
-        context.setdefault("TARGET", prefix + CONTEXT_LETTER)
-    taken = [target for target in (vector.get("TARGET") for vector in [*disks, context]) if target]
-    twice = next((target for target in taken if taken.count(target) > 1), None)
-    if twice:
-        raise InternalError(detail=f"Two disks have defined the same target {twice}")
-    for disk in disks:
-        if not disk.get("TARGET"):
-            disk["TARGET"] = _free_target(disk.get("DEV_PREFIX", prefix), taken)
-            taken.append(disk["TARGET"])
-
-
-def _free_target(prefix: str, taken: list[str]) -> str:
-    for letter in FIRST_LETTERS:
-        if prefix + letter not in taken:
-            return prefix + letter
-    raise InternalError(
-        detail=f"No device name is left with the prefix {prefix}. Use fewer disks or another DEV_PREFIX"
-    )
+    assign(disks, context, prefixes, systems)
 
 
 def check_disks(template: Template) -> None:
@@ -164,14 +152,15 @@ def check_disks(template: Template) -> None:
         _check_words(f"DISK {number}", disk)
         kind = disk.get("TYPE", "").upper()
         if "IMAGE" in disk or "IMAGE_ID" in disk:
-            raise InternalError(detail=f"DISK {number}: there are no images here yet. Give SOURCE, the path of a file")
+            continue
         if kind in ("SWAP", "FS"):
             wanted = ("SIZE",) if kind == "SWAP" else ("SIZE", "FORMAT")
             missing = [name for name in wanted if not disk.get(name)]
             if missing:
                 raise InternalError(detail=f"DISK {number}: a {kind.lower()} disk needs {' and '.join(missing)}")
         elif not disk.get("SOURCE"):
-            raise InternalError(detail=f"DISK {number}: SOURCE is missing: the path of the file to copy or link")
+            detail = f"DISK {number}: IMAGE or SOURCE is missing: a registered image, or a file to copy or link"
+            raise InternalError(detail=detail)
     for name in ("CONTEXT", "GRAPHICS"):
         _check_words(name, template.vector(name))
 

@@ -88,13 +88,26 @@ class Script:
         yield self._line("MV", self._place(self._record), self._front(str(self._vm.id)))
 
     def epilog(self) -> Iterator[str]:
-        for number, disk in enumerate(self._vm.template.vectors("DISK")):
-            if disk.get("SAVE", "").upper() == "YES":
-                yield self._line("MV", self._there(f"disk.{number}"), self._front(f"disk.{number}"))
+        yield from self._keep(self._place(self._record))
         yield self._line("DELETE", self._place(self._record))
 
     def epilog_local(self) -> Iterator[str]:
+        """The end of a VM whose files are on the front-end."""
+        away = self._front(str(self._vm.id))
+        yield from self._keep(away)
+        yield self._line("DELETE", away)
+
+    def delete_local(self) -> Iterator[str]:
         yield self._line("DELETE", self._front(str(self._vm.id)))
+
+    def saveas(self) -> Iterator[str]:
+        """The disk that is to become an image is copied; the VM keeps it."""
+        place = self._front(str(self._vm.id)) if self._vm.record.left else self._place(self._record)
+        for number, disk in enumerate(self._vm.template.vectors("DISK")):
+            if disk.get("HOTPLUG_SAVE_AS"):
+                target = disk["HOTPLUG_SAVE_AS_SOURCE"]
+                snapshot = [] if self._classic else ["-1"]
+                yield self._of(disk, "CPDS", f"{place}/disk.{number}", target, *snapshot)
 
     def delete(self) -> Iterator[str]:
         """Everywhere where files may be: that depends on what the VM was in when its removal began."""
@@ -102,7 +115,25 @@ class Script:
         if self._vm.previous in MOVING:
             yield self._line("DELETE", self._place(self._vm.previous_record))
         elif self._vm.previous in CARRIED:
-            yield from self.epilog_local()
+            yield from self.delete_local()
+
+    def _keep(self, place: str) -> Iterator[str]:
+        """The disks that outlive the VM: to a new image, to their own persistent one, or to the front-end."""
+        for number, disk in enumerate(self._vm.template.vectors("DISK")):
+            if disk.get("SAVE", "").upper() != "YES":
+                continue
+            source = f"{place}/disk.{number}"
+            image = disk.get("SAVE_AS_SOURCE") or (disk.get("SOURCE", "") if "IMAGE_ID" in disk else "")
+            if not image:
+                yield self._line("MV", source, self._front(f"disk.{number}"))
+            elif self._classic:
+                yield self._line("MV", source, f"{self._site.frontend}:{image}")
+            else:
+                yield self._of(disk, "MVDS", source, image)
+
+    def _of(self, disk: dict[str, str], verb: str, *words: str) -> str:
+        """A command on a disk, which names the type and number of its image's datastore."""
+        return self._line(verb, *words, mad=disk.get("TM_MAD"), datastore=disk.get("DATASTORE_ID"))
 
     def _make(self, disk: dict[str, str], number: int) -> Iterator[str]:
         target = self._there(f"disk.{number}")
@@ -116,12 +147,20 @@ class Script:
             source = disk["SOURCE"]
             where = source if ":" in source else f"{self._site.frontend}:{source}"
             size_word = [size] if self._classic and size else []
-            yield self._line(verb, where, target, *size_word, mad=disk.get("TM_MAD"))
+            yield self._of(disk, verb, where, target, *size_word)
+            yield from self._grow(disk, target)
 
-    def _line(self, verb: str, *words: str, mad: str | None = None) -> str:
+    def _grow(self, disk: dict[str, str], target: str) -> Iterator[str]:
+        """A disk may be larger than the image that it is made of."""
+        wanted, size = disk.get("ORIGINAL_SIZE", "0"), disk.get("SIZE", "0")
+        if not self._classic and 0 < int(wanted) < int(size):
+            yield self._of(disk, "RESIZE", target, size)
+
+    def _line(self, verb: str, *words: str, mad: str | None = None, datastore: str | None = None) -> str:
         """One command. ValueError for a word that would not stay one: scripts run with the rights of oneadmin."""
         if not self._classic:
-            words = (mad or self._record.tm_mad, *words, str(self._vm.id), str(self._record.ds_id))
+            number = datastore or str(self._record.ds_id)
+            words = (mad or self._record.tm_mad, *words, str(self._vm.id), number)
         broken = next((word for word in words if not _WORD.fullmatch(word)), None)
         if broken is not None:
             raise ValueError(f"A transfer script cannot carry the word {broken!r}: blanks and control characters")
@@ -145,6 +184,7 @@ PHASES: dict[str, Callable[[Script], Iterator[str]]] = {
     "epilog": Script.epilog,
     "epilog_local": Script.epilog_local,
     "delete": Script.delete,
-    "delete_stop": Script.epilog_local,
+    "delete_stop": Script.delete_local,
+    "saveas": Script.saveas,
 }
 """Phases that have a script. Hot-plug phases get theirs with the drivers that need them."""

@@ -30,6 +30,7 @@ class VM(Owned):
     asked       when the monitor asked about it last, asked_in its state then; asking while there is no answer
     seen_off    whether the last report, and nothing since, says that it switched itself off
     counted     the hosts that count it and for how much, kept by the ledger (pool.ledger)
+    images      the images that its disks are made of; used those that count it among their VMs (pool.uses)
     """
 
     kind = Kind.VM
@@ -63,7 +64,14 @@ class VM(Owned):
         self.asked, self.asked_in, self.asking = 0.0, INIT, False
         self.seen_off = False
         self.counted: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
+        self.used: frozenset[int] = frozenset()
         self.settle_capacity()
+        self.settle_images()
+
+    def settle_images(self) -> None:
+        """Take the images from the disks; called when they have changed."""
+        found = (disk.get("IMAGE_ID", "") for disk in self.template.vectors("DISK"))
+        self.images = frozenset(int(number) for number in found if number.isdecimal())
 
     def settle_capacity(self) -> None:
         """Take the capacity from the template; called when it has changed."""

@@ -31,6 +31,7 @@ SIMULATED = """\
 VM_MAD = [ NAME = "dummy", EXECUTABLE = "one_vmm_dummy", TYPE = "xml", PROTOCOL = "xml", PER_HOST = "0" ]
 IM_MAD = [ NAME = "dummy", EXECUTABLE = "one_im_dummy", PROTOCOL = "3" ]
 TM_MAD = [ NAME = "dummy", EXECUTABLE = "one_tm_dummy", PROTOCOL = "datastore", PER_HOST = "0" ]
+DATASTORE_MAD = [ EXECUTABLE = "one_datastore_dummy" ]
 """
 
 
@@ -281,16 +282,20 @@ class Scripted(Daemon):
 
     def __init__(self, root: Path, conf: str, dialect: str = "plain", **vmm: str) -> None:
         greeting = "INIT SUCCESS - -"
-        self.fakes = {mad: Program(root / f"{mad}.sock", greeting) for mad in ("VM_MAD", "TM_MAD", "IM_MAD")}
+        self.fakes = {
+            mad: Program(root / f"{mad}.sock", greeting) for mad in ("VM_MAD", "TM_MAD", "IM_MAD", "DATASTORE_MAD")
+        }
         self.fakes["IM_MAD"].answers_all("MONITOR", "SUCCESS {id} HYPERVISOR=dummy,TOTALCPU=800,TOTALMEMORY=16777216")
         self.vmm, self.tm = Driver(self.fakes["VM_MAD"]), Driver(self.fakes["TM_MAD"])
-        self.im = Driver(self.fakes["IM_MAD"])
+        self.im, self.ds = Driver(self.fakes["IM_MAD"]), Driver(self.fakes["DATASTORE_MAD"])
+        self.fakes["DATASTORE_MAD"].answers_all("MONITOR", "SUCCESS {id} TOTAL_MB=1000,FREE_MB=600,USED_MB=400")
         transfers = "classic" if dialect == "plain" else "datastore"
         limits = {"PER_HOST": "0", "THREADS": "0"}
         sections = (
             self.fakes["VM_MAD"].section("VM_MAD", "dummy", TYPE="xml", PROTOCOL=dialect, **limits | vmm),
             self.fakes["TM_MAD"].section("TM_MAD", "dummy", PROTOCOL=transfers, **limits),
             self.fakes["IM_MAD"].section("IM_MAD", "dummy", PROTOCOL="3"),
+            self.fakes["DATASTORE_MAD"].section("DATASTORE_MAD", "fs", **limits),
         )
         super().__init__(root, conf + "".join(sections))
 

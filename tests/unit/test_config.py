@@ -154,7 +154,7 @@ VM_HOOK = [ name = "image", on = "DONE", command = "image.rb", arguments = "$VMI
     assert (config["HOST_MONITORING_INTERVAL"], config.debug_level) == (600, 3)
     assert config.vectors("IM_MAD")[0]["ARGUMENTS"] == "-r 0 -t 15 kvm"
     idle = [warning.partition(": ")[2].split()[0] for warning in config.warnings]
-    assert idle == ["DEFAULT_IMAGE_TYPE"]
+    assert idle == []
 
 
 def test_limits_are_those_of_the_server(load: Load) -> None:

@@ -22,7 +22,7 @@ from oned.user.user import User
 from oned.vm.states import DONE, POWEROFF, RUNNING, STOPPED
 from oned.vm.vm import VM, Capacity
 
-NOBODY = View(lambda _: "", lambda _: "", lambda _: "", lambda *_: "")
+NOBODY = View(lambda _: "", lambda _: "", lambda _: "", lambda _: "", lambda *_: "")
 
 LIMIT = st.one_of(st.integers(-2, 10**6), st.floats(0, 100, width=16)).map(float)
 

@@ -1,0 +1,60 @@
+"""What an image file is, by its own bytes: never by its name, and never by a program that would follow its headers.
+
+A qcow2 file can name other files of this machine, as its backing file or as the file of its data: whoever boots or
+converts it would read those. Such files are refused here, before any other program opens them. Every other format is
+taken as raw bytes.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+
+from oned.drivers.lib.task import ActionFailed
+
+MIB = 1 << 20
+QCOW = b"QFI\xfb"
+HEADER = 104
+EXTERNAL_DATA = 1 << 2
+KNOWN_FEATURES = 0b11111
+"""Dirty, corrupt, external data, compression type, extended L2 entries (docs/interop/qcow2.rst of QEMU)."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The format of an image, and the bytes that a guest sees of it."""
+
+    format: str
+    size: int
+
+    @property
+    def mib(self) -> int:
+        """The size in MiB, rounded up."""
+        return -(-self.size // MIB)
+
+
+def probe(descriptor: int) -> Probe:
+    """What an open file is. Errors: ActionFailed, for a qcow2 file that leads to others or cannot be read."""
+    head = os.pread(descriptor, HEADER, 0)
+    if not head.startswith(QCOW):
+        return Probe("raw", os.fstat(descriptor).st_size)
+    if len(head) < 72:
+        raise ActionFailed("the qcow2 image is cut off in its header")
+    version, backing_offset, backing_size = struct.unpack_from(">IQI", head, 4)
+    (size,) = struct.unpack_from(">Q", head, 24)
+    if version not in (2, 3):
+        raise ActionFailed(f"the qcow image is of version {version}: convert it to qcow2 first")
+    if backing_offset or backing_size:
+        raise ActionFailed("the qcow2 image has a backing file, which is not taken: qemu-img convert makes it whole")
+    if version == 3:
+        _check_features(head)
+    return Probe("qcow2", size)
+
+
+def _check_features(head: bytes) -> None:
+    if len(head) < HEADER:
+        raise ActionFailed("the qcow2 image is cut off in its header")
+    (features,) = struct.unpack_from(">Q", head, 72)
+    if features & EXTERNAL_DATA:
+        raise ActionFailed("the qcow2 image keeps its data in another file, which is not taken: qemu-img convert it")
+    if features & ~KNOWN_FEATURES:
+        raise ActionFailed(f"the qcow2 image has unknown features ({features:#x}): qemu-img convert it")

@@ -1,0 +1,103 @@
+"""one.datastore.* and one.datastorepool.info: where images and the directories of VMs are."""
+
+from oned.api.call import Call, Pieces
+from oned.api.listing import whole
+from oned.api.owned import REPLACE, Space, add_info, add_owners, add_rename
+from oned.api.registry import ADMIN, MANAGE, method
+from oned.datastore import allocate as rules
+from oned.datastore.datastore import SYSTEM, Datastore
+from oned.errors import ActionError
+from oned.ids import Kind
+from oned.names import check_name
+
+SPACE = Space("one.datastore", Datastore)
+READY, DISABLED = 0, 1
+
+
+@method("one.datastore.allocate")
+def allocate(call: Call, template: str, cluster: int = -1) -> Datastore:
+    """Make a datastore: NAME, TM_MAD, for images and files DS_MAD.
+
+    template  TYPE is IMAGE_DS, FILE_DS or SYSTEM_DS; BASE_PATH is below DATASTORE_LOCATION unless it says otherwise
+    cluster   its cluster; -1 is the default one
+    Errors: AUTHORIZATION, NO_EXISTS (cluster), INTERNAL (template, name taken).
+    Since: 3.4.
+    """
+    home = call.demand_create(Kind.DATASTORE, cluster)
+    given, user = call.template(template), call.user
+    datastore = Datastore(-1, check_name(given.get("NAME")), "", "")
+    rules.describe(datastore, given)
+    rules.complete(datastore, call.services.vectors("TM_MAD_CONF"), call.services.vectors("DS_MAD_CONF"))
+    path = rules.base_path(given, "/")
+    call.pools.datastores.claim(datastore.name)
+    datastore.uid, datastore.gid = user.id, user.gid
+    datastore.octal = call.octal
+    datastore.clusters = [home.id]
+    datastore.id = call.pools.datastores.next_id(call.unit)
+    datastore.base_path = path if given.get("BASE_PATH") else f"{call.services.datastores}/{datastore.id}"
+    call.pools.datastores.add(call.unit, datastore)
+    call.pools.members_changed()
+    call.created(datastore, "READY")
+    return datastore
+
+
+@method("one.datastore.delete", datastore=ADMIN)
+def delete(call: Call, datastore: Datastore) -> int:
+    """Forget a datastore that holds nothing; files in its directory stay.
+
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (images in it, VMs on it).
+    Since: 3.4.
+    """
+    if datastore.images:
+        count = len(datastore.images)
+        detail = f"Cannot delete datastore. Datastore {datastore.id} is not empty. Delete its {count} images first"
+        raise ActionError(detail=detail)
+    vms = [vm.id for vm in call.pools.vms if vm.history and vm.record.ds_id == datastore.id and not vm.record.left]
+    if datastore.type == SYSTEM and vms:
+        detail = f"Cannot delete datastore. Datastore {datastore.id} is not empty. VMs are on it: {vms[:5]}"
+        raise ActionError(detail=detail)
+    call.pools.datastores.drop(call.unit, datastore)
+    call.pools.members_changed()
+    return datastore.id
+
+
+@method("one.datastore.update", datastore=MANAGE)
+def update(call: Call, datastore: Datastore, template: str, append: int = REPLACE) -> Datastore:
+    """Change the attributes of a datastore: append 0 replaces them, 1 merges. BASE_PATH and TYPE stay.
+
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template), INTERNAL (drivers), XML_RPC_API (append).
+    Since: 3.4; append 4.2.
+    """
+    updated = call.updated(datastore.template, template, append)
+    for name in rules.FIXED:
+        if datastore.template.get(name) and (name in ("TYPE", "BASE_PATH") or name not in updated):
+            updated.set(name, datastore.template.get(name))
+    kept = datastore.type, datastore.base_path
+    rules.describe(datastore, updated)
+    datastore.type, datastore.base_path = kept
+    call.unit.touch(datastore)
+    return datastore
+
+
+@method("one.datastore.enable", datastore=MANAGE)
+def enable(call: Call, datastore: Datastore, enabled: bool) -> Datastore:
+    """Let VMs be put on a system datastore, or not. Errors: NO_EXISTS, AUTHORIZATION, ACTION. Since: 4.12."""
+    if datastore.type != SYSTEM:
+        raise ActionError(detail="Only system datastores are enabled and disabled. Disable images: oneimage disable")
+    before = datastore.state
+    datastore.state = READY if enabled else DISABLED
+    call.unit.touch(datastore)
+    if before != datastore.state:
+        call.changed(datastore, *(("DISABLED", "READY") if enabled else ("READY", "DISABLED")))
+    return datastore
+
+
+@method("one.datastorepool.info", reads=True)
+async def pool_info(call: Call) -> Pieces:
+    """The datastores that the caller may use. Since: 3.4."""
+    return await whole(call, call.pools.datastores)
+
+
+add_info(SPACE)
+add_owners(SPACE)
+add_rename(SPACE)

@@ -1,0 +1,1 @@
+"""Images: disks that are registered, and what a VM's disk is made of."""

@@ -1,0 +1,128 @@
+"""What images want from datastore drivers, and what the answers do to them.
+
+An image stays LOCKED until the answer to CP, CLONE or MKFS, and DELETE until that to RM. Its intents are sent again
+after a crash as any other.
+"""
+
+import itertools
+import logging
+import time
+
+from oned import clock
+from oned.command import Command, Intent, Mad
+from oned.datastore.datastore import Datastore
+from oned.ids import Kind
+from oned.image.image import Image
+from oned.image.states import ImageState
+from oned.mad import ds
+from oned.mad.operations import Operations
+from oned.pool.pools import Pools
+from oned.store.events import Change
+from oned.store.unit import Unit
+
+log = logging.getLogger(__name__)
+FIRST_QUESTION = 1 << 30
+"""Numbers of STAT, above all ids of images: DRIVER_CANCEL tells no verbs apart."""
+
+
+class ImageWork:
+    """Commands for images go in, their answers come by `answered`."""
+
+    def __init__(self, operations: Operations, pools: Pools) -> None:
+        self._operations, self._pools = operations, pools
+        self._questions = itertools.count(FIRST_QUESTION)
+        operations.outcomes[Kind.IMAGE] = self.answered
+
+    def make(self, unit: Unit, image: Image) -> None:
+        """Have a LOCKED image copied from another image or from its path, or made empty."""
+        verb = "CLONE" if image.cloning >= 0 else "CP" if image.path else "MKFS"
+        unit.open(self._command(verb, image))
+
+    def remove(self, unit: Unit, image: Image) -> None:
+        """Have it removed: at once if nothing of it can be anywhere."""
+        at_work = unit.desk.open_for(Kind.IMAGE, image.id)
+        for intent in at_work:
+            unit.abandon(intent)
+        self.move(unit, image, ImageState.DELETE)
+        if image.source or at_work:
+            unit.open(self._command("RM", image))
+        else:
+            self.drop(unit, image)
+
+    def drop(self, unit: Unit, image: Image) -> None:
+        """Forget the image."""
+        for intent in unit.desk.open_for(Kind.IMAGE, image.id):
+            unit.abandon(intent)
+        self._pools.uses.removed(image)
+        self._pools.images.drop(unit, image)
+        unit.tell(Change(Kind.IMAGE, image.id, "state", ImageState(image.stored).name, "DONE"))
+
+    def move(self, unit: Unit, image: Image, state: ImageState, error: str = "") -> None:
+        """Another stored state; why, if it is ERROR."""
+        before = ImageState(image.stored)
+        image.move_to(state)
+        if error:
+            image.template.set("ERROR", f"{time.ctime(clock.now())} : {error}")
+        else:
+            image.template.remove("ERROR")
+        unit.touch(image)
+        if before is not state:
+            unit.tell(Change(Kind.IMAGE, image.id, "state", before.name, state.name))
+            log.log(logging.ERROR if error else logging.INFO, "Image %d is %s%s%s", image.id, state.name,
+                    ": " if error else "", error)  # fmt: skip
+
+    async def size(self, image: Image, datastore: Datastore) -> tuple[int, str]:
+        """The MiB of what the image will be copied from, or why it cannot be copied.
+
+        A driver of 3.0 or 3.2 cannot be asked: then it is 0, and nothing is wrong.
+        """
+        driver = self._operations.drivers.find(Mad.DS, datastore.ds_mad)
+        if driver is not None and driver.section.protocol == "classic":
+            return 0, ""
+        number, document = next(self._questions), image.document(self._pools.view)
+        arguments = {"image": document, "datastore": str(datastore.id)}
+        seconds = self._deadline(datastore, "STAT")
+        question = Command(Mad.DS, datastore.ds_mad, "STAT", Kind.IMAGE, number, datastore.name, arguments, seconds)
+        success, info = await self._operations.ask(question)
+        return (ds.size(info), "") if success else (0, info or "the datastore driver gives no reason")
+
+    def answered(self, unit: Unit, intent: Intent, success: bool, info: str) -> None:
+        """The answer of a driver."""
+        image = self._pools.images.peek(intent.command.oid)
+        if image is None:
+            return
+        if intent.command.verb == "RM":
+            self._removed(unit, image, success, info)
+        elif image.stored == ImageState.LOCKED:
+            self._made(unit, image, success, info)
+
+    def _made(self, unit: Unit, image: Image, success: bool, info: str) -> None:
+        verb = "cloning" if image.cloning >= 0 else "copying" if image.path else "making"
+        self._pools.uses.copied(image)
+        result = ds.made(info)
+        if not success or not result.source:
+            self.move(unit, image, ImageState.ERROR, f"Error {verb} image: {info or 'no reason given'}")
+            return
+        image.source = result.source
+        image.size = result.size or image.size
+        image.format = result.format or image.format or "raw"
+        self.move(unit, image, ImageState.READY)
+
+    def _removed(self, unit: Unit, image: Image, success: bool, info: str) -> None:
+        if success or not image.source:
+            self.drop(unit, image)
+        else:
+            detail = f"Error removing image from datastore: {info or 'no reason given'}. Remove {image.source} by hand"
+            self.move(unit, image, ImageState.ERROR, detail)
+
+    def _command(self, verb: str, image: Image) -> Command:
+        datastore = self._pools.datastores.get(image.datastore)
+        arguments = {
+            "datastore": str(datastore.id), "path": image.path, "source": image.source, "size": str(image.size),
+            "format": image.fs or image.format or "raw",
+        }  # fmt: skip
+        seconds = self._deadline(datastore, verb)
+        return Command(Mad.DS, datastore.ds_mad, verb, Kind.IMAGE, image.id, datastore.name, arguments, seconds)
+
+    def _deadline(self, datastore: Datastore, verb: str) -> float:
+        return self._operations.lifecycle.site.deadline(Mad.DS, datastore.ds_mad, verb)
