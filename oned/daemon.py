@@ -39,6 +39,7 @@ from oned.mad.resume import resume, stored_intents
 from oned.mad.section import section
 from oned.mad.set import DriverSet, Surroundings
 from oned.mad.source import DriverSource
+from oned.mad.stores import StoreMonitor
 from oned.notify import notify
 from oned.pool.pools import Pools
 from oned.pool.reasons import Reasons
@@ -187,6 +188,7 @@ class Daemon:
         self, database: Database, pools: Pools, operations: Operations, restorer: Restorer, monitor: Monitor,
         events: Events,
     ) -> Services:  # fmt: skip
+        stores = StoreMonitor(operations, pools, self.config["MONITORING_INTERVAL_DATASTORE"])
         rights, reasons = Rights(pools.rules), Reasons(database)
         reasons.load()
 
@@ -205,7 +207,8 @@ class Daemon:
             restorer=restorer,
             reasons=reasons,
             hooks=self._hooks(database, pools, operations),
-            images=ImageWork(operations, pools),
+            images=ImageWork(operations, pools, stores),
+            stores=stores,
             started=clock.now(),
             config_xml=self.config.xml(),
         )
@@ -266,7 +269,7 @@ class Daemon:
         timers = AsyncIOScheduler()
         rules = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         jobs: list[tuple[Callable[..., object], float, tuple[object, ...]]] = [
-            (self._round, ROUND_EVERY, (services.monitor,)),
+            (self._round, ROUND_EVERY, (services,)),
             (notify, WATCHDOG_EVERY, ("WATCHDOG=1",)),
             (self._expire, EXPIRE_EVERY, (services,)),
         ]
@@ -275,9 +278,10 @@ class Daemon:
         timers.start()
         return timers
 
-    async def _round(self, monitor: Monitor) -> None:
+    async def _round(self, services: Services) -> None:
         """In the event loop: the timers run a plain function in a thread, and the pools belong to the loop."""
-        monitor.round()
+        services.monitor.round()
+        services.stores.round()
 
     async def _expire(self, services: Services) -> None:
         """Delete samples that are older than oned.conf keeps them, and as old reasons of VMs that have ended."""

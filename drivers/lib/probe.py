@@ -8,12 +8,15 @@ taken as raw bytes.
 import os
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 from oned.drivers.lib.task import ActionFailed
 
 MIB = 1 << 20
 QCOW = b"QFI\xfb"
 HEADER = 104
+LONGEST_NAME = 1023
+"""Bytes of a backing file's name."""
 EXTERNAL_DATA = 1 << 2
 KNOWN_FEATURES = 0b11111
 """Dirty, corrupt, external data, compression type, extended L2 entries (docs/interop/qcow2.rst of QEMU)."""
@@ -48,6 +51,26 @@ def probe(descriptor: int) -> Probe:
     if version == 3:
         _check_features(head)
     return Probe("qcow2", size)
+
+
+def backing_file(path: Path) -> Path:
+    """The file that a qcow2 image is laid over, as its header says; an empty path for any other file."""
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+        if not head.startswith(QCOW) or len(head) < 20:
+            return Path()
+        offset, size = struct.unpack_from(">QI", head, 8)
+        file.seek(offset if offset < 1 << 31 else 0)
+        return Path(file.read(min(size, LONGEST_NAME)).decode("utf-8", "replace")) if offset else Path()
+
+
+def probe_any(path: Path) -> Probe:
+    """Format and size of a disk, wherever its header leads: for what only needs these two."""
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+    if not head.startswith(QCOW) or len(head) < 32:
+        return Probe("raw", path.stat().st_size)
+    return Probe("qcow2", struct.unpack_from(">Q", head, 24)[0])
 
 
 def _check_features(head: bytes) -> None:

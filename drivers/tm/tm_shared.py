@@ -15,6 +15,7 @@ from pathlib import Path
 from oned.drivers.lib import blank, contextdisk, files, script
 from oned.drivers.lib.blank import QUICK, SLOW
 from oned.drivers.lib.driver import Driver
+from oned.drivers.lib.probe import MIB, backing_file, probe_any
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, path_of
 from oned.drivers.lib.task import ActionFailed, Task
@@ -134,12 +135,50 @@ def mvds(line: Line, vm: int, task: Task) -> None:
     source, destination = path_of(line.source), path_of(line.destination)
     if source.is_symlink() and source.resolve() == destination.resolve():
         return
-    if source.is_file() and _image(source, task).get("backing-filename"):
-        with files.made_whole(destination) as part:
-            task.run(["qemu-img", "convert", "-q", "-O", "qcow2", str(source), str(part)], SLOW)
+    if _is_layered(source, destination, line):
+        _flatten(source, destination, task)
         files.remove(source)
         return
     mv(line, vm, task)
+
+
+def cpds(line: Line, vm: int, task: Task) -> None:
+    """A copy of the VM's disk becomes an image, without the layers below it."""
+    source, destination = path_of(line.source), path_of(line.destination)
+    if not source.exists():
+        raise ActionFailed(f"CPDS: there is no {source}")
+    source = source.resolve()
+    if _is_layered(source, destination, line):
+        _flatten(source, destination, task)
+    else:
+        files.copy(source, destination, task)
+
+
+def _is_layered(source: Path, destination: Path, line: Line) -> bool:
+    """Whether a disk is a layer that we laid over an image of the same datastore.
+
+    Its guest may have written a header that names any file of this machine: such a disk is plain bytes to us.
+    """
+    if not (line.type == "qcow2" or options.overlay) or source.is_symlink() or not source.is_file():
+        return False
+    return backing_file(source).parent == destination.parent
+
+
+def _flatten(source: Path, destination: Path, task: Task) -> None:
+    with files.made_whole(destination) as part:
+        task.run(["qemu-img", "convert", "-q", "-U", "-f", "qcow2", "-O", "qcow2", str(source), str(part)], SLOW)
+
+
+def resize(line: Line, vm: int, task: Task) -> None:
+    """The disk is larger; one that is large enough stays as it is."""
+    path, size = path_of(line.destination), _mebibytes(line) * MIB
+    found = probe_any(path)
+    if found.size >= size:
+        task.info(f"{path} has {found.mib} MiB already: kept")
+    elif found.format == "qcow2":
+        task.run(["qemu-img", "resize", "-q", "-f", "qcow2", str(path), str(size)], QUICK)
+    else:
+        os.truncate(path, size)
 
 
 def delete(line: Line, vm: int, task: Task) -> None:
@@ -158,6 +197,8 @@ COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
     "CONTEXT": context,
     "MV": mv,
     "MVDS": mvds,
+    "CPDS": cpds,
+    "RESIZE": resize,
     "DELETE": delete,
 }
 

@@ -20,6 +20,7 @@ from oned.mad.monitor import Monitor
 from oned.mad.operations import Operations
 from oned.mad.recovery import recover
 from oned.mad.restorer import Restorer
+from oned.mad.stores import StoreMonitor
 from oned.pool.charges import Holder, holders
 from oned.pool.pools import Pools
 from oned.pool.reasons import Reason, Reasons
@@ -63,6 +64,7 @@ class Services:
     reasons: Reasons
     hooks: HookDesk
     images: ImageWork
+    stores: StoreMonitor
     started: float = 0.0
     config_xml: str = ""
 

@@ -38,6 +38,7 @@ def allocate(call: Call, template: str, cluster: int = -1) -> Datastore:
     call.pools.datastores.add(call.unit, datastore)
     call.pools.members_changed()
     call.created(datastore, "READY")
+    call.unit.after(lambda: call.services.stores.ask(datastore))
     return datastore
 
 

@@ -34,27 +34,28 @@ async def allocate(
     place = _place(call, datastore)
     given = call.template(template)
     _check_restricted(call, given)
-    image = _new(call, check_name(given.get("NAME")))
+    image = new_image(call, check_name(given.get("NAME")))
     rules.describe(image, given, place, _defaults(call))
-    _claim(call, image)
+    claim(call, image)
     if image.path:
         size, problem = await call.services.images.size(image, place)
         if problem:
             raise rules.refused(f"{problem}. Nothing was registered")
         image.size = size or image.size
         place = _place(call, datastore)
-        _claim(call, image)
+        claim(call, image)
     check_room(call, place, 0 if image.source else image.size, skip=skip_capacity_check)
-    return _admit(call, image)
+    return admit(call, image)
 
 
-def _new(call: Call, name: str) -> Image:
+def new_image(call: Call, name: str) -> Image:
+    """An image of the caller, which is in no pool yet."""
     image = Image(-1, name, (call.user.id, call.user.gid), call.octal)
     image.regtime = clock.stamp()
     return image
 
 
-def _admit(call: Call, image: Image) -> Image:
+def admit(call: Call, image: Image) -> Image:
     """Give a described image its id, and its driver the work."""
     image.id = call.pools.images.next_id(call.unit)
     image.stored = ImageState.READY if image.source else ImageState.LOCKED
@@ -72,7 +73,8 @@ def _place(call: Call, datastore: int) -> Datastore:
     return place
 
 
-def _claim(call: Call, image: Image) -> None:
+def claim(call: Call, image: Image) -> None:
+    """AllocateFailed if its owner has an image of that name."""
     try:
         call.pools.images.claim(image.name, image.uid)
     except NameTaken as error:
@@ -238,7 +240,7 @@ def clone(call: Call, image: Image, name: str, datastore: int = -1) -> Image:
     """
     call.demand_create(Kind.IMAGE)
     place = _place(call, image.datastore if datastore < 0 else datastore)
-    copy = _new(call, check_name(name))
+    copy = new_image(call, check_name(name))
     _check_cloneable(call, image, place)
     copy.type, copy.datastore, copy.size = image.type, place.id, image.size
     copy.format, copy.fs, copy.path = image.format, image.fs, image.source
@@ -247,9 +249,9 @@ def clone(call: Call, image: Image, name: str, datastore: int = -1) -> Image:
     copy.disk_type = rules.disk_type(copy, place)
     copy.template = image.template.copy()
     copy.template.remove("ERROR")
-    _claim(call, copy)
+    claim(call, copy)
     check_room(call, place, copy.size)
-    return _admit(call, copy)
+    return admit(call, copy)
 
 
 def _check_cloneable(call: Call, image: Image, place: Datastore) -> None:

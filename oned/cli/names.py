@@ -60,6 +60,7 @@ GROUPS = Kind("GROUP", "one.group", "one.grouppool.info")
 CLUSTERS = Kind("CLUSTER", "one.cluster", "one.clusterpool.info")
 TEMPLATES = Kind("TEMPLATE", "one.template", "one.templatepool.info", (-2, -1, -1), "VMTEMPLATE")
 VNETS = Kind("VNET", "one.vn", "one.vnpool.info", (-2, -1, -1))
+IMAGES = Kind("IMAGE", "one.image", "one.imagepool.info", (-2, -1, -1))
 DATASTORES = Kind("DATASTORE", "one.datastore", "one.datastorepool.info")
 
 
@@ -96,6 +97,8 @@ TemplateId = Annotated[int, One(TEMPLATES)]
 TemplateList = Annotated[list[int], Many(TEMPLATES)]
 VNetId = Annotated[int, One(VNETS)]
 VNetList = Annotated[list[int], Many(VNETS)]
+ImageId = Annotated[int, One(IMAGES)]
+ImageList = Annotated[list[int], Many(IMAGES)]
 DatastoreId = Annotated[int, One(DATASTORES)]
 DatastoreList = Annotated[list[int], Many(DATASTORES)]
 

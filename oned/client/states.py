@@ -231,3 +231,58 @@ def history_action(record: Document) -> str:
     """The name of the action that closed a history record."""
     number = record.int("ACTION")
     return HISTORY_ACTIONS[number] if 0 <= number < len(HISTORY_ACTIONS) else str(number)
+
+
+IMAGE_STATES = (
+    ("INIT", "init"), ("READY", "rdy"), ("USED", "used"), ("DISABLED", "disa"), ("LOCKED", "lock"), ("ERROR", "err"),
+    ("CLONE", "clon"), ("DELETE", "dele"), ("USED_PERS", "used"), ("LOCKED_USED", "lock"), ("LOCKED_USED_PERS", "lock"),
+)  # fmt: skip
+IMAGE_TYPES = (
+    ("OS", "OS"),
+    ("CDROM", "CD"),
+    ("DATABLOCK", "DB"),
+    ("KERNEL", "KL"),
+    ("RAMDISK", "RD"),
+    ("CONTEXT", "CX"),
+)
+DATASTORE_TYPES = (("IMAGE", "img"), ("SYSTEM", "sys"), ("FILE", "fil"))
+"""TYPE and STATE by their numbers: the name, and the word of the lists."""
+
+
+def image_state(image: Document) -> str:
+    """The name of an image's state."""
+    return _named(IMAGE_STATES, image.int("STATE"))[0]
+
+
+def image_word(image: Document) -> str:
+    """The word of `oneimage list`: rdy, used, lock, err …"""
+    return _named(IMAGE_STATES, image.int("STATE"))[1]
+
+
+def image_type(image: Document) -> str:
+    """What an image is for."""
+    return _named(IMAGE_TYPES, image.int("TYPE"))[0]
+
+
+def image_type_word(image: Document) -> str:
+    """The two letters of `oneimage list`."""
+    return _named(IMAGE_TYPES, image.int("TYPE"))[1]
+
+
+def datastore_type(datastore: Document) -> str:
+    """What a datastore is for."""
+    return _named(DATASTORE_TYPES, datastore.int("TYPE"))[0]
+
+
+def datastore_type_word(datastore: Document) -> str:
+    """The word of `onedatastore list`: img, sys, fil."""
+    return _named(DATASTORE_TYPES, datastore.int("TYPE"))[1]
+
+
+def datastore_word(datastore: Document) -> str:
+    """Whether VMs may be put on a datastore: on or off."""
+    return "off" if datastore.int("STATE") else "on"
+
+
+def _named(names: tuple[tuple[str, str], ...], number: int) -> tuple[str, str]:
+    return names[number] if 0 <= number < len(names) else (str(number), str(number))

@@ -16,11 +16,17 @@ from oned.image.image import Image
 from oned.image.states import ImageState
 from oned.mad import ds
 from oned.mad.operations import Operations
+from oned.mad.stores import StoreMonitor
 from oned.pool.pools import Pools
 from oned.store.events import Change
 from oned.store.unit import Unit
+from oned.vm.row import Row
+from oned.vm.states import DONE, EPILOG, EPILOG_FAILURE, GROWING, SAVING
+from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
+FINISHED = ("transfer done", "recover success")
+"""Events after which the files of an epilog are where they belong."""
 FIRST_QUESTION = 1 << 30
 """Numbers of STAT, above all ids of images: DRIVER_CANCEL tells no verbs apart."""
 
@@ -28,10 +34,11 @@ FIRST_QUESTION = 1 << 30
 class ImageWork:
     """Commands for images go in, their answers come by `answered`."""
 
-    def __init__(self, operations: Operations, pools: Pools) -> None:
-        self._operations, self._pools = operations, pools
+    def __init__(self, operations: Operations, pools: Pools, stores: StoreMonitor) -> None:
+        self._operations, self._pools, self._stores = operations, pools, stores
         self._questions = itertools.count(FIRST_QUESTION)
         operations.outcomes[Kind.IMAGE] = self.answered
+        operations.fired = self.followed
 
     def make(self, unit: Unit, image: Image) -> None:
         """Have a LOCKED image copied from another image or from its path, or made empty."""
@@ -53,6 +60,7 @@ class ImageWork:
         """Forget the image."""
         for intent in unit.desk.open_for(Kind.IMAGE, image.id):
             unit.abandon(intent)
+        self._measure(unit, image)
         self._pools.uses.removed(image)
         self._pools.images.drop(unit, image)
         unit.tell(Change(Kind.IMAGE, image.id, "state", ImageState(image.stored).name, "DONE"))
@@ -107,6 +115,13 @@ class ImageWork:
         image.size = result.size or image.size
         image.format = result.format or image.format or "raw"
         self.move(unit, image, ImageState.READY)
+        self._measure(unit, image)
+
+    def _measure(self, unit: Unit, image: Image) -> None:
+        """Have its datastore measured: it has more or less room now."""
+        datastore = self._pools.datastores.peek(image.datastore)
+        if datastore is not None:
+            unit.after(lambda: self._stores.ask(datastore))
 
     def _removed(self, unit: Unit, image: Image, success: bool, info: str) -> None:
         if success or not image.source:
@@ -114,6 +129,40 @@ class ImageWork:
         else:
             detail = f"Error removing image from datastore: {info or 'no reason given'}. Remove {image.source} by hand"
             self.move(unit, image, ImageState.ERROR, detail)
+
+    # --- disks that become images, or larger ---
+
+    def followed(self, unit: Unit, vm: VM, row: Row) -> None:
+        """What a transition of a VM means to the images that its disks are saved to, and to disks that were to grow."""
+        if vm.saves and vm.state not in SAVING:
+            for disk in vm.template.vectors("DISK"):
+                self._saved(unit, vm, row, disk)
+            vm.settle_images()
+        if vm.state not in GROWING and vm.previous in GROWING:
+            for disk in vm.template.vectors("DISK"):
+                size = disk.pop("RESIZE", "")
+                if size and row.event == "transfer done":
+                    disk["SIZE"] = size
+
+    def _saved(self, unit: Unit, vm: VM, row: Row, disk: dict[str, str]) -> None:
+        if "HOTPLUG_SAVE_AS" in disk:
+            number = disk.pop("HOTPLUG_SAVE_AS")
+            disk.pop("HOTPLUG_SAVE_AS_SOURCE", None)
+            self._became(unit, vm, number, row.event == "transfer done")
+        if "SAVE_AS" in disk and vm.state is DONE:
+            self._became(unit, vm, disk["SAVE_AS"], vm.previous in EPILOG | EPILOG_FAILURE and row.event in FINISHED)
+
+    def _became(self, unit: Unit, vm: VM, number: str, whole: bool) -> None:
+        """A disk is now the image, or never will be."""
+        image = self._pools.images.peek(int(number))
+        if image is None or image.saving != vm.id:
+            return
+        image.saving = -1
+        if whole:
+            self.move(unit, image, ImageState.READY)
+            self._measure(unit, image)
+        else:
+            self.move(unit, image, ImageState.ERROR, f"A disk of VM {vm.id} could not be saved to it; see the VM's log")
 
     def _command(self, verb: str, image: Image) -> Command:
         datastore = self._pools.datastores.get(image.datastore)

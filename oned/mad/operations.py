@@ -22,6 +22,7 @@ from oned.store.events import Change, Events
 from oned.store.unit import Unit
 from oned.vm.fire import Cause, Lifecycle, find
 from oned.vm.machine import poll
+from oned.vm.row import Row
 from oned.vm.states import DONE, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
 
@@ -54,6 +55,7 @@ class Operations:
     outcomes   what the answers do, by the kind of the object
     observers  who hears the answers of POLL and MONITOR, by the kind of the object
     preparing  what is called with each unit that has news, before its rows are taken (the hooks)
+    fired      what follows in the same unit from each transition of a VM
     """
 
     def __init__(self, database: Database, pools: Pools, events: Events) -> None:
@@ -69,6 +71,7 @@ class Operations:
         self.outcomes: dict[Kind, Outcome] = {Kind.VM: self._advance}
         self.observers: dict[Kind, Observer] = {}
         self.preparing: Callable[[Unit], None] = lambda _: None
+        self.fired: Callable[[Unit, VM, Row], None] = lambda *_: None
 
     # --- the desk ---
 
@@ -225,7 +228,8 @@ class Operations:
 
     def fire(self, unit: Unit, vm: VM, event: str, cause: Cause) -> None:
         """Fire the life cycle; a VM that is DONE gives back what it holds, and leaves the memory after the commit."""
-        self.lifecycle.fire(unit, vm, event, cause)
+        row = self.lifecycle.fire(unit, vm, event, cause)
+        self.fired(unit, vm, row)
         if vm.state is DONE:
             self._pools.release(unit, vm)
             retire(self._pools, unit, vm)

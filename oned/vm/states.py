@@ -167,6 +167,11 @@ CARRIED = Family(
 )  # fmt: skip
 """Between a host and the front-end: its files may be on both."""
 
+SAVING = Family(state for state in STATES if state.name.startswith("HOTPLUG_SAVEAS"))
+"""A disk is being copied to an image."""
+GROWING = Family(state for state in STATES if state.name.startswith("DISK_RESIZE"))
+"""A disk is being made larger."""
+
 CLEANUP = CLEANUP_DELETE | CLEANUP_RESUBMIT
 LIVE = RUNNING | UNKNOWN
 """Asked about by the monitor; only here do its reports change the state."""

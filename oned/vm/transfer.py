@@ -100,14 +100,23 @@ class Script:
     def delete_local(self) -> Iterator[str]:
         yield self._line("DELETE", self._front(str(self._vm.id)))
 
+    def resize(self) -> Iterator[str]:
+        """The disk that is to be larger."""
+        for number, disk in enumerate(self._vm.template.vectors("DISK")):
+            if disk.get("RESIZE"):
+                yield self._of(disk, "RESIZE", f"{self._where()}/disk.{number}", disk["RESIZE"])
+
+    def _where(self) -> str:
+        """The directory of a VM at rest: on its host, or on the front-end when it has left it."""
+        return self._front(str(self._vm.id)) if self._record.left else self._place(self._record)
+
     def saveas(self) -> Iterator[str]:
         """The disk that is to become an image is copied; the VM keeps it."""
-        place = self._front(str(self._vm.id)) if self._vm.record.left else self._place(self._record)
         for number, disk in enumerate(self._vm.template.vectors("DISK")):
             if disk.get("HOTPLUG_SAVE_AS"):
                 target = disk["HOTPLUG_SAVE_AS_SOURCE"]
                 snapshot = [] if self._classic else ["-1"]
-                yield self._of(disk, "CPDS", f"{place}/disk.{number}", target, *snapshot)
+                yield self._of(disk, "CPDS", f"{self._where()}/disk.{number}", target, *snapshot)
 
     def delete(self) -> Iterator[str]:
         """Everywhere where files may be: that depends on what the VM was in when its removal began."""
@@ -186,5 +195,6 @@ PHASES: dict[str, Callable[[Script], Iterator[str]]] = {
     "delete": Script.delete,
     "delete_stop": Script.delete_local,
     "saveas": Script.saveas,
+    "resize": Script.resize,
 }
 """Phases that have a script. Hot-plug phases get theirs with the drivers that need them."""

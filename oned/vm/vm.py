@@ -31,6 +31,7 @@ class VM(Owned):
     seen_off    whether the last report, and nothing since, says that it switched itself off
     counted     the hosts that count it and for how much, kept by the ledger (pool.ledger)
     images      the images that its disks are made of; used those that count it among their VMs (pool.uses)
+    saves       whether a disk is to become an image
     """
 
     kind = Kind.VM
@@ -70,8 +71,12 @@ class VM(Owned):
 
     def settle_images(self) -> None:
         """Take the images from the disks; called when they have changed."""
-        found = (disk.get("IMAGE_ID", "") for disk in self.template.vectors("DISK"))
+        disks = self.template.vectors("DISK")
+        found = (disk.get("IMAGE_ID", "") for disk in disks)
         self.images = frozenset(int(number) for number in found if number.isdecimal())
+        self.saves = any(
+            name in disk for disk in self.template.vectors("DISK") for name in ("SAVE_AS", "HOTPLUG_SAVE_AS")
+        )
 
     def settle_capacity(self) -> None:
         """Take the capacity from the template; called when it has changed."""

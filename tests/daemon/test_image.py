@@ -1,65 +1,12 @@
 """Images: how they are registered, used and deleted, with a datastore driver that the test plays."""
 
-import base64
 from collections.abc import Iterator
-from xml.etree import ElementTree
 
 import pytest
 
-from oned.client.documents import Document, parse
-from oned.image.states import ImageState
 from tests.daemon.conftest import QUIET
-from tests.daemon.process import Scripted, refusal, until
-
-OS = "PATH = /var/tmp/os.img\nTYPE = OS"
-
-
-class Store:
-    """A daemon with scripted drivers, and the hands on its images."""
-
-    def __init__(self, daemon: Scripted) -> None:
-        self.daemon, self.ds, self.one = daemon, daemon.ds, daemon.one
-        self._names = 0
-
-    def info(self, image: int) -> Document:
-        return parse(self.daemon.admin.text("one.image.info", image))
-
-    def state(self, image: int) -> str:
-        return ImageState(self.info(image).int("STATE")).name
-
-    def reaches(self, image: int, state: str) -> None:
-        until(lambda: self.state(image) == state, f"{state} of image {image}, which is {self.state(image)}")
-
-    def gone(self, image: int) -> None:
-        """Waits until the image does not exist."""
-        listed = f"<ID>{image}</ID><UID>"
-        until(lambda: listed not in self.daemon.admin.text("one.imagepool.info", -2, -1, -1), "the end of the image")
-
-    def name(self) -> str:
-        self._names += 1
-        return f"image {self._names}"
-
-    def locked(self, template: str = OS) -> int:
-        """An image whose driver is at work."""
-        self.daemon.fakes["DATASTORE_MAD"].answers_all("STAT", "SUCCESS {id} 300")
-        return self.daemon.admin.number("one.image.allocate", f'NAME = "{self.name()}"\n{template}', 1)
-
-    def ready(self, template: str = OS, form: str = "raw") -> int:
-        image = self.locked(template)
-        self.ds.succeeds("CP", image, f"/ds/1/{image} {form}")
-        self.reaches(image, "READY")
-        return image
-
-    def vm(self, image: int, more: str = "") -> int:
-        return self.daemon.allocate(f"DISK = [ IMAGE_ID = {image}{more} ]")
-
-    def end(self, vm: int) -> None:
-        self.one.vm.recover(vm, 3)
-
-
-def document(line: str) -> ElementTree.Element:
-    """The action document of a request line."""
-    return ElementTree.fromstring(base64.b64decode(line.split()[2]))
+from tests.daemon.process import Scripted, refusal
+from tests.daemon.stores import OS, Store, document
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +108,183 @@ def test_a_copy_under_way_is_given_up_when_its_image_is_deleted(store: Store) ->
     store.ds.succeeds("RM", image)
     assert image in store.ds.cancelled
     store.gone(image)
+
+
+def test_a_persistent_image_has_one_vm_and_is_not_published(store: Store) -> None:
+    image = store.ready(f"{OS}\nPERSISTENT = YES")
+    vm = store.vm(image)
+    disk = store.disk(vm)
+    assert (disk["CLONE"], disk["SAVE"], disk["PERSISTENT"]) == ("NO", "YES", "YES")
+    assert store.state(image) == "USED_PERS"
+    text, code = refusal(store.vm, image)
+    assert f"Cannot acquire image {image}, it is persistent and VM {vm} uses it already" in text
+    assert code == 8192
+    assert "There are 1 VMs using it" in refusal(store.one.image.persistent, image, False)[0]
+    assert "cannot be published" in refusal(store.one.image.publish, image, True)[0]
+    twice = f"DISK = [ IMAGE_ID = {image} ]\n" * 2
+    store.end(vm)
+    assert "one disk at a time uses it" in refusal(store.daemon.allocate, twice)[0]
+    store.one.image.persistent(image, False)
+    first, second = store.vm(image), store.vm(image)
+    assert store.state(image) == "USED"
+    store.end(first)
+    store.end(second)
+
+
+def test_a_disabled_image_is_not_used_and_a_used_one_not_disabled(store: Store) -> None:
+    image = store.ready()
+    store.one.image.enable(image, False)
+    assert store.state(image) == "DISABLED"
+    assert f"it is in state DISABLED. Enable it: oneimage enable {image}" in refusal(store.vm, image)[0]
+    store.one.image.enable(image, True)
+    vm = store.vm(image)
+    assert "There are 1 VMs using it" in refusal(store.one.image.enable, image, False)[0]
+    store.end(vm)
+
+
+def test_an_image_is_found_by_name_and_owner(store: Store) -> None:
+    image = store.ready()
+    name = store.info(image).text("NAME")
+    vm = store.daemon.allocate(f'DISK = [ IMAGE = "{name}" ]')
+    assert store.disk(vm)["IMAGE_ID"] == str(image)
+    store.end(vm)
+    store.daemon.admin.number("one.user.allocate", "ada", "secret", "core")
+    ada = store.daemon.client("ada:secret")
+    template = f'CPU = 1\nMEMORY = 64\nDISK = [ IMAGE = "{name}", IMAGE_UNAME = oneadmin ]'
+    assert refusal(ada.one.vm.allocate, template)[1] == 512
+    store.one.image.chmod(image, -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    vm = ada.number("one.vm.allocate", template)
+    assert store.state(image) == "USED"
+    store.end(vm)
+    text, code = refusal(ada.one.vm.allocate, f'CPU = 1\nMEMORY = 64\nDISK = [ IMAGE = "{name}" ]')
+    assert "does not own an image with name" in text
+    assert text.endswith("Set IMAGE_UNAME or IMAGE_UID of owner in DISK.")
+    assert code == 8192
+
+
+def test_images_that_are_not_there_are_named(store: Store) -> None:
+    text, code = refusal(store.daemon.allocate, "DISK = [ IMAGE_ID = 9999 ]")
+    assert text.startswith("[one.vm.allocate] DISK 0: Image with ID: 9999 does not exist")
+    assert code == 8192
+
+
+def test_a_user_cannot_say_what_the_engine_writes_into_a_disk(store: Store) -> None:
+    image = store.ready(form="raw")
+    vm = store.vm(image, ", DRIVER = qcow2, SAVE_AS = 3, PERSISTENT = YES, CLONE = NO, SAVE = YES")
+    disk = store.disk(vm)
+    assert (disk["DRIVER"], disk["CLONE"], disk["SAVE"]) == ("raw", "YES", "NO")
+    assert not {"SAVE_AS", "PERSISTENT"} & disk.keys()
+    store.end(vm)
+
+
+def test_an_empty_image_is_made_by_mkfs(store: Store) -> None:
+    image = store.locked("TYPE = DATABLOCK\nSIZE = 50\nFSTYPE = ext4")
+    action = document(store.ds.succeeds("MKFS", image, f"/ds/1/{image} raw"))
+    assert (action.findtext("IMAGE/SIZE"), action.findtext("IMAGE/FS")) == ("50", "ext4")
+    store.reaches(image, "READY")
+    assert store.info(image).int("SIZE") == 50
+
+
+def test_a_clone_is_a_copy_of_its_own(store: Store) -> None:
+    image = store.ready(form="qcow2")
+    clone = store.daemon.admin.number("one.image.clone", image, store.name())
+    info = store.info(image)
+    assert (store.state(image), info.int("CLONING_OPS"), info.text("CLONES/ID")) == ("CLONE", 1, str(clone))
+    assert store.info(clone).int("CLONING_ID") == image
+    assert "It is being copied to image" in refusal(store.one.image.delete, image)[0]
+    action = document(store.ds.succeeds("CLONE", clone, f"/ds/1/{clone}"))
+    assert action.findtext("IMAGE/PATH") == f"/ds/1/{image}"
+    store.reaches(clone, "READY")
+    assert (store.state(image), store.info(clone).text("FORMAT"), store.info(clone).int("CLONING_ID")) == (
+        "READY", "qcow2", -1,
+    )  # fmt: skip
+
+
+def test_a_clone_that_failed_lets_its_origin_go(store: Store) -> None:
+    image = store.ready()
+    clone = store.daemon.admin.number("one.image.clone", image, store.name(), 1)
+    store.ds.fails("CLONE", clone, "disk full")
+    store.reaches(clone, "ERROR")
+    assert store.state(image) == "READY"
+    text, code = refusal(store.one.image.clone, clone, "x")
+    assert ("Cannot clone image in state ERROR" in text, code) == (True, 16384)
+
+
+def test_what_does_not_fit_is_refused_unless_oneadmin_insists(store: Store) -> None:
+    template = "TYPE = DATABLOCK\nSIZE = 100000"
+    text, code = refusal(store.locked, template)
+    assert "Not enough space in datastore. default [1] has 600 MiB left, the image needs 100000" in text
+    assert code == 16384
+    image = store.daemon.admin.number("one.image.allocate", f"NAME = insisted\n{template}", 1, True)
+    store.ds.fails("MKFS", image)
+    store.reaches(image, "ERROR")
+
+
+def test_files_and_disks_have_datastores_of_their_own(store: Store) -> None:
+    kernel = "PATH = /var/tmp/vmlinuz\nTYPE = KERNEL"
+    assert "must be registered in a file datastore" in refusal(store.locked, kernel)[0]
+    assert "Disks are kept in a datastore of TYPE IMAGE_DS" in refusal(store.locked, OS, 2)[0]
+    image = store.ready(kernel, datastore=2)
+    assert "is a KERNEL file, no disk" in refusal(store.vm, image)[0]
+    assert "cannot be cloned" in refusal(store.one.image.clone, image, "x")[0]
+    assert "are only read" in refusal(store.one.image.persistent, image, True)[0]
+    store.one.image.chtype(image, "RAMDISK")
+    assert "do not change sides" in refusal(store.one.image.chtype, image, "OS")[0]
+    assert refusal(store.one.image.chtype, image, "TAPE")[1] == 8192
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("TYPE = OS", "No PATH in template"),
+        ("TYPE = CDROM\nSIZE = 5", "No PATH in template"),
+        ("TYPE = TAPE\nPATH = /a", "Invalid IMAGE type TAPE"),
+        ("PATH = /a\nSOURCE = /b", "exclude each other"),
+        ('SOURCE = "/a b"', "without blanks"),
+        ("SIZE = many\nTYPE = DATABLOCK", "SIZE is a whole number"),
+        ("PATH = /a\nMD5 = 123", "MD5 is the checksum"),
+        ('SIZE = 5\nTYPE = DATABLOCK\nFS = "ext4; reboot"', "FS is one word"),
+    ],
+)
+def test_a_template_that_makes_no_image_is_refused(store: Store, template: str, reason: str) -> None:
+    text, code = refusal(store.one.image.allocate, f"NAME = x\n{template}", 1)
+    assert text.startswith("[one.image.allocate] Error allocating a new image. ")
+    assert reason in text
+    assert code == 16384
+
+
+def test_a_name_that_is_taken_is_refused_as_modern_engines_do(store: Store) -> None:
+    image = store.ready()
+    text, code = refusal(store.one.image.allocate, f'NAME = "{store.info(image).text("NAME")}"\n{OS}', 1)
+    assert text.startswith("[one.image.allocate] Error allocating a new image. NAME is already taken by IMAGE")
+    assert code == 16384
+
+
+def test_a_source_is_used_where_it_is_and_only_oneadmin_names_one(store: Store) -> None:
+    template = "NAME = there\nSOURCE = /srv/disk.qcow2\nSIZE = 10\nFORMAT = qcow2"
+    image = store.daemon.admin.number("one.image.allocate", template, 1)
+    assert store.state(image) == "READY"
+    store.daemon.admin.number("one.user.allocate", "eve", "secret", "core")
+    text, code = refusal(store.daemon.client("eve:secret").one.image.allocate, template, 1)
+    assert (text.endswith("Image Template includes a restricted attribute SOURCE."), code) == (True, 512)
+
+
+def test_the_forms_of_2_x_are_served(store: Store) -> None:
+    image = store.daemon.admin.number("one.image.allocate", "NAME = old\nSOURCE = /srv/old\nPUBLIC = YES")
+    store.one.image.update(image, "DESCRIPTION", "an old one")
+    assert store.info(image).text("TEMPLATE/DESCRIPTION") == "an old one"
+    store.one.image.rmattr(image, "DESCRIPTION")
+    assert store.info(image).first("TEMPLATE/DESCRIPTION") is None
+    store.one.image.publish(image, True)
+    assert store.info(image).int("PUBLIC") == 1
+    assert f"<ID>{image}</ID>" in store.daemon.admin.text("one.imagepool.info", -2)
+    store.one.image.update(image, "A = b")
+    store.one.image.update(image, "C = d", 1)
+    assert [child.name for child in store.info(image).first("TEMPLATE") or ()] == ["A", "C"]
+
+
+@pytest.mark.parametrize("verb", ["snapshotdelete", "snapshotrevert", "snapshotflatten"])
+def test_images_have_no_snapshots(store: Store, verb: str) -> None:
+    image = store.ready()
+    text, code = refusal(getattr(store.one.image, verb), image, 0)
+    assert (f"snapshot 0 for image {image}, it does not exist" in text, code) == (True, 2048)

@@ -1,0 +1,171 @@
+"""one.vm.savedisk, one.vm.disksaveas, one.vm.diskresize: disks that become images, or larger."""
+
+import hashlib
+
+from oned.api.call import Call
+from oned.api.image import admit, check_room, claim, new_image
+from oned.api.registry import MANAGE, USE, method, operation
+from oned.datastore.datastore import Datastore
+from oned.errors import ActionError, InternalError
+from oned.ids import Kind
+from oned.image.image import Image
+from oned.image.states import DISKS, DiskType, ImageState, ImageType, type_named
+from oned.names import check_name
+from oned.vm.fire import find, wrong_state
+from oned.vm.states import CLEANUP, DONE, EPILOG, EPILOG_FAILURE, RUNNING
+from oned.vm.vm import VM
+
+OVER = CLEANUP | DONE | EPILOG | EPILOG_FAILURE
+"""States in which it is too late to have a disk saved at the end."""
+RIGHT = operation("disk-saveas")
+
+
+@method("one.vm.disksaveas", forms=("vm disk name type snapshot",), vm=RIGHT)
+def disksaveas(call: Call, vm: VM, disk: int, name: str, type: str = "", snapshot: int = -1) -> Image:
+    """Copy a disk to a new image now; the VM goes on when the copy is done. Answers the image, LOCKED until then.
+
+    type      of the new image, OS, CDROM or DATABLOCK; "" is that of the disk's image
+    snapshot  only -1: disks here have no snapshots
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (disk), INTERNAL (state, name), ALLOCATE (name taken, room).
+    Since: 4.14.
+    """
+    if find(vm, "disk-saveas") is None:
+        raise InternalError(detail=str(wrong_state(vm, "disk-saveas")))
+    if snapshot != -1:
+        raise ActionError(detail=f"Disk {disk} of VM {vm.id} has no snapshot {snapshot}. Use -1, its state now")
+    vector, place = _saveable(call, vm, disk)
+    image = _target(call, vm, vector, place, name, type)
+    vector |= {"HOTPLUG_SAVE_AS": str(image.id), "HOTPLUG_SAVE_AS_SOURCE": image.source}
+    vm.settle_images()
+    call.fire(vm, "disk-saveas")
+    return image
+
+
+@method(
+    "one.vm.savedisk",
+    forms=(
+        "vm disk image", "vm disk name", "vm disk name type", "vm disk name type hot",
+        "vm disk name type hot clone_template",
+    ),
+    vm=RIGHT,
+)  # fmt: skip
+def savedisk(
+    call: Call, vm: VM, disk: int, name: str = "", type: str = "", hot: bool = False, clone_template: bool = False,
+    image: int = -1,
+) -> Image:  # fmt: skip
+    """Have a disk saved to an image when the VM ends (shutdown, terminate). Answers the image, LOCKED until then.
+
+    image           2.x: an image that exists, is unused and the caller's to manage: the disk takes its place
+    name, type      3.0, 3.2: of the new image
+    hot             4.0: copy it now, as one.vm.disksaveas
+    clone_template  4.6: refused; clone the template by itself
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (disk, state), INTERNAL (name), ALLOCATE (name taken, room).
+    Since: 2.0 to 4.12; later one.vm.disksaveas.
+    """
+    if clone_template:
+        raise ActionError(detail="Templates are not cloned with a disk. Use one.template.clone, then update its DISK")
+    if hot:
+        return disksaveas(call, vm, disk, name, type)
+    if vm.state in OVER:
+        raise ActionError(detail=f"Could not save a disk of VM {vm.id}, wrong state {vm.state}. It has ended")
+    vector, place = _saveable(call, vm, disk)
+    if vector.get("PERSISTENT") == "YES":
+        detail = f"Disk {disk} of VM {vm.id} is a persistent image: what the VM changes is kept there"
+        raise ActionError(detail=f"{detail}. Clone the image when the VM has ended")
+    taken = _existing(call, vm, place, image) if "image" in call.form else _target(call, vm, vector, place, name, type)
+    vector |= {"SAVE": "YES", "SAVE_AS": str(taken.id), "SAVE_AS_SOURCE": taken.source}
+    vm.settle_images()
+    call.unit.touch(vm)
+    return taken
+
+
+def _saveable(call: Call, vm: VM, disk: int) -> tuple[dict[str, str], Datastore]:
+    """The disk and the datastore of its image. ActionError if it cannot be saved."""
+    vector = _disk(vm, disk, "save")
+    if "IMAGE_ID" not in vector:
+        detail = f"Could not save disk with DISK_ID {disk}: it is not made of an image, so no datastore is its own"
+        raise ActionError(detail=detail)
+    if vector.get("SAVE_AS") or vector.get("HOTPLUG_SAVE_AS"):
+        raise ActionError(detail=f"Could not save disk with DISK_ID {disk}: it is to be saved already")
+    place = call.pools.datastores.get(int(vector["DATASTORE_ID"]))
+    if place.disk_type != DiskType.FILE:
+        raise ActionError(detail=f"Could not save disk with DISK_ID {disk}: datastore {place.id} does not hold files")
+    return vector, place
+
+
+def _disk(vm: VM, disk: int, word: str) -> dict[str, str]:
+    for vector in vm.template.vectors("DISK"):
+        if vector.get("DISK_ID") == str(disk):
+            return vector
+    raise ActionError(detail=f"Could not {word} disk with DISK_ID {disk}, it does not exist.")
+
+
+def _target(call: Call, vm: VM, vector: dict[str, str], place: Datastore, name: str, type: str) -> Image:
+    """A new image for the disk, with the path that it will have."""
+    call.demand_create(Kind.IMAGE)
+    call.demand(USE, place)
+    image = new_image(call, check_name(name))
+    image.type, image.datastore, image.disk_type = _type(call, vector, type), place.id, place.disk_type
+    image.size, image.format = int(vector.get("SIZE") or 0), vector.get("FORMAT", "raw")
+    image.saving = vm.id
+    origin = call.pools.images.peek(int(vector["IMAGE_ID"]))
+    image.template.set("DEV_PREFIX", vector.get("DEV_PREFIX") or call.services.setting("DEFAULT_DEVICE_PREFIX"))
+    for attribute, value in (("SAVED_VM_ID", vm.id), ("SAVED_DISK_ID", vector["DISK_ID"])):
+        image.template.set(attribute, str(value))
+    if origin is not None:
+        image.template.set("SAVED_IMAGE_ID", str(origin.id))
+    claim(call, image)
+    check_room(call, place, image.size)
+    admit(call, image)
+    image.source = _path(place, image)
+    return image
+
+
+def _path(place: Datastore, image: Image) -> str:
+    """Where the image will be: the name that datastores of files give."""
+    name = hashlib.md5(f"{image.regtime}:{image.id}".encode(), usedforsecurity=False).hexdigest()
+    return f"{place.base_path}/{name}"
+
+
+def _type(call: Call, vector: dict[str, str], wanted: str) -> ImageType:
+    if wanted:
+        found = type_named(wanted)
+        if found not in DISKS:
+            raise InternalError(detail=f"Unknown type {wanted}. A disk is OS, CDROM or DATABLOCK")
+        return found
+    origin = call.pools.images.peek(int(vector["IMAGE_ID"]))
+    return ImageType(origin.type) if origin is not None else ImageType.OS
+
+
+def _existing(call: Call, vm: VM, place: Datastore, number: int) -> Image:
+    """The image of a 2.x client: it waits for the disk from now on."""
+    image = call.pools.images.get(number)
+    call.demand(MANAGE, image)
+    free = image.stored in (ImageState.READY, ImageState.DISABLED) and not image.vms and not image.clones
+    if not free or image.datastore != place.id:
+        detail = f"Image {number} cannot take the disk: it is {image.state.name}, in datastore {image.datastore}"
+        raise ActionError(detail=f"{detail}. It must be unused, in datastore {place.id}")
+    image.saving = vm.id
+    call.services.images.move(call.unit, image, ImageState.LOCKED)
+    return image
+
+
+@method("one.vm.diskresize", vm=operation("disk-resize"))
+def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
+    """Make a disk of a VM larger that is powered off or undeployed.
+
+    size  MiB
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (state, disk, smaller).
+    Since: 5.4.
+    """
+    if vm.state is RUNNING or find(vm, "disk-resize") is None:
+        raise ActionError(detail=f"Could not resize a disk of VM {vm.id}, wrong state {vm.state}. Power it off first")
+    vector = _disk(vm, disk, "resize")
+    before = int(vector.get("SIZE") or 0) if vector.get("SIZE", "0").isdecimal() else 0
+    if not size.isdecimal() or int(size) <= before:
+        raise ActionError(detail=f"Disk {disk} has {before} MiB. It can only become larger, not {size!r}")
+    if vector.get("PERSISTENT") == "YES" or vector.get("READONLY", "").upper() == "YES":
+        raise ActionError(detail=f"Disk {disk} is a persistent image, or is only read: it keeps its size")
+    vector["RESIZE"] = size
+    call.fire(vm, "disk-resize")
+    return vm

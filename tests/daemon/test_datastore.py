@@ -1,0 +1,205 @@
+"""Datastores: how they are made, changed, measured and deleted; the driver for directories at work."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from oned.client.documents import Document, parse
+from oned.client.failures import ServerRefused
+from oned.image.states import ImageState
+from tests.daemon.process import ADMIN, SIMULATED, Daemon, refusal, until
+
+MIB = 1 << 20
+FS = 'DATASTORE_MAD = [ NAME = "fs", EXECUTABLE = "one_datastore_fs" ]\n'
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon with simulated hosts and real images."""
+    with Daemon(tmp_path_factory.mktemp("real"), SIMULATED.replace("DATASTORE_MAD", "#") + FS) as daemon:
+        daemon.monitored("alpha")
+        yield daemon
+        assert daemon.check() == []
+
+
+def info(daemon: Daemon, datastore: int) -> Document:
+    return parse(daemon.admin.text("one.datastore.info", datastore))
+
+
+def image_info(daemon: Daemon, image: int) -> Document:
+    return parse(daemon.admin.text("one.image.info", image))
+
+
+def settled(daemon: Daemon, image: int) -> str:
+    """The state of an image once no driver is at work on it."""
+    until(lambda: image_info(daemon, image).int("STATE") != ImageState.LOCKED, f"the end of the work on image {image}")
+    return ImageState(image_info(daemon, image).int("STATE")).name
+
+
+def test_the_first_start_makes_datastores_for_vms_images_and_files(real: Daemon) -> None:
+    pool = parse(real.admin.text("one.datastorepool.info")).all("DATASTORE")
+    listed = {item.int("ID"): (item.text("NAME"), item.text("TYPE"), item.text("DS_MAD")) for item in pool}
+    assert listed | {0: ("system", "1", "-"), 1: ("default", "0", "fs"), 2: ("files", "2", "fs")} == listed
+
+
+def test_datastores_of_later_releases_come_to_an_old_data_base_once(root: Path) -> None:
+    with Daemon(root, SIMULATED) as daemon:
+        daemon.one.datastore.delete(2)
+        daemon.stop()
+        daemon.restart()
+        assert refusal(daemon.one.datastore.info, 2)[1] == 1024
+
+
+def test_a_datastore_is_made_below_the_location_with_what_its_driver_does(real: Daemon) -> None:
+    made = real.admin.number("one.datastore.allocate", "NAME = fast\nDS_MAD = fs\nTM_MAD = shared\nLIMIT_MB = 50", -1)
+    assert made >= 100
+    document = info(real, made)
+    assert document.text("BASE_PATH") == f"{real.var}/datastores/{made}"
+    assert (document.text("TYPE"), document.text("CLUSTERS/ID"), document.text("CLUSTER_ID")) == ("0", "0", "0")
+    assert (document.text("TEMPLATE/CLONE_TARGET"), document.text("TEMPLATE/LN_TARGET")) == ("SYSTEM", "NONE")
+    until(lambda: info(real, made).int("TOTAL_MB") == 50, "its measure")
+    assert info(real, made).int("FREE_MB") == 50
+    real.one.datastore.delete(made)
+    assert refusal(real.one.datastore.info, made)[1] == 1024
+
+
+@pytest.mark.parametrize(
+    ("template", "reason", "code"),
+    [
+        ("NAME = a\nTM_MAD = shared", "No DS_MAD in template", 8192),
+        ("NAME = a\nDS_MAD = fs", "No TM_MAD in template", 8192),
+        ("NAME = a\nDS_MAD = fs\nTM_MAD = shared\nTYPE = TAPE_DS", "is no kind of datastore", 8192),
+        ("NAME = a\nDS_MAD = fs\nTM_MAD = shared\nDISK_TYPE = TAPE", "DISK_TYPE TAPE", 8192),
+        ('NAME = a\nDS_MAD = "f s"\nTM_MAD = shared', "DS_MAD is one word", 8192),
+        ('NAME = a\nDS_MAD = fs\nTM_MAD = shared\nBASE_PATH = "a/b"', "BASE_PATH is an absolute path", 8192),
+        ("NAME = default\nDS_MAD = fs\nTM_MAD = shared", "NAME is already taken by DATASTORE 1.", 8192),
+    ],
+)
+def test_a_template_that_makes_no_datastore_is_refused(real: Daemon, template: str, reason: str, code: int) -> None:
+    text, told = refusal(real.one.datastore.allocate, template, -1)
+    assert (reason in text, told) == (True, code)
+
+
+def test_a_datastore_with_images_is_kept_and_an_empty_one_goes(real: Daemon) -> None:
+    made = real.admin.number("one.datastore.allocate", "NAME = filled\nDS_MAD = fs\nTM_MAD = shared", -1)
+    image = real.admin.number("one.image.allocate", "NAME = inside\nTYPE = DATABLOCK\nSIZE = 1", made)
+    assert settled(real, image) == "READY"
+    assert info(real, made).text("IMAGES/ID") == str(image)
+    text, code = refusal(real.one.datastore.delete, made)
+    assert text.startswith(f"[one.datastore.delete] Cannot delete datastore. Datastore {made} is not empty.")
+    assert code == 2048
+    real.one.image.delete(image)
+    until(lambda: info(real, made).first("IMAGES/ID") is None, "the end of the image")
+    real.one.datastore.delete(made)
+
+
+def test_an_update_keeps_what_cannot_change(real: Daemon) -> None:
+    made = real.admin.number("one.datastore.allocate", "NAME = changed\nDS_MAD = fs\nTM_MAD = shared\nA = b", -1)
+    real.one.datastore.update(made, "TM_MAD = qcow2\nBASE_PATH = /elsewhere\nTYPE = SYSTEM_DS\nC = d", 0)
+    document = info(real, made)
+    assert (document.text("TM_MAD"), document.text("DS_MAD"), document.text("TYPE")) == ("qcow2", "fs", "0")
+    assert document.text("BASE_PATH") == f"{real.var}/datastores/{made}"
+    assert (document.text("TEMPLATE/C"), document.first("TEMPLATE/A")) == ("d", None)
+    real.one.datastore.rename(made, "renamed")
+    real.one.datastore.chmod(made, -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    assert info(real, made).int("PERMISSIONS/OTHER_U") == 1
+    real.one.datastore.delete(made)
+
+
+def test_no_vm_is_put_on_a_system_datastore_that_is_disabled(real: Daemon) -> None:
+    real.one.datastore.enable(0, False)
+    vm = real.allocate()
+    assert "Datastore [0] is disabled" in refusal(real.one.vm.deploy, vm, 0, False, 0)[0]
+    assert refusal(real.one.vm.deploy, vm, 0, False)[1] == 1024
+    real.one.datastore.enable(0, True)
+    real.one.vm.deploy(vm, 0, False)
+    real.reaches(vm, "RUNNING")
+    assert "VMs are on it" in refusal(real.one.datastore.delete, 0)[0]
+    real.one.vm.recover(vm, 3)
+    assert "Only system datastores" in refusal(real.one.datastore.enable, 1, False)[0]
+
+
+def test_an_image_is_copied_used_cloned_and_removed_on_the_disk(real: Daemon, tmp_path: Path) -> None:
+    file = tmp_path / "os.img"
+    file.write_bytes(os.urandom(2 * MIB))
+    image = real.admin.number("one.image.allocate", f"NAME = os\nPATH = {file}", 1)
+    assert settled(real, image) == "READY"
+    source = Path(image_info(real, image).text("SOURCE"))
+    assert source.read_bytes() == file.read_bytes()
+    assert source.parent == real.var / "datastores/1"
+    clone = real.admin.number("one.image.clone", image, "os 2")
+    assert settled(real, clone) == "READY"
+    copied = Path(image_info(real, clone).text("SOURCE"))
+    assert copied.read_bytes() == file.read_bytes()
+    assert (image_info(real, clone).int("SIZE"), image_info(real, clone).text("FORMAT")) == (2, "raw")
+    for number, path in ((image, source), (clone, copied)):
+        real.one.image.delete(number)
+        until(lambda path=path: not path.exists(), "the end of the file")  # type: ignore[misc]
+
+
+def test_users_copy_only_from_directories_that_are_safe(real: Daemon, tmp_path: Path) -> None:
+    real.admin.number("one.user.allocate", "bob", "secret", "core")
+    bob = real.client("bob:secret")
+    file = tmp_path / "os.img"
+    file.write_bytes(b"x")
+    text, code = refusal(bob.one.image.allocate, f"NAME = os\nPATH = {file}", 1)
+    assert (f"Not allowed to copy image file {file}" in text, code) == (True, 16384)
+    for path in ("/dev/zero", real.root / ".one/one_auth", "/proc/self/environ"):
+        assert refusal(bob.one.image.allocate, f"NAME = os\nPATH = {path}", 1)[1] == 16384
+    real.one.datastore.update(1, f"SAFE_DIRS = {tmp_path}", 1)
+    image = bob.number("one.image.allocate", f"NAME = os\nPATH = {file}", 1)
+    assert settled(real, image) == "READY"
+
+
+@pytest.mark.parametrize("victim", ["oned", "driver"])
+def test_a_copy_goes_on_after_a_kill(root: Path, victim: str) -> None:
+    file = root / "big.img"
+    data = os.urandom(64 * MIB)
+    with file.open("wb") as writer:
+        for _ in range(8):
+            writer.write(data)
+    with Daemon(root / "one", SIMULATED.replace("DATASTORE_MAD", "#") + FS) as daemon:
+        places = daemon.var / "datastores/1"
+        image = daemon.admin.number("one.image.allocate", f"NAME = big\nPATH = {file}\nMD5 = {md5(file)}", 1)
+        until(lambda: any(part.stat().st_size > MIB for part in places.glob(".*.part")), "the beginning of the copy")
+        if victim == "oned":
+            daemon.kill()
+            daemon.restart()
+        else:
+            daemon.kill_driver("one_datastore_fs")
+        assert settled(daemon, image) == "READY"
+        source = Path(image_info(daemon, image).text("SOURCE"))
+        assert (source.stat().st_size, md5(source)) == (file.stat().st_size, md5(file))
+        assert [path.name for path in places.iterdir()] == [source.name]
+        assert daemon.check() == []
+
+
+def md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def test_deletes_that_race_with_uses_leave_nothing_half_done(real: Daemon) -> None:
+    """Either the VM was made and the image is kept, or the image goes and no VM has it."""
+    for number in range(10):
+        image = real.admin.number("one.image.allocate", f"NAME = race-{number}\nSOURCE = /srv/{number}", 1)
+        using, deleting = (real.client(ADMIN) for _ in range(2))
+        template = f"CPU = 1\nMEMORY = 64\nDISK = [ IMAGE_ID = {image} ]"
+        with ThreadPoolExecutor(2) as threads:
+            used = threads.submit(worked, using.one.vm.allocate, template)
+            deleted = threads.submit(worked, deleting.one.image.delete, image)
+        assert used.result() != deleted.result()
+    assert real.check() == []
+
+
+def worked(call: Callable[..., object], *arguments: object) -> bool:
+    """Whether a call was not refused."""
+    try:
+        call(*arguments)
+    except ServerRefused:
+        return False
+    return True

@@ -1,0 +1,184 @@
+"""Disks that become images, and images that VMs change themselves: what transfer drivers are told, what follows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.conftest import QUIET
+from tests.daemon.process import Scripted, refusal
+from tests.daemon.stores import OS, Store
+
+
+class Site(Store):
+    """The images, and a host for VMs."""
+
+    def __init__(self, daemon: Scripted) -> None:
+        super().__init__(daemon)
+        self.host = daemon.monitored("alpha")
+
+    def script(self, vm: int) -> list[str]:
+        """The lines of the transfer script that the driver is asked for next."""
+        return Path(self.tm.line("TRANSFER", vm).split()[2]).read_text().splitlines()
+
+    def transferred(self, vm: int, *, well: bool = True) -> None:
+        self.daemon.fakes["TM_MAD"].answers(f"TRANSFER {'SUCCESS' if well else 'FAILURE'} {vm} -")
+
+    def off(self, image: int) -> int:
+        """A VM with a disk of the image that is powered off."""
+        vm = self.running(image, self.host)
+        self.one.vm.action("poweroff-hard", vm)
+        self.vmm.succeeds("CANCEL", vm)
+        self.daemon.reaches(vm, "POWEROFF")
+        return vm
+
+    def shut_down(self, vm: int) -> list[str]:
+        """The lines of the epilog of a VM that was running."""
+        self.one.vm.action("terminate", vm)
+        self.vmm.succeeds("SHUTDOWN", vm)
+        return self.script(vm)
+
+    def delete(self, vm: int) -> None:
+        self.one.vm.recover(vm, 3)
+        self.vmm.succeeds("CANCEL", vm)
+        self.tm.succeeds("TRANSFER", vm)
+        self.daemon.reaches(vm, "DONE")
+
+    def away(self, image: int) -> str:
+        """Where the image is in its datastore."""
+        return self.info(image).text("SOURCE")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Scripted(tmp_path_factory.mktemp("saves"), QUIET, "xml") as daemon:
+        yield Site(daemon)
+        assert daemon.check() == []
+
+
+def test_a_disk_is_copied_or_linked_from_its_datastore(site: Site) -> None:
+    plain, kept = site.ready(), site.ready(f"{OS}\nPERSISTENT = YES")
+    disks = f"DISK = [ IMAGE_ID = {plain}, SIZE = 500 ]\nDISK = [ IMAGE_ID = {kept} ]"
+    vm = site.daemon.allocate(disks)
+    site.one.vm.deploy(vm, site.host)
+    place = f"alpha:{site.daemon.var}/datastores/0/{vm}"
+    lines = site.script(vm)
+    assert [line.replace(lines[0].split()[2].partition(":")[0] + ":", "fe:", 1) for line in lines[:1]] == [
+        f"CLONE shared fe:/ds/1/{plain} {place}/disk.0 {vm} 1"
+    ]
+    assert lines[1] == f"RESIZE shared {place}/disk.0 500 {vm} 1"
+    assert lines[2].startswith("LN shared ")
+    assert lines[2].endswith(f":/ds/1/{kept} {place}/disk.1 {vm} 1")
+    site.transferred(vm)
+    site.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
+    site.daemon.reaches(vm, "RUNNING")
+    assert site.shut_down(vm) == [
+        f"MVDS shared {place}/disk.1 /ds/1/{kept} {vm} 1",
+        f"DELETE dummy {place} {vm} 0",
+    ]
+    site.transferred(vm)
+    site.daemon.reaches(vm, "DONE")
+    assert (site.state(plain), site.state(kept)) == ("READY", "READY")
+
+
+def test_a_disk_becomes_an_image_while_its_vm_is_off(site: Site) -> None:
+    vm = site.off(site.ready(form="qcow2"))
+    image = site.daemon.admin.number("one.vm.disksaveas", vm, 0, site.name(), "", -1)
+    assert (site.state(image), site.daemon.state(vm)) == ("LOCKED", "HOTPLUG_SAVEAS_POWEROFF")
+    place = f"alpha:{site.daemon.var}/datastores/0/{vm}"
+    assert site.script(vm) == [f"CPDS shared {place}/disk.0 {site.away(image)} -1 {vm} 1"]
+    assert Path(site.away(image)).parent == site.daemon.var / "datastores/1"
+    assert f"A disk of VM {vm} is being saved to it" in refusal(site.one.image.delete, image)[0]
+    site.transferred(vm)
+    site.daemon.reaches(vm, "POWEROFF")
+    info = site.info(image)
+    assert (site.state(image), info.text("FORMAT"), info.int("SIZE")) == ("READY", "qcow2", 300)
+    assert "HOTPLUG_SAVE_AS" not in site.disk(vm)
+    site.delete(vm)
+
+
+def test_a_disk_that_could_not_be_copied_leaves_an_image_in_error(site: Site) -> None:
+    vm = site.off(site.ready())
+    image = site.daemon.admin.number("one.vm.disksaveas", vm, 0, site.name(), "DATABLOCK", -1)
+    site.script(vm)
+    site.transferred(vm, well=False)
+    site.daemon.reaches(vm, "POWEROFF")
+    assert (site.state(image), site.info(image).int("TYPE")) == ("ERROR", 2)
+    assert f"A disk of VM {vm} could not be saved" in site.info(image).text("TEMPLATE/ERROR")
+    site.delete(vm)
+
+
+def test_a_vm_that_is_deleted_while_its_disk_is_copied_leaves_an_image_in_error(site: Site) -> None:
+    vm = site.off(site.ready())
+    image = site.daemon.admin.number("one.vm.disksaveas", vm, 0, site.name(), "", -1)
+    site.script(vm)
+    site.delete(vm)
+    assert site.state(image) == "ERROR"
+    site.one.image.delete(image)
+
+
+@pytest.mark.parametrize("form", [("late 1",), ("late 2", "OS"), ("late 3", "", False)], ids=["3.0", "3.2", "4.0"])
+def test_a_disk_is_saved_at_the_end_in_the_forms_of_3_x(site: Site, form: tuple[object, ...]) -> None:
+    vm = site.running(site.ready(), site.host)
+    image = site.daemon.admin.number("one.vm.savedisk", vm, 0, *form)
+    assert (site.state(image), site.daemon.state(vm)) == ("LOCKED", "RUNNING")
+    assert site.disk(vm)["SAVE_AS"] == str(image)
+    assert "it is to be saved already" in refusal(site.one.vm.savedisk, vm, 0, "again")[0]
+    lines = site.shut_down(vm)
+    assert lines[0] == f"MVDS shared alpha:{site.daemon.var}/datastores/0/{vm}/disk.0 {site.away(image)} {vm} 1"
+    site.transferred(vm)
+    site.daemon.reaches(vm, "DONE")
+    assert site.state(image) == "READY"
+
+
+def test_a_disk_takes_the_place_of_an_image_of_2_x(site: Site) -> None:
+    vm, image = site.running(site.ready(), site.host), site.ready()
+    site.one.vm.savedisk(vm, 0, image)
+    assert site.state(image) == "LOCKED"
+    assert site.shut_down(vm)[0].split()[3] == f"/ds/1/{image}"
+    site.transferred(vm)
+    site.daemon.reaches(vm, "DONE")
+    assert site.state(image) == "READY"
+
+
+def test_a_vm_that_is_deleted_saves_nothing(site: Site) -> None:
+    vm = site.running(site.ready(), site.host)
+    image = site.daemon.admin.number("one.vm.savedisk", vm, 0, site.name(), "")
+    site.delete(vm)
+    assert site.state(image) == "ERROR"
+
+
+def test_what_cannot_be_saved_is_refused_with_a_reason(site: Site) -> None:
+    kept = site.ready(f"{OS}\nPERSISTENT = YES")
+    vm = site.daemon.running(site.host, f"DISK = [ IMAGE_ID = {kept} ]\nDISK = [ TYPE = swap, SIZE = 5 ]")
+    assert "is a persistent image" in refusal(site.one.vm.savedisk, vm, 0, "x", "")[0]
+    assert "it is not made of an image" in refusal(site.one.vm.savedisk, vm, 1, "x", "")[0]
+    assert refusal(site.one.vm.savedisk, vm, 7, "x", "")[0].endswith("disk with DISK_ID 7, it does not exist.")
+    assert "has no snapshot 3" in refusal(site.one.vm.disksaveas, vm, 0, "x", "", 3)[0]
+    assert "Use one.template.clone" in refusal(site.one.vm.savedisk, vm, 0, "x", "", False, True)[0]
+    pending = site.vm(site.ready())
+    text, code = refusal(site.one.vm.disksaveas, pending, 0, "x", "", -1)
+    assert ("PENDING" in text, code) == (True, 8192)
+    site.end(pending)
+    site.delete(vm)
+
+
+def test_a_disk_grows_while_its_vm_is_off(site: Site) -> None:
+    vm = site.off(site.ready())
+    assert "It can only become larger" in refusal(site.one.vm.diskresize, vm, 0, "300")[0]
+    site.one.vm.diskresize(vm, 0, "400")
+    assert site.daemon.state(vm) == "DISK_RESIZE_POWEROFF"
+    place = f"alpha:{site.daemon.var}/datastores/0/{vm}"
+    assert site.script(vm) == [f"RESIZE shared {place}/disk.0 400 {vm} 1"]
+    site.transferred(vm)
+    site.daemon.reaches(vm, "POWEROFF")
+    assert (site.disk(vm)["SIZE"], "RESIZE" in site.disk(vm)) == ("400", False)
+    site.one.vm.diskresize(vm, 0, "800")
+    site.script(vm)
+    site.transferred(vm, well=False)
+    site.daemon.reaches(vm, "POWEROFF")
+    assert site.disk(vm)["SIZE"] == "400"
+    site.delete(vm)
+    running = site.running(site.ready(), site.host)
+    assert "Power it off first" in refusal(site.one.vm.diskresize, running, 0, "400")[0]
+    site.delete(running)
