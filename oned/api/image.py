@@ -4,7 +4,7 @@ from oned import clock
 from oned.api.call import Call
 from oned.api.owned import REPLACE, Space, add_info, add_locks, add_owners, add_pool, add_publish, add_rename
 from oned.api.registry import MANAGE, USE, method
-from oned.datastore.datastore import Datastore
+from oned.datastore.datastore import IMAGE, Datastore
 from oned.document.object import Owned
 from oned.errors import ActionError, InternalError, NameTaken
 from oned.ids import DEFAULT_DATASTORE, Kind
@@ -12,6 +12,8 @@ from oned.image import allocate as rules
 from oned.image.image import Image
 from oned.image.states import ImageState, ImageType, type_named
 from oned.names import check_name
+from oned.pool.charges import holders
+from oned.quota.usage import of_image
 from oned.template.template import Template
 from oned.vm.allocate import NOTHING, check_restricted
 
@@ -36,6 +38,7 @@ async def allocate(
     _check_restricted(call, given)
     image = new_image(call, check_name(given.get("NAME")))
     rules.describe(image, given, place, _defaults(call))
+    image.persistent = image.persistent or int(_keeps_all(call, place))
     claim(call, image)
     if image.path:
         size, problem = await call.services.images.size(image, place)
@@ -57,6 +60,7 @@ def new_image(call: Call, name: str) -> Image:
 
 def admit(call: Call, image: Image) -> Image:
     """Give a described image its id, and its driver the work."""
+    call.charge(holders(image.uid, image.gid), of_image(image))
     image.id = call.pools.images.next_id(call.unit)
     image.stored = ImageState.READY if image.source else ImageState.LOCKED
     call.pools.images.add(call.unit, image)
@@ -92,6 +96,14 @@ def _check_restricted(call: Call, given: Template, before: Template = NOTHING) -
     if not call.user.is_admin:
         restricted = call.services.setting("IMAGE_RESTRICTED_ATTR")
         check_restricted(given, restricted, call.user.id, before, what="Image Template")
+
+
+def _keeps_all(call: Call, place: Datastore) -> bool:
+    """Whether all disks in the datastore are persistent, as DS_MAD_CONF says of its driver."""
+    if place.type != IMAGE:
+        return False
+    confs = call.services.vectors("DS_MAD_CONF")
+    return any(conf["NAME"] == place.ds_mad and conf.get("PERSISTENT_ONLY", "").upper() == "YES" for conf in confs)
 
 
 def check_room(call: Call, place: Datastore, size: int, *, skip: bool = False) -> None:
@@ -200,6 +212,8 @@ def persistent(call: Call, image: Image, persistent: bool) -> Image:
     _check_unused(image, what)
     if image.clones:
         raise ActionError(detail=f"{what} It is being cloned. Wait for that")
+    if not persistent and _keeps_all(call, call.pools.datastores.get(image.datastore)):
+        raise ActionError(detail=f"{what} Its datastore driver has persistent images only (DS_MAD_CONF)")
     if persistent and not image.is_disk:
         raise ActionError(detail=f"{what} KERNEL, RAMDISK and CONTEXT images are only read")
     image.persistent = int(persistent)

@@ -156,15 +156,28 @@ class Program:
         import argparse
 
         parser = argparse.ArgumentParser(prog=self.name, add_help=False, argument_default=argparse.SUPPRESS)
-        for option in self.options():
+        options = self._options_for(words)
+        for option in options:
             _add_option(parser, option)
         parser.error = _refuse  # type: ignore[method-assign,assignment]
         end = words.index("--") if "--" in words else len(words)
-        known, rest = parser.parse_known_args(_joined(words[:end], self.options()))
+        known, rest = parser.parse_known_args(_joined(words[:end], options))
         strange = [word for word in rest if word.startswith("-") and not _is_word(word)]
         if strange:
             raise CommandError(f"invalid option: {strange[0]}")
         return vars(known), rest + words[end + 1 :]
+
+    def _options_for(self, words: list[str]) -> list[Option]:
+        """All options; where those of two verbs have a spelling in common, it is that of the verb among the words."""
+        verb = next((self.commands[word] for word in words if word in self.commands), None)
+        taken: set[str] = set()
+        chosen = []
+        for option in dict.fromkeys([*GENERAL, *(verb.options if verb else ()), *self.options()]):
+            flags = tuple(flag for flag in option.flags if flag not in taken)
+            taken.update(flags)
+            if flags:
+                chosen.append(option._replace(flags=flags))
+        return chosen
 
     def _positional(self, one: Client, command: Command, words: list[str]) -> list[object]:
         """The words as the parameters of the function want them."""

@@ -20,7 +20,7 @@ from oned.pool.pool import Names, Pool
 from oned.pool.turns import AT_ONCE
 from oned.pool.uses import Uses
 from oned.quota.limits import Limits
-from oned.quota.usage import of_network, of_vm
+from oned.quota.usage import of_image, of_network, of_vm
 from oned.store import tables
 from oned.store.body import decoded
 from oned.store.database import Database
@@ -88,7 +88,7 @@ class Pools:
             (self.images, tables.image_pool, Image),
             (self.vms, tables.vm_pool, VM),
         )
-        counts: Counts = {Kind.VM: of_vm, Kind.NET: of_network}
+        counts: Counts = {Kind.VM: of_vm, Kind.NET: of_network, Kind.IMAGE: of_image}
         self.charges = Charges({pool.kind: pool for pool, _, _ in self.classes}, counts)
         for pool, _, _ in self.classes:
             pool.dropped = functools.partial(forget, self.rules)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
+from oned.image.image import Image
 from oned.quota.blocks import Amounts, Where
 from oned.template.template import Template
 from oned.vm.states import DONE, POWEROFF, STOPPED, SUSPENDED, UNDEPLOYED
@@ -34,6 +35,12 @@ def of_vm(vm: VM) -> Amounts:
 def of_network(network: Network) -> Amounts:
     """What a network counts: the addresses that it has reserved from another one."""
     return reserved(network.parent, network.size) if network.parent >= 0 else NOTHING
+
+
+def of_image(image: Image) -> Amounts:
+    """What an image counts against its datastore: one image, and its MiB."""
+    where: Where = ("DATASTORE", image.datastore)
+    return {(where, "IMAGES"): 1, (where, "SIZE"): image.size}
 
 
 def reserved(parent: int, size: int) -> Amounts:

@@ -288,3 +288,21 @@ def test_images_have_no_snapshots(store: Store, verb: str) -> None:
     image = store.ready()
     text, code = refusal(getattr(store.one.image, verb), image, 0)
     assert (f"snapshot 0 for image {image}, it does not exist" in text, code) == (True, 2048)
+
+
+def test_images_count_against_the_quotas_of_their_datastore(store: Store) -> None:
+    user = store.daemon.admin.number("one.user.allocate", "kim", "secret", "core")
+    kim = store.daemon.client("kim:secret")
+    store.one.user.quota(user, "DATASTORE = [ ID = 1, IMAGES = 1, SIZE = 100 ]")
+    store.one.datastore.chmod(1, -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    text, code = refusal(kim.one.image.allocate, "NAME = big\nTYPE = DATABLOCK\nSIZE = 101", 1)
+    assert ("SIZE" in text, code) == (True, 512)
+    image = kim.number("one.image.allocate", "NAME = small\nTYPE = DATABLOCK\nSIZE = 60", 1)
+    store.ds.succeeds("MKFS", image, f"/ds/1/{image}")
+    store.reaches(image, "READY")
+    assert refusal(kim.one.image.allocate, "NAME = more\nTYPE = DATABLOCK\nSIZE = 10", 1)[1] == 512
+    assert refusal(kim.one.image.clone, image, "copy")[1] == 512
+    kim.one.image.delete(image)
+    store.ds.succeeds("RM", image)
+    store.gone(image)
+    kim.number("one.image.allocate", "NAME = more\nTYPE = DATABLOCK\nSIZE = 100", 1)
