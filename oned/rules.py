@@ -105,7 +105,7 @@ def from_words(text: str, named: Named = no_names) -> Numbers:
     types, slash, who = words[1].partition("/")
     if not slash:
         raise Malformed(f"{words[1]} is no resource: types, a slash, and which of them: VM+NET/*")
-    resource = _sum("type", types, TYPES) | _read_who(who, named)
+    resource = _sum("type", types, TYPES) | _read_who(who, no_names if who.startswith("#") else named)
     zone = _read_who(words[3], no_names) if len(words) == 4 else ZONE_HERE
     return Numbers(_read_who(words[0], named), resource, _sum("right", words[2], RIGHTS), zone).checked()
 

@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from oned.bench.engine import BenchFailed, Engine
-from oned.bench.load import Load, Outcome, joined
+from oned.bench.engine import PASSWORD, BenchFailed, Engine
+from oned.bench.load import Load, Outcome, Sender, joined
 from oned.bench.report import timed
 from oned.bench.rows import Sizes
+from oned.rules import from_words
 from oned.sched import pools
 from oned.sched.dispatch import Dispatcher, Moves
 from oned.sched.place import Rules, place
@@ -23,6 +24,8 @@ from oned.sched.rights import Rights
 CLIENTS = 8
 SMALL = "CPU=0.1 MEMORY=32"
 """A VM of the bench: CPU, memory and a name."""
+RULES = 20
+"""Rules of the user whose list is compared with oneadmin's."""
 DISTINCT = 50
 """Requirements of the match-making."""
 Figure = tuple[str, float]
@@ -84,9 +87,21 @@ def _lists(engine: Engine, sizes: Sizes) -> Iterator[Figure]:
     pool = engine.sender.call("one.vmpool.info", *_ALL)
     alone = engine.sender.together([Load([pool] * (2 * sizes.repeats), 1)])[0]
     yield "list", statistics.median(alone.latencies) * 1e3
+    yield "rules", _list_by_rules(engine, sizes) / statistics.median(alone.latencies)
     whole = Load([pool], 1, sizes.seconds)
     small = Load(_some(engine, sizes), CLIENTS // 2, sizes.seconds)
     yield "meanwhile", engine.sender.together([whole, small])[1].percentile(0.99) * 1e3
+
+
+def _list_by_rules(engine: Engine, sizes: Sizes) -> float:
+    """Seconds of the whole list for a user who sees it by the last of 20 rules."""
+    uid = engine.client.number("one.user.allocate", "reader", PASSWORD)
+    words = [*(f"VM/#{number} MANAGE" for number in range(RULES - 1)), "VM/@0 USE"]
+    for text in words:
+        engine.client.call("one.acl.addrule", *(f"{number:x}" for number in from_words(f"#{uid} {text}")))
+    reader = Sender(engine.sender.address[1], f"reader:{PASSWORD}")
+    pool = reader.call("one.vmpool.info", *_ALL)
+    return statistics.median(reader.together([Load([pool] * (2 * sizes.repeats), 1)])[0].latencies)
 
 
 def allocate(engine: Engine, count: int, *, hold: bool) -> Outcome:

@@ -38,6 +38,7 @@ ROWS: dict[str, Row] = {
         Row("allocate", "one.vm.allocate, 8 clients, durable", "/s", 1500, 8700, "group commit of rows"),
         Row("list", "list of 10,000 VMs, full bodies: the whole answer", "ms", 80, 44, "ready bytes in pieces", False),
         Row("meanwhile", "small calls meanwhile, p99", "ms", 20, 4, "ready bytes in pieces", False),
+        Row("rules", "the same list for a user with 20 ACL rules, times oneadmin's", "x", 3, None, "", False),
         Row("scheduled", "500 VMs on 100 hosts, allocate to RUNNING by mm_sched", "s", 3, None, "", False),
         Row("deployed", "500 direct deploys by 8 clients, to RUNNING", "/s", 300, None, ""),
         Row("match", "10,000 VMs x 2,500 hosts x 50 requirements: matching", "s", 1, 0.11, "NumPy columns", False),

@@ -6,6 +6,7 @@ from oned.cli.command import GENERAL, Command, Option, Program
 
 _NAMED = {
     "vm": "onevm", "host": "onehost", "user": "oneuser", "template": "onetemplate", "cluster": "onecluster",
+    "group": "onegroup",
 }  # fmt: skip
 """Whose list names the objects that a word such as <vm-list> stands for."""
 

@@ -11,11 +11,11 @@ from oned.cli.command import CommandError, Option, Program
 from oned.cli.lists import Listing, add_list, show_each
 from oned.cli.names import GROUPS, USERS, VMS, GroupId, UserId, UserList
 from oned.cli.output import FORMATS, facts, say
-from oned.cli.owned import add_update
+from oned.cli.owned import add_update, bits
 from oned.cli.preview import preview
-from oned.cli.quotas import add_quota
+from oned.cli.quotas import add_quota, vm_columns, with_quotas
 from oned.cli.table import Column, Table
-from oned.cli.units import moment, size
+from oned.cli.units import moment
 from oned.client import settings
 from oned.client.client import Client
 from oned.client.documents import Document, parse
@@ -33,17 +33,6 @@ _ONEADMIN = "0"
 _TEN_HOURS = 36000
 
 
-def _quota(user: Document, kind: str) -> str:
-    """`used / limit` of a quota of VMs, - for no limit."""
-    block = user.first("VM_QUOTA/VM")
-    if block is None:
-        return "-"
-    used, limit = block.float(f"{kind}_USED"), block.float(kind, -1)
-    if kind == "MEMORY":
-        return f"{size(used * 1024)} / {size(limit * 1024) if limit >= 0 else '-'}"
-    return f"{used:g} / {f'{limit:g}' if limit >= 0 else '-'}"
-
-
 USER_TABLE = Table(
     (
         Column("ID", 4, "id of the user", lambda user: user.text("ID")),
@@ -52,9 +41,7 @@ USER_TABLE = Table(
         Column("GROUP", 10, "primary group", lambda user: user.text("GNAME"), left=True,
                number=lambda user: user.text("GID")),
         Column("AUTH", 8, "how he proves who he is", lambda user: user.text("AUTH_DRIVER"), left=True),
-        Column("VMS", 9, "VMs, used / limit", lambda user: _quota(user, "VMS")),
-        Column("MEMORY", 17, "memory of them", lambda user: _quota(user, "MEMORY")),
-        Column("CPU", 11, "CPUs of them", lambda user: _quota(user, "CPU")),
+        *vm_columns(),
     ),
     default="ID,NAME,GROUP,AUTH,VMS,MEMORY,CPU",
 )  # fmt: skip
@@ -145,6 +132,13 @@ def addgroup(one: Client, users: UserList, group: GroupId, *, verbose: bool) -> 
 def delgroup(one: Client, users: UserList, group: GroupId, *, verbose: bool) -> int:
     """Takes users out of a further group."""
     return _each(users, "delgroup", lambda user: one.call("one.user.delgroup", user, group), verbose)
+
+
+@program.command("umask", "<user-list> <octal>")
+def umask(one: Client, users: UserList, octal: str, *, verbose: bool) -> int:
+    """Sets which rights new objects of users do not get: 177 keeps them to the owner, 137 lets the group use them."""
+    bits(octal)
+    return _each(users, "umask", lambda user: one.call("one.user.update", user, f"UMASK = {octal}", 1), verbose)
 
 
 @program.command("enable", "<user-list>...")
@@ -241,17 +235,7 @@ def _pool(one: Client, _word: str) -> Document:
     return parse(one.text("one.userpool.info"))
 
 
-def _rows(pool: Document) -> list[Document]:
-    """The users, each with its quotas: the pool has them behind the user they belong to."""
-    users = pool.all("USER")
-    quotas = {block.text("ID"): block for block in pool.all("QUOTAS")}
-    for user in users:
-        block = quotas.get(user.text("ID"))
-        user.children += [child for child in block or () if child.name != "ID"]
-    return users
-
-
-add_list(program, Listing("users", _pool, _rows, USER_TABLE))
+add_list(program, Listing("users", _pool, lambda pool: with_quotas(pool, "USER"), USER_TABLE))
 add_quota(program, USERS, UserId, UserList)
 add_update(program, USERS, UserId, "TEMPLATE")
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from oned.cli import editor
-from oned.cli.actions import Step, apply, one_of, switches
+from oned.cli.actions import DRY_RUN, Step, apply, one_of, switches
 from oned.cli.command import CommandError, Option, Program
-from oned.cli.names import GroupId, Kind, UserId
+from oned.cli.names import GROUPS, USERS, GroupId, Kind, UserId
+from oned.cli.preview import preview
 from oned.cli.sections import template_text
 from oned.client.client import Client
-from oned.client.documents import parse
+from oned.client.documents import Document, parse
 
 LOCK_LEVELS = (
     ("use", 1, "refuse everything but reading"),
@@ -17,6 +18,8 @@ LOCK_LEVELS = (
     ("admin", 3, "refuse what needs ADMIN"),
     ("all", 4, "refuse everything"),
 )
+_KEPT = -1
+"""In the place of an owner or a group: it stays."""
 APPEND = Option("append", ("-a", "--append"), "add to the template instead of replacing it")
 
 
@@ -49,11 +52,15 @@ def add_owners(program: Program, kind: Kind, list_type: Any) -> None:
     """Give the program `chown`, `chgrp` and `chmod`."""
     word = kind.word.lower()
 
-    def chown(one: Client, ids: list[int], user: UserId, group: GroupId = -1, *, verbose: bool) -> int:
+    def chown(one: Client, ids: list[int], user: UserId, group: GroupId = -1, *, dry_run: bool, verbose: bool) -> int:
+        if dry_run:
+            return _preview_gift(one, kind, ids, user, group)
         step = Step("chown", "changing the owner", lambda oid: one.call(f"{kind.space}.chown", oid, user, group))
         return apply(kind, ids, step, verbose=verbose)
 
-    def chgrp(one: Client, ids: list[int], group: GroupId, *, verbose: bool) -> int:
+    def chgrp(one: Client, ids: list[int], group: GroupId, *, dry_run: bool, verbose: bool) -> int:
+        if dry_run:
+            return _preview_gift(one, kind, ids, _KEPT, group)
         step = Step("chgrp", "changing the group", lambda oid: one.call(f"{kind.space}.chown", oid, -1, group))
         return apply(kind, ids, step, verbose=verbose)
 
@@ -62,9 +69,33 @@ def add_owners(program: Program, kind: Kind, list_type: Any) -> None:
         bits(octal)
         return apply(kind, ids, step, verbose=verbose)
 
-    _enter(program, chown, "chown", f"<{word}-list> <user> [<group>]", "Changes owner and group.", ids=list_type)
-    _enter(program, chgrp, "chgrp", f"<{word}-list> <group>", "Changes the group.", ids=list_type)
+    arguments, sentence = f"<{word}-list> <user> [<group>]", "Changes owner and group."
+    _enter(program, chown, "chown", arguments, sentence, DRY_RUN, ids=list_type)
+    _enter(program, chgrp, "chgrp", f"<{word}-list> <group>", "Changes the group.", DRY_RUN, ids=list_type)
     _enter(program, chmod, "chmod", f"<{word}-list> <octal>", "Changes the rights, such as 640.", ids=list_type)
+
+
+def _preview_gift(one: Client, kind: Kind, ids: list[int], user: int, group: int) -> int:
+    """Write what would have another owner, and what cannot because he has one of that name; the exit code."""
+    taken = {} if kind.word == "VM" else {
+        (item.int("UID"), item.text("NAME")): item.text("ID") for item in kind.objects(one)
+    }  # fmt: skip
+
+    def refusal(item: Document) -> str:
+        name, holder = item.text("NAME"), taken.get((user, item.text("NAME")))
+        if user == _KEPT or item.int("UID") == user or holder is None:
+            return ""
+        told = f"{kind.word} {item.text('ID')} cannot be given to {_name(one, USERS, user)}"
+        return f"{told}: NAME is already taken by {kind.word} {holder}, {name}. Rename one of them"
+
+    new = [f"{word} {_name(one, holders, oid)}" for word, holders, oid in
+           (("owner", USERS, user), ("group", GROUPS, group)) if oid != _KEPT]  # fmt: skip
+    return preview(one, kind, ids, ", ".join(new), refusal)
+
+
+def _name(one: Client, kind: Kind, oid: int) -> str:
+    """The name of a user or group, its id where the caller may not see it."""
+    return next((item.text("NAME") for item in kind.objects(one) if item.int("ID") == oid), str(oid))
 
 
 def add_locks(program: Program, kind: Kind, list_type: Any) -> None:

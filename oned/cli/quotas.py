@@ -8,6 +8,8 @@ from oned.cli.actions import DRY_RUN, Step, apply
 from oned.cli.command import CommandError, Program
 from oned.cli.names import Kind
 from oned.cli.output import heading, say
+from oned.cli.table import Column
+from oned.cli.units import size
 from oned.client.client import Client
 from oned.client.documents import Document, parse
 
@@ -20,6 +22,36 @@ _HINT = """\
 # IMAGE     = [ ID = 0, RVMS = -1 ]
 # DATASTORE = [ ID = 1, IMAGES = 10, SIZE = 20480 ]
 """
+
+
+def vm_columns() -> tuple[Column, ...]:
+    """The columns of a list that show what VMs take, and the limits."""
+    return (
+        Column("VMS", 9, "VMs, used / limit", lambda holder: _vm_quota(holder, "VMS")),
+        Column("MEMORY", 17, "memory of them", lambda holder: _vm_quota(holder, "MEMORY")),
+        Column("CPU", 11, "CPUs of them", lambda holder: _vm_quota(holder, "CPU")),
+    )
+
+
+def _vm_quota(holder: Document, kind: str) -> str:
+    """`used / limit` of a quota of VMs, - for no limit."""
+    block = holder.first("VM_QUOTA/VM")
+    if block is None:
+        return "-"
+    used, limit = block.float(f"{kind}_USED"), block.float(kind, -1)
+    if kind == "MEMORY":
+        return f"{size(used * 1024)} / {size(limit * 1024) if limit >= 0 else '-'}"
+    return f"{used:g} / {f'{limit:g}' if limit >= 0 else '-'}"
+
+
+def with_quotas(pool: Document, word: str) -> list[Document]:
+    """The holders in a pool, each with its quotas: the pool has them behind the one they belong to."""
+    holders = pool.all(word)
+    quotas = {block.text("ID"): block for block in pool.all("QUOTAS")}
+    for holder in holders:
+        block = quotas.get(holder.text("ID"))
+        holder.children += [child for child in block or () if child.name != "ID"]
+    return holders
 
 
 def add_quota(program: Program, kind: Kind, id_type: Any, list_type: Any) -> None:

@@ -84,7 +84,7 @@ class Table:
     """The columns a list can have, and those it has by default."""
 
     def __init__(self, columns: Sequence[Column], default: str) -> None:
-        self.columns = {column.name: column for column in columns}
+        self.columns = {column.name.upper(): column for column in columns}
         self.default = self._chosen(default)
 
     def describe(self) -> None:

@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from oned.cli import completion, one, onecluster, onedatastore, onehook, onehost, oneimage, onetemplate, oneuser, onevm
+from oned.cli import (
+    completion,
+    one,
+    oneacct,
+    oneacl,
+    onecluster,
+    onedatastore,
+    onegroup,
+    onehook,
+    onehost,
+    oneimage,
+    onetemplate,
+    oneuser,
+    onevm,
+)
 from oned.cli.command import Command, Program
 from oned.docs import helptext
 from oned.docs.helptext import HelpText
@@ -85,6 +99,9 @@ PROGRAMS: tuple[Tabled | Helped, ...] = (
     Tabled(onecluster.program),
     Tabled(oneimage.program),
     Tabled(onedatastore.program),
+    Tabled(onegroup.program),
+    Tabled(oneacl.program),
+    Tabled(oneacct.program),
     Tabled(one.program),
     Helped("onedb", 1, "oned.onedb", "checks, saves, restores and upgrades the data base", has_commands=True),
     Helped("oned", 8, "oned.__main__", "the virtual infrastructure engine"),

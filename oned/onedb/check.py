@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from oned import bootstrap
 from oned.ids import Kind
-from oned.onedb import images, leases
+from oned.onedb import images, leases, members
 from oned.onedb.snapshot import Snapshot
 from oned.vm.states import ACTIVE_STATES, CLONING, DONE, HOLDS_ROOM, WAITS_FOR_DRIVER
 
@@ -127,6 +127,16 @@ def owners_exist(snapshot: Snapshot) -> Iterator[str]:
             yield f"VM {vm.id}: its owner, user {vm.uid}, does not exist. Give it to another: onevm chown {vm.id} USER"
 
 
+def users_groups_and_rules_agree(snapshot: Snapshot) -> Iterator[str]:
+    """Users are in groups that exist, admins of groups are members, rules are well-formed and told apart."""
+    yield from members.findings(snapshot.pools)
+
+
+def rules_are_for_somebody(snapshot: Snapshot) -> Iterator[str]:
+    """The users and groups that rules are for exist (rules may have been made ahead of them)."""
+    yield from members.notes(snapshot.pools)
+
+
 Check = Callable[[Snapshot], Iterator[str]]
 PROBLEMS: tuple[Check, ...] = (
     everything_is_readable,
@@ -137,13 +147,14 @@ PROBLEMS: tuple[Check, ...] = (
     intents_are_told_apart,
     names_are_unique,
     places_exist,
+    users_groups_and_rules_agree,
     ids_are_not_used_twice,
     leases_are_sound,
     images.disks_have_their_images,
     images.images_are_at_their_places,
     images.waiting_images_have_an_intent,
 )
-NOTES: tuple[Check, ...] = (hosts_are_not_overcommitted, owners_exist)
+NOTES: tuple[Check, ...] = (hosts_are_not_overcommitted, owners_exist, rules_are_for_somebody)
 
 
 def problems(snapshot: Snapshot) -> list[str]:

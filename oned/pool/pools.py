@@ -193,6 +193,18 @@ class Pools:
             found += part
         return found
 
+    async def vm_ids(self, database: Database) -> list[int]:
+        """The ids of all VMs, ended ones too, ascending."""
+        live = {vm.id for vm in self.vms}
+        return sorted(live | {row.oid for row in await database.read(_DONE_IDS)})
+
+    async def vms_of(self, database: Database, ids: Collection[int]) -> list[VM]:
+        """The VMs with these ids, ascending: from memory, and those that have ended from the data base."""
+        live = {oid: vm for oid in ids if (vm := self.vms.peek(oid)) is not None}
+        ended = await self.cold_vms(database, [oid for oid in ids if oid not in live])
+        found = live | {vm.id: vm for vm in ended}
+        return [found[oid] for oid in sorted(found)]
+
     async def _with_history(self, database: Database, vms: Sequence[VM]) -> None:
         table, by_id = tables.history, {vm.id: vm for vm in vms}
         statement = select(table).where(table.c.vm.in_(by_id)).order_by(table.c.vm, table.c.seq)

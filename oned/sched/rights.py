@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from oned.rules import ALL, CLUSTER, GROUP, ID, INDIVIDUAL, RIGHTS, TYPES, ZONE_HERE
 from oned.sched.pools import Host, document
 
-INDIVIDUAL, GROUP, ALL, CLUSTER = 0x100000000, 0x200000000, 0x400000000, 0x800000000
-HOST, MANAGE = 0x2000000000, 0x2
-_ID = 0xFFFFFFFF
+HOST, MANAGE = TYPES["HOST"], RIGHTS["MANAGE"]
 ONEADMIN = 0
 
 
@@ -23,7 +22,7 @@ class Rule:
     rights: int
 
     def is_for(self, uid: int, groups: Iterable[int]) -> bool:
-        one = self.user & _ID
+        one = self.user & ID
         is_one = self.user & INDIVIDUAL and one == uid
         return bool(self.user & ALL or is_one or (self.user & GROUP and one in groups))
 
@@ -46,8 +45,8 @@ class Rights:
         groups = self._groups.get(uid, frozenset()) | {gid}
         reach = {rule.resource for rule in self._rules if rule.is_for(uid, groups)}
         everything = any(resource & ALL for resource in reach)
-        ids = {resource & _ID for resource in reach if resource & INDIVIDUAL}
-        clusters = {resource & _ID for resource in reach if resource & CLUSTER}
+        ids = {resource & ID for resource in reach if resource & INDIVIDUAL}
+        clusters = {resource & ID for resource in reach if resource & CLUSTER}
         return np.array([everything or host.id in ids or host.cluster in clusters for host in hosts], dtype=np.bool_)
 
 
@@ -57,10 +56,11 @@ def is_admin(uid: int, gid: int) -> bool:
 
 
 def rights(acl_pool: str, user_pool: str) -> Rights:
-    """The rights of an ACL_POOL for the users of a USER_POOL."""
+    """The rights of an ACL_POOL for the users of a USER_POOL; rules of other zones do not count."""
     rules = (
         Rule(*(int(rule.findtext(name) or "0", 16) for name in ("USER", "RESOURCE", "RIGHTS")))
         for rule in document(acl_pool).iterfind("ACL")
+        if int(rule.findtext("ZONE") or f"{ZONE_HERE:x}", 16) in (ZONE_HERE, ALL)
     )
     groups = {
         int(user.findtext("ID") or -1): frozenset(int(group.text or -1) for group in user.iterfind("GROUPS/ID"))

@@ -1,12 +1,13 @@
 """The document of a VM (OpenNebula 6.10 in order, with the elements of 1.4 to 4.14)."""
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from oned.document.element import Element, escape, plain, wrap
 from oned.document.object import View, lock_element, owner_elements
 from oned.template.render import xml as template_xml
-from oned.vm.history import classic_history_xml, history_xml
+from oned.vm.history import Record, classic_history_xml, history_xml
 from oned.vm.states import FAILED
 
 if TYPE_CHECKING:
@@ -24,6 +25,17 @@ def full_document(vm: "VM", view: View) -> str:
     tail = rest.partition("</HISTORY_RECORDS>")[2]
     records = "".join(history_xml(vm.id, record, strict=view.strict) for record in vm.history)
     return f"{head}<HISTORY_RECORDS>{records}</HISTORY_RECORDS>{tail}"
+
+
+def accounted_xml(vm: "VM", record: Record, view: View) -> str:
+    """A record as accounting tells it: in it the VM with the capacity of that stay, and without its history."""
+    shown = copy.copy(vm)
+    shown.history = []
+    if record.memory and (record.cpu, record.memory) != vm.capacity:
+        shown.template = vm.template.copy()
+        shown.template.set("CPU", f"{record.cpu / 100:g}")
+        shown.template.set("MEMORY", str(record.memory // 1024))
+    return history_xml(vm.id, record, strict=view.strict, vm=shown.document(view))
 
 
 def _state_number(vm: "VM", view: View) -> int:

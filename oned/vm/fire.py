@@ -119,6 +119,7 @@ class Lifecycle:
             _blame(vm.record, row.event, cause)
         if row.opens:
             _open(vm, row.opens, cause, now)
+            vm.record.cpu, vm.record.memory = vm.capacity
         if vm.history:
             _stamp(vm.record, row.stamps, now)
             if row.outcome == "failed" and row.to is RUNNING:

@@ -32,7 +32,8 @@ _REASONS = (
 class Record:
     """A stay on a host. Times are epoch seconds, 0 = not yet; `etime` 0 means that the stay goes on.
 
-    sysds_path  directory of the system datastore on the host
+    sysds_path   directory of the system datastore on the host
+    cpu, memory  the VM's capacity at this stay; 0 in records of before it was kept
     """
 
     seq: int
@@ -56,6 +57,8 @@ class Record:
     uid: int = -1
     gid: int = -1
     request: int = -1
+    cpu: int = 0
+    memory: int = 0
 
     @property
     def reason(self) -> int:
@@ -95,13 +98,13 @@ _MODERN = (
 _CLASSIC = (("VMMMAD", "vm_mad"), ("TMMAD", "tm_mad"), ("DS_LOCATION", "ds_location"), ("REASON", "reason"))
 
 
-def history_xml(oid: int, record: Record, *, strict: bool) -> str:
-    """<HISTORY> of one record."""
+def history_xml(oid: int, record: Record, *, strict: bool, vm: str = "") -> str:
+    """<HISTORY> of one record; `vm` is the document of its VM, which accounting puts in."""
     rows = _MODERN if strict else _MODERN + _CLASSIC
     inner = "".join(tag(name, getattr(record, attribute)) for name, attribute in rows)
     if not strict:
         inner += "<VNMMAD>dummy</VNMMAD>"
-    return wrap("HISTORY", f"<OID>{oid}</OID>{inner}")
+    return wrap("HISTORY", f"<OID>{oid}</OID>{inner}{vm}")
 
 
 _OLDEST = (

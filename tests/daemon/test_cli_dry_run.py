@@ -63,3 +63,21 @@ def test_dry_run_of_deleting_a_host_leaves_as_the_deletion(scripted: Scripted) -
         assert run(scripted, "onehost", "delete", str(host), "--dry-run").returncode == code
         assert scripted.host_info(host).int("ID") == host
         assert run(scripted, "onehost", "delete", str(host)).returncode == code
+
+
+def test_dry_run_of_giving_away_says_what_the_new_owner_has_already(scripted: Scripted) -> None:
+    uid = scripted.admin.number("one.user.allocate", "heir", "secret")
+    hers, same, other = (
+        scripted.admin.number("one.template.allocate", f"NAME = {name}\nCPU = 1") for name in ("one", "two", "three")
+    )
+    scripted.one.template.chown(hers, uid, -1)
+    scripted.one.template.rename(same, "one")
+    before = scripted.admin.text("one.templatepool.info", -2, -1, -1)
+    told = run(scripted, "onetemplate", "chown", f"{same},{other}", "heir", "users", "--dry-run")
+    assert f"TEMPLATE {same} cannot be given to heir: NAME is already taken by TEMPLATE {hers}, one" in told.stderr
+    assert [row.split()[0] for row in told.stdout.splitlines() if "owner heir, group users" in row] == [str(other)]
+    assert scripted.admin.text("one.templatepool.info", -2, -1, -1) == before
+    for oid in (same, other):
+        previewed = run(scripted, "onetemplate", "chown", str(oid), "heir", "--dry-run")
+        assert previewed.returncode == run(scripted, "onetemplate", "chown", str(oid), "heir").returncode
+    assert run(scripted, "onetemplate", "chgrp", str(other), "oneadmin", "--dry-run").returncode == 0

@@ -77,6 +77,15 @@ def test_rights_know_groups_and_clusters() -> None:
     assert rights(acl, users).mask(9, 0, hosts).tolist() == [True, True, True]
 
 
+def test_rules_of_other_zones_open_no_host() -> None:
+    rule = "<USER>400000000</USER><RESOURCE>2400000000</RESOURCE><RIGHTS>2</RIGHTS>"
+    users, hosts = "<USER_POOL/>", pools.hosts(HOSTS, {})
+    for zone, opens in (("", True), ("<ZONE>100000000</ZONE>", True), ("<ZONE>400000000</ZONE>", True),
+                        ("<ZONE>100000003</ZONE>", False)):  # fmt: skip
+        acl = f"<ACL_POOL><ACL>{rule}{zone}</ACL></ACL_POOL>"
+        assert set(rights(acl, users).mask(9, 1, hosts).tolist()) == {opens}, zone
+
+
 def test_reason_of_a_waiting_vm_counts_hosts_by_filter() -> None:
     vm = Candidate(7, Wish("", "", 0, 0, 100, 1))
     removed = (Removed("CPU", 2, "not enough free CPU (100 wanted, best 40)"), Removed("REQUIREMENTS", 3, "do not fit"))
