@@ -32,6 +32,11 @@ VCPU = 1
 LABELS = "blue"
 NIC = [ NETWORK = "lan" ]
 """
+CONF = """
+VM_POLLING_INTERVAL = 1
+VM_HOOK = [ NAME = "told", ON = "DONE", COMMAND = "/bin/true", ARGUMENTS = "$ID" ]
+HM_MAD = [ EXECUTABLE = "one_hm" ]
+"""
 INFO = {
     "VM": "vm", "HOST": "host", "USER": "user", "GROUP": "group", "CLUSTER": "cluster", "DATASTORE": "datastore",
     "VNET": "vn", "IMAGE": "image", "VMTEMPLATE": "template", "DOCUMENT": "document", "HOOK": "hook",
@@ -52,7 +57,7 @@ POOLS = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with one object of each kind that can be made; object 0 of each kind is looked at."""
-    with Daemon(tmp_path_factory.mktemp("world"), "VM_POLLING_INTERVAL = 1\n" + SIMULATED) as daemon:
+    with Daemon(tmp_path_factory.mktemp("world"), CONF + SIMULATED) as daemon:
         host = daemon.monitored("alpha")
         network = daemon.one.vn.allocate(NETWORK, -1)
         daemon.one.vn.hold(network, 'LEASES = [ IP = "10.0.0.9" ]')
