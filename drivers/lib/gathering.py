@@ -7,13 +7,16 @@ descriptor, and only a plain file is ever opened for reading, through that same 
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from oned.drivers.lib import files
-from oned.drivers.lib.fetching import URLS, fetch, name_of
+from oned.drivers.lib.fetch import Source, is_url, opened
 from oned.drivers.lib.task import ActionFailed, Task
 
 LIMIT = 1 << 30
@@ -21,7 +24,11 @@ LIMIT = 1 << 30
 MOST, DEEPEST = 10_000, 32
 """Files and directories of one disk; directories below each other."""
 
+PIECE = 1 << 20
+"""Bytes read from a server at once."""
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_OF_DATASTORE = re.compile(r"(/.+):'([^'/]+)'")
+"""A file of a datastore, with its name on the disk (FILES_DS, 4.0)."""
 _KINDS = (
     (stat.S_ISLNK, "a link"),
     (stat.S_ISFIFO, "a FIFO"),
@@ -50,9 +57,13 @@ class Gathering:
 
     def add(self, word: str) -> None:
         """Copy a file, a directory with all in it, or what a URL has. Errors: ActionFailed, Cancelled, OSError."""
-        if word.startswith(URLS):
-            self._left -= fetch(word, self._place(name_of(word)), self._left, self._task)
+        if is_url(word):
+            place = self._place(_name_of(word))
+            with opened(word) as answer:
+                self._write(answer, place, word)
             return
+        of_datastore = _OF_DATASTORE.fullmatch(word)
+        word, name = of_datastore.groups() if of_datastore else (word, "")
         path = Path(os.path.normpath(word))
         if not path.is_absolute():
             raise ActionFailed(f"CONTEXT: {word} is no absolute path")
@@ -68,7 +79,7 @@ class Gathering:
         if any(parent.parent == self._others and parent.name.isdigit() for parent in (real, *real.parents)):
             raise ActionFailed(f"CONTEXT: {word} belongs to a VM. Name a file of your own")
         with _held(_reached(root, real.relative_to(root).parts, word, public=public)) as descriptor:
-            self._copy(descriptor, self._place(path.name), word, public=public)
+            self._copy(descriptor, self._place(name or path.name), word, public=public)
 
     def _root(self, path: Path) -> tuple[Path, bool]:
         """The directory that a path must stay in, and whether that is one for the files of users."""
@@ -109,6 +120,19 @@ class Gathering:
             files.copy_data(reader, writer.fileno(), f"{shown} to the context disk", self._task)
             os.fchmod(writer.fileno(), stat.S_IMODE(found.st_mode) & 0o777)
 
+    def _write(self, answer: Source, place: Path, shown: str) -> None:
+        """Write what a server sends."""
+        try:
+            with place.open("xb") as writer:
+                while piece := answer.read(PIECE):
+                    self._task.check()
+                    self._left -= len(piece)
+                    if self._left < 0:
+                        raise ActionFailed(f"CONTEXT: with {shown} the disk is larger than {LIMIT >> 20} MiB")
+                    writer.write(piece)
+        except (OSError, HTTPException) as error:
+            raise ActionFailed(f"CONTEXT: {shown} cannot be fetched: {error}") from None
+
     def _copy_directory(self, descriptor: int, place: Path, shown: str, *, public: bool, depth: int) -> None:
         place.mkdir()
         with _held(_opened(descriptor, os.O_RDONLY | os.O_DIRECTORY)) as directory:
@@ -119,6 +143,14 @@ class Gathering:
                         inside.symlink_to(_link(child, below, depth))
                     else:
                         self._copy(child, inside, below, public=public, depth=depth + 1)
+
+
+def _name_of(url: str) -> str:
+    """The last name in the URL's path. Errors: ActionFailed, if it cannot be that of a file."""
+    name = unquote(urlsplit(url).path).rpartition("/")[2]
+    if name in ("", ".", "..") or "\0" in name:
+        raise ActionFailed(f"CONTEXT: {url} does not end in the name of a file")
+    return name
 
 
 def _link(descriptor: int, shown: str, depth: int) -> str:

@@ -7,6 +7,7 @@ refuses before anything is changed.
 from oned import clock
 from oned.api import disks
 from oned.api.call import Call
+from oned.api.files import fill_files
 from oned.api.variables import fill_variables
 from oned.api.vnet_leases import find_leases, take_leases
 from oned.names import check_name, numbered
@@ -52,6 +53,7 @@ def found_vm(call: Call, template: Template, *, hold: bool = False, prefix: str 
     given = template.copy()
     images = disks.find(call, given)
     disks.fill(call, given, images)
+    fill_files(call, given)
     prefixes = Prefixes(setting("DEFAULT_DEVICE_PREFIX"), setting("DEFAULT_CDROM_DEVICE_PREFIX"))
     rules.fill(vm, given, prefixes, disks.systems(images))
     sources = find_leases(call, vm.template, vm.template.vectors("NIC"))

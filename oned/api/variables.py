@@ -8,7 +8,7 @@ from oned.pool.pools import Pools
 from oned.template.render import xml as template_xml
 from oned.template.substitute import SubstitutionError, Variable, substitute
 from oned.template.template import Template
-from oned.vm.context import REQUIREMENTS, add_network
+from oned.vm.context import FILES_DS, REQUIREMENTS, add_network
 from oned.vm.vm import VM
 
 
@@ -19,7 +19,8 @@ def fill_variables(pools: Pools, vm: VM) -> None:
     """
     meaning = Meaning(pools, vm)
     context = vm.template.vector("CONTEXT")
-    context |= {name: _filled(f"CONTEXT: {name}", text, meaning) for name, text in context.items()}
+    plain = {name: text for name, text in context.items() if name != FILES_DS}
+    context |= {name: _filled(f"CONTEXT: {name}", text, meaning) for name, text in plain.items()}
     add_network(context, ((nic, _network_of(pools, nic)) for nic in vm.template.vectors("NIC")))
     for name in REQUIREMENTS:
         if name in vm.user_template:
@@ -47,7 +48,7 @@ class Meaning:
 
     def __init__(self, pools: Pools, vm: VM) -> None:
         self._pools, self._vm = pools, vm
-        self._objects = {"USER": self._of_user, "NETWORK": self._of_network}
+        self._objects = {"USER": self._of_user, "NETWORK": self._of_network, "IMAGE": self._of_image}
         self._singles = {
             "NAME": lambda: vm.name,
             "UID": lambda: str(vm.uid),
@@ -81,6 +82,14 @@ class Meaning:
             if nic.get("AR_ID") and (not key or nic.get(key) == variable.value):
                 network = self._pools.networks.get(int(nic["NETWORK_ID"]))
                 return _of_template(network.template, variable.attribute)
+        return ""
+
+    def _of_image(self, variable: Variable) -> str:
+        """An attribute of the image of the first disk whose IMAGE or IMAGE_ID is as asked."""
+        for disk in self._vm.template.vectors("DISK"):
+            if "IMAGE_ID" in disk and (not variable.key or disk.get(variable.key) == variable.value):
+                image = self._pools.images.get(int(disk["IMAGE_ID"]))
+                return _of_template(image.template, variable.attribute)
         return ""
 
     def _of_user(self, variable: Variable) -> str:

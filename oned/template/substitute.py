@@ -3,6 +3,8 @@ r"""Variables in the values of a template: `$NAME`, `$NAME[ATTR]`, `$NAME[ATTR, 
     variable = "$" NAME [ "[" ATTR [ "," KEY "=" value ] "]" ]
     value    = "quoted" | letters and digits
 
+`$FILE[KEY=VALUE, …]` is a form of its own, in attributes that hold nothing else.
+
 A name ends at the first character that is no letter, digit or _, and what ends it stays. `\$` is no variable and stays
 as it is (5.12). After a bare name a newline is dropped, and no letter or digit may follow it: classic engines read on
 there, and what they refuse is refused here. Names are the same in any case, values of keys are compared exactly.
@@ -12,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["LONGEST", "SubstitutionError", "Variable", "parse", "substitute"]
+__all__ = ["LONGEST", "SubstitutionError", "Variable", "files", "parse", "substitute"]
 
 LONGEST = 4 << 20
 """Characters of a value with its variables filled in: `$TEMPLATE` may be long, and may be written often."""
@@ -23,6 +25,8 @@ _SELECTION = re.compile(
     rf'\[\s*({_NAME})\s*(?:,\s*({_NAME})\s*=\s*(?:"([^"]*)"|([A-Za-z0-9]+))\s*)?\]',
 )
 _NEWLINE = re.compile(r"\r?\n([A-Za-z0-9])?")
+_KEY = rf'\s*({_NAME})\s*=\s*(?:"([^"]*)"|([A-Za-z0-9]+))\s*'
+_FILE = re.compile(rf"\s*\$FILE\[({_KEY}(?:,{_KEY})*)\]\s*", re.IGNORECASE)
 
 
 class SubstitutionError(ValueError):
@@ -65,6 +69,20 @@ def substitute(text: str, look_up: LookUp) -> str:
             raise SubstitutionError(f"it is longer than {LONGEST >> 20} MiB with its variables. Use fewer of them")
         parts.append(part)
     return "".join(parts)
+
+
+def files(text: str) -> list[dict[str, str]]:
+    """What each `$FILE[KEY=VALUE, …]` of a text names; there may be blanks between them. Errors: SubstitutionError."""
+    named = []
+    at = 0
+    while at < len(text):
+        found = _FILE.match(text, at)
+        if not found:
+            raise SubstitutionError(f'it is $FILE[IMAGE="name"] or $FILE[IMAGE_ID=n], not "{text[at : at + 40]}"')
+        pairs = re.findall(_KEY, found[1])
+        named.append({key.upper(): quoted or bare for key, quoted, bare in pairs})
+        at = found.end()
+    return named
 
 
 def _pieces(text: str) -> Iterator[str | Variable]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from oned.command import Command, Mad
 from oned.ids import Kind
+from oned.vm.context import words
 from oned.vm.history import Record
 from oned.vm.machine import Site, Then, directory
 from oned.vm.states import CARRIED, MOVING
@@ -72,9 +73,8 @@ class Script:
         context = self._vm.template.vector("CONTEXT")
         if context:
             number = int(context.get("DISK_ID", number))
-            files = context.get("FILES", "").split()
             context_sh = f"{self._site.vms}/{self._vm.id}/context.sh"
-            yield self._line("CONTEXT", context_sh, *files, self._there(f"disk.{number}"))
+            yield self._line("CONTEXT", context_sh, *words(context), self._there(f"disk.{number}"))
 
     def migrate(self) -> Iterator[str]:
         source = self._vm.previous_record

@@ -9,7 +9,7 @@ import pytest
 
 from oned.client.client import Client
 from oned.client.documents import parse
-from tests.daemon.process import SIMULATED, Daemon, Scripted, refusal
+from tests.daemon.process import SIMULATED, Daemon, Scripted, refusal, until
 
 SIZE = "CPU = 1\nMEMORY = 64\n"
 KEY = "ssh-ed25519 AAAA ann@home"
@@ -69,7 +69,7 @@ def test_variables_stand_for_what_the_vm_its_owner_and_its_devices_have(cloud: S
         "ROLE": "front end",
         "ROOM": "64/1",
         "SWAP": "8",
-        "TARGET": "hdb",
+        "TARGET": "hda",
         "WHO": f"ann {uid} users 1",
     }
     assert cloud.vm(vm).text("USER_TEMPLATE/SCHED_REQUIREMENTS") == 'ROLE = "front end"'
@@ -184,6 +184,70 @@ def test_a_vm_that_is_refused_for_its_context_has_taken_no_address(cloud: Script
     assert cloud.admin.text("one.vn.info", nets["red"]) == before
 
 
+@pytest.fixture(scope="module")
+def images(cloud: Scripted) -> dict[str, int]:
+    """Files init.sh, vmlinuz and "a b" of the file datastore, and os, an image for disks; ann may use none."""
+    cloud.fakes["DATASTORE_MAD"].answers_all("STAT", "SUCCESS {id} 1")
+    made = {}
+    for name, kind, store in (
+        ("init.sh", "CONTEXT", 2),
+        ("vmlinuz", "KERNEL", 2),
+        ("a b", "CONTEXT", 2),
+        ("os", "OS", 1),
+    ):
+        template = f'NAME = "{name}" TYPE = {kind} PATH = /var/tmp/x COLOR = "$NAME"'
+        made[name] = image = cloud.admin.number("one.image.allocate", template, store)
+        cloud.ds.succeeds("CP", image, f"/ds/{store}/{image} raw")
+        until(lambda: parse(cloud.admin.text("one.image.info", image)).int("STATE") == 1)  # noqa: B023 (called at once)
+    return made
+
+
+def test_files_of_a_datastore_are_on_the_disk_under_their_names(cloud: Scripted, images: dict[str, int]) -> None:
+    number = images["init.sh"]
+    vm = cloud.allocate("""OS = [ KERNEL_DS = "$FILE[IMAGE=vmlinuz]", KERNEL_CMD = quiet ]
+        CONTEXT = [ FILES = "/etc/motd", FILES_DS = "$FILE[IMAGE=\\"init.sh\\"]" ]""")
+    word = f"/ds/2/{number}:'init.sh'"
+    assert context(cloud, vm)["FILES_DS"] == word
+    assert cloud.vm(vm).text("TEMPLATE/OS/KERNEL") == f"/ds/2/{images['vmlinuz']}"
+    cloud.one.vm.deploy(vm, cloud.host("alpha"))
+    script = Path(cloud.tm.succeeds("TRANSFER", vm).split(" ", 2)[2])
+    assert script.read_text().split()[2:4] == ["/etc/motd", word]
+    made = cloud.allocate(f'CONTEXT = [ FILES_DS = "$FILE[IMAGE_ID={number}]" ]')
+    assert context(cloud, made)["FILES_DS"] == word
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("/etc/passwd", 'CONTEXT: FILES_DS: it is $FILE[IMAGE="name"] or $FILE[IMAGE_ID=n], not "/etc/passwd"'),
+    ("$FILE[SOURCE=a]", "Error parsing CONTEXT: FILES_DS: $FILE needs IMAGE or IMAGE_ID"),
+    ("$FILE[IMAGE=none]", "CONTEXT: FILES_DS: User 0 does not own an image with name: none"),
+    ("$FILE[IMAGE_ID=99]", "CONTEXT: FILES_DS: Image with ID: 99 does not exist"),
+    ("$FILE[IMAGE=os]", "is not in a file datastore"),
+    ('$FILE[IMAGE=\\"a b\\"]', "CONTEXT: FILES_DS: the name 'a b' cannot be that of a file"),
+])  # fmt: skip
+def test_what_is_no_file_of_a_datastore_is_refused(
+    cloud: Scripted, images: dict[str, int], text: str, told: str
+) -> None:
+    refused, code = refusal(cloud.one.vm.allocate, f'{SIZE} CONTEXT = [ FILES_DS = "{text}" ]')
+    assert (code, told in refused) == (8192, True), refused
+
+
+def test_a_file_is_for_those_who_may_use_its_image(cloud: Scripted, images: dict[str, int], ann: Client) -> None:
+    template = f'{SIZE} CONTEXT = [ FILES_DS = "$FILE[IMAGE_ID={images["init.sh"]}]" ]'
+    assert refusal(ann.call, "one.vm.allocate", template)[1] == 512
+    kernel = f'{SIZE} OS = [ KERNEL_DS = "$FILE[IMAGE_ID={images["vmlinuz"]}]" ]'
+    assert refusal(ann.call, "one.vm.allocate", kernel)[1] == 512
+    cloud.one.image.chmod(images["init.sh"], -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    assert ann.number("one.vm.allocate", template) >= 0
+
+
+def test_images_say_what_is_in_their_templates(cloud: Scripted, images: dict[str, int]) -> None:
+    vm = cloud.allocate(f"""DISK = [ IMAGE_ID = {images["os"]} ]
+        CONTEXT = [ A = "$IMAGE[COLOR, IMAGE=os]", B = "$IMAGE[COLOR, IMAGE_ID={images["os"]}]",
+            C = "<$IMAGE[COLOR, IMAGE=other]$IMAGE[NONE, IMAGE=os]>", D = "$DISK[IMAGE]" ]""")
+    found = context(cloud, vm)
+    assert [found[name] for name in "ABCD"] == ["$NAME", "$NAME", "<>", "os"]
+
+
 def test_the_driver_gets_a_script_that_a_shell_reads_as_it_was_meant(cloud: Scripted) -> None:
     hostile = "it's \"$(touch /tmp/x)\" `id` \\ \n #!; & | > \t ü \\' '' end\\"
     quoted = hostile.replace('"', '\\"').replace("$", "\\$")
@@ -194,7 +258,7 @@ def test_the_driver_gets_a_script_that_a_shell_reads_as_it_was_meant(cloud: Scri
     made = Path(words[1])
     assert (words[0], made) == ("CONTEXT", cloud.var / f"vms/{vm}/context.sh")
     stored = hostile.replace("$", "\\$") + '"'
-    assert sourced(made, "TEXT", "NAME", "EMPTY", "TARGET", "DISK_ID") == [stored, "web", "", "hdb", "0"]
+    assert sourced(made, "TEXT", "NAME", "EMPTY", "TARGET", "DISK_ID") == [stored, "web", "", "hda", "0"]
     assert made.stat().st_mode & 0o007 == 0, "contexts hold secrets"
 
 

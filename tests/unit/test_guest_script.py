@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from oned.vm.context import script as context_script
-from tests.needs import need_programs
 
 SCRIPT = Path(__file__).parents[2] / "share/guest/one-context"
 KEY = "ssh-ed25519 AAAAC3Nz ann@home"
@@ -37,7 +36,8 @@ class Guest:
     """
 
     def __init__(self, root: Path, shell: str, kind: str) -> None:
-        need_programs(shell)
+        if not shutil.which(shell):
+            pytest.skip(f"{shell} is not installed; the guests of tests/lab run the script under busybox")
         self.shell, self.root, self.bin = shell, root / "root", root / "root/bin"
         for directory in ("etc", "root", "dev", "run"):
             (self.root / directory).mkdir(parents=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oned.template import substitute as module
-from oned.template.substitute import SubstitutionError, Variable, parse, substitute
+from oned.template.substitute import SubstitutionError, Variable, files, parse, substitute
 
 KNOWN = {
     Variable("NAME"): "web",
@@ -80,6 +80,25 @@ def test_what_is_no_variable_is_a_mistake_with_its_place_and_a_way_out(text: str
     assert told.startswith(what)
     assert f"at character {text.index('$') + 1}, " in told
     assert told.endswith(r"Write \$ for a dollar sign that is no variable")
+
+
+@pytest.mark.parametrize(("text", "named"), [
+    ("", []),
+    ("$FILE[IMAGE=init]", [{"IMAGE": "init"}]),
+    ('$file[ image = "my init.sh", IMAGE_UNAME="ann" ] $FILE[IMAGE_ID=7]\n',
+     [{"IMAGE": "my init.sh", "IMAGE_UNAME": "ann"}, {"IMAGE_ID": "7"}]),
+])  # fmt: skip
+def test_files_are_named_by_a_form_of_their_own(text: str, named: list[dict[str, str]]) -> None:
+    assert files(text) == named
+
+
+@pytest.mark.parametrize("text", [
+    "/etc/passwd", "$FILE", "$FILE[IMAGE]", "$FILE[IMAGE=a] /etc/passwd", "x$FILE[IMAGE=a]", "$NIC[IP]",
+    "$FILE[IMAGE=a_b]", '$FILE[IMAGE="a]',
+])  # fmt: skip
+def test_nothing_else_stands_where_files_are_named(text: str) -> None:
+    with pytest.raises(SubstitutionError, match=r'it is \$FILE\[IMAGE="name"\] or \$FILE\[IMAGE_ID=n\], not '):
+        files(text)
 
 
 def test_what_a_variable_brings_in_is_not_looked_at_again() -> None:
