@@ -27,13 +27,17 @@ WAITS = "Wait until its datastore driver is done: oneimage show"
 
 Chosen = Mapping[int, Image]
 """Place of a DISK in the template → its image."""
+NO_IMAGES: Chosen = {}
 
 
-def find(call: Call, template: Template) -> Chosen:
-    """The images that the disks name. InternalError or NotAuthorized if one is not there or cannot be used now."""
-    chosen: dict[int, Image] = {}
+def find(call: Call, template: Template, copies: Chosen = NO_IMAGES) -> Chosen:
+    """The images that the disks name. InternalError or NotAuthorized if one is not there or cannot be used now.
+
+    copies  images that are going to be copied for this VM, which it waits for
+    """
+    chosen = dict(copies)
     for place, disk in enumerate(template.vectors("DISK")):
-        if "IMAGE" in disk or "IMAGE_ID" in disk:
+        if place not in copies and ("IMAGE" in disk or "IMAGE_ID" in disk):
             image = named(call, disk, f"DISK {place}")
             _check_use(image, f"DISK {place}")
             if image.persistent and image in chosen.values():

@@ -122,6 +122,16 @@ def delete(call: Call, image: Image, force: bool = False) -> int:
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (in use).
     Since: 2.0; force 6.0.
     """
+    check_delete(image, force=force)
+    if force:
+        call.services.images.drop(call.unit, image)
+    else:
+        call.services.images.remove(call.unit, image)
+    return image.id
+
+
+def check_delete(image: Image, *, force: bool = False) -> None:
+    """ActionError while a VM, a copy or the datastore driver needs the image."""
     _check_unused(image, "Cannot delete image.")
     if image.stored == ImageState.DELETE and not force:
         raise ActionError(detail="Cannot delete image. It is being deleted. Wait, or oneimage delete --force")
@@ -130,11 +140,6 @@ def delete(call: Call, image: Image, force: bool = False) -> int:
         raise ActionError(detail=f"Cannot delete image. It is being copied to image {made}. Wait for that")
     if image.saving >= 0:
         raise ActionError(detail=f"Cannot delete image. A disk of VM {image.saving} is being saved to it")
-    if force:
-        call.services.images.drop(call.unit, image)
-    else:
-        call.services.images.remove(call.unit, image)
-    return image.id
 
 
 def _check_unused(image: Image, what: str) -> None:
@@ -252,6 +257,11 @@ def clone(call: Call, image: Image, name: str, datastore: int = -1) -> Image:
     Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (name), ALLOCATE (state, name taken, datastore, room).
     Since: 3.6; datastore 4.4.
     """
+    return admit(call, found_clone(call, image, name, datastore))
+
+
+def found_clone(call: Call, image: Image, name: str, datastore: int = -1) -> Image:
+    """The copy of an image that would be made, without an id. Raises what refuses it; changes nothing."""
     call.demand_create(Kind.IMAGE)
     place = _place(call, image.datastore if datastore < 0 else datastore)
     copy = new_image(call, check_name(name))
@@ -265,7 +275,7 @@ def clone(call: Call, image: Image, name: str, datastore: int = -1) -> Image:
     copy.template.remove("ERROR")
     claim(call, copy)
     check_room(call, place, copy.size)
-    return admit(call, copy)
+    return copy
 
 
 def _check_cloneable(call: Call, image: Image, place: Datastore) -> None:

@@ -17,7 +17,7 @@ from oned.template.template import Template
 from oned.vm import allocate as rules
 from oned.vm import requirements
 from oned.vm.context import check_context, check_safe
-from oned.vm.states import HOLD, PENDING
+from oned.vm.states import CLONING, HOLD, PENDING
 from oned.vm.targets import Prefixes
 from oned.vm.vm import VM
 
@@ -31,7 +31,11 @@ def make_vm(call: Call, template: Template, *, hold: bool = False, prefix: str =
     prefix  a VM without a NAME is called PREFIX-ID
     Errors: INTERNAL (the template).
     """
-    vm = found_vm(call, template, hold=hold, prefix=prefix)
+    return admit_vm(call, found_vm(call, template, hold=hold, prefix=prefix))
+
+
+def admit_vm(call: Call, vm: VM) -> VM:
+    """Give the VM from `found_vm` its id and what was found for it."""
     vm.id = call.pools.vms.next_id(call.unit)
     take_leases(call, vm, vm.template.vectors("NIC"))
     vm.stime = clock.stamp()
@@ -41,8 +45,14 @@ def make_vm(call: Call, template: Template, *, hold: bool = False, prefix: str =
     return vm
 
 
-def found_vm(call: Call, template: Template, *, hold: bool = False, prefix: str = DEFAULT_PREFIX) -> VM:
-    """The VM that would be made, with the id of the next one, in no pool. Raises what refuses it; changes nothing."""
+def found_vm(
+    call: Call, template: Template, *, hold: bool = False, prefix: str = DEFAULT_PREFIX,
+    copies: disks.Chosen = disks.NO_IMAGES,
+) -> VM:  # fmt: skip
+    """The VM that would be made, with the id of the next one, in no pool. Raises what refuses it; changes nothing.
+
+    copies  images that are going to be copied for its disks: it is CLONING until they are there
+    """
     user, setting = call.user, call.services.setting
     rules.check_capacity(template)
     rules.check_disks(template)
@@ -51,7 +61,7 @@ def found_vm(call: Call, template: Template, *, hold: bool = False, prefix: str 
     number = call.pools.vms.last_id + 1
     vm = VM(number, name or numbered(prefix, number), (user.id, user.gid), call.octal)
     given = template.copy()
-    images = disks.find(call, given)
+    images = disks.find(call, given, copies)
     disks.fill(call, given, images)
     fill_files(call, given)
     prefixes = Prefixes(setting("DEFAULT_DEVICE_PREFIX"), setting("DEFAULT_CDROM_DEVICE_PREFIX"))
@@ -59,6 +69,9 @@ def found_vm(call: Call, template: Template, *, hold: bool = False, prefix: str 
     sources = find_leases(call, vm.template, vm.template.vectors("NIC"))
     requirements.set_automatic(vm.template, [*sources, *disks.places(call, images)])
     vm.state = HOLD if hold or template.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
+    if copies:
+        vm.template.set("SUBMIT_ON_HOLD", "YES" if vm.state is HOLD else "NO")
+        vm.state = CLONING
     call.charge(holders(vm.uid, vm.gid), of_vm(vm))
     fill_variables(call.pools, vm)
     return vm

@@ -1,12 +1,15 @@
 """one.template.* and one.templatepool.*: what VMs are instantiated from."""
 
+import copy
+
 from oned.api.call import Call, Document, Pieces
-from oned.api.new_vm import check_restricted, found_vm, make_vm
+from oned.api.new_vm import admit_vm, check_restricted, found_vm, make_vm
 from oned.api.owned import REPLACE, Space, add_chown, add_locks, add_pool, add_publish, add_rename, right_of_chmod
 from oned.api.registry import MANAGE, USE, method
-from oned.errors import ActionError, AllocateFailed, InternalError, NameTaken
+from oned.api.template_images import described, found_copies, found_deletes, share, take_copies
+from oned.errors import AllocateFailed, InternalError, NameTaken
 from oned.ids import Kind
-from oned.names import check_name
+from oned.names import check_name, numbered
 from oned.template.inputs import InputError
 from oned.template.template import Template
 from oned.vm.context import check_safe
@@ -15,7 +18,6 @@ from oned.vmtemplate.instantiate import check_added, merged
 from oned.vmtemplate.vmtemplate import VMTemplate
 
 SPACE = Space("one.template", VMTemplate)
-WITH_IMAGES = "Images of templates are not copied, deleted or shared here yet. Do it to each image by itself"
 
 
 @method("one.template.allocate")
@@ -44,15 +46,19 @@ def _add(call: Call, name: str, given: Template) -> VMTemplate:
 
 
 @method("one.template.info", reads=True, item=USE)
-def info(call: Call, item: VMTemplate, extended: bool = False, decrypt: bool = False) -> Pieces:
+def info(call: Call, item: VMTemplate, extended: bool = False, decrypt: bool = False) -> Pieces | Document:
     """The document of a template.
 
-    extended  with what its images and networks say
+    extended  with what images say in its disks, and networks in its NICs
     decrypt   accepted; nothing is encrypted here
     Errors: NO_EXISTS, AUTHORIZATION.
     Since: 3.0; extended 4.14; decrypt 5.12.
     """
-    return Pieces([item.body(call.pools.view)])
+    if not extended:
+        return Pieces([item.body(call.pools.view)])
+    whole = copy.copy(item)
+    whole.template = described(call, item.template)
+    return Document(whole.document(call.pools.view))
 
 
 @method("one.template.instantiate", item=USE)
@@ -64,15 +70,39 @@ def instantiate(
     name        of the VM; "" is the template's name, a minus and the VM's id
     hold        it waits for release instead
     extra       a template whose attributes replace those of the same names
-    persistent  on copies of the images that it keeps
+    persistent  the VM gets a template and images of its own, copies under its name that keep what it writes. It is
+                CLONING until they are there
     What the template asks for (USER_INPUTS) and neither `extra` nor a default answers is refused, and answers that it
     does not allow. Attributes of VM_RESTRICTED_ATTR that stand in the template may be used, but not given in `extra`,
     unless the caller is of oneadmin's group.
-    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (the templates, an answer).
+    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (the templates, an answer), ALLOCATE (a copy).
     Since: 3.0; hold and extra 4.0; persistent 5.0.
     """
-    _refuse_images(persistent)
-    return make_vm(call, _template_of_vm(call, item, name, extra), hold=hold, prefix=item.name)
+    template = _template_of_vm(call, item, name, extra)
+    if not persistent:
+        return make_vm(call, template, hold=hold, prefix=item.name)
+    return _with_own_images(call, item, template, hold=hold)
+
+
+def _with_own_images(call: Call, item: VMTemplate, template: Template, *, hold: bool) -> VM:
+    """A VM on copies of its images, and a copy of the template on them, which has the VM's name."""
+    call.demand_create(Kind.TEMPLATE)
+    name = _free_name(call, template.get("NAME") or numbered(item.name, call.pools.vms.last_id + 1))
+    copies = found_copies(call, template, name, persistent=True)
+    template.set("NAME", name)
+    template.set("CLONING_TEMPLATE_ID", str(item.id))
+    template.set("TEMPLATE_ID", str(call.pools.templates.last_id + 1))
+    vm = found_vm(call, template, hold=hold, copies=copies)
+    own = item.template.copy()
+    own.remove("DISK")
+    for disk in template.copy().vectors("DISK"):
+        own.add("DISK", disk)
+    take_copies(call, copies, own)
+    for place, image in copies.items():
+        vm.template.vectors("DISK")[place]["IMAGE_ID"] = str(image.id)
+    vm.settle_images()
+    _add(call, name, own)
+    return admit_vm(call, vm)
 
 
 @method("oned.template.preview", reads=True, item=USE)
@@ -98,11 +128,6 @@ def _template_of_vm(call: Call, item: VMTemplate, name: str, extra: str) -> Temp
         raise InternalError(detail=error) from error
 
 
-def _refuse_images(asked: bool) -> None:
-    if asked:
-        raise ActionError(detail=WITH_IMAGES)
-
-
 @method("one.template.update", item=MANAGE)
 def update(call: Call, item: VMTemplate, template: str, append: int = REPLACE) -> VMTemplate:
     """Change a template: append 0 replaces it, 1 merges the given attributes into it. Its name stays.
@@ -123,11 +148,12 @@ def update(call: Call, item: VMTemplate, template: str, append: int = REPLACE) -
 def delete(call: Call, item: VMTemplate, images: bool = False) -> VMTemplate:
     """Delete a template; the VMs that were made of it stay.
 
-    images  with the images of its disks
+    images  with the images of its disks, if none of them is in use
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (images).
     Since: 3.0; images 5.0.
     """
-    _refuse_images(images)
+    for image in found_deletes(call, item.template) if images else ():
+        call.services.images.remove(call.unit, image)
     call.pools.templates.drop(call.unit, item)
     return item
 
@@ -137,15 +163,24 @@ def clone(call: Call, item: VMTemplate, name: str, images: bool = False) -> VMTe
     """A copy of a template that belongs to the caller; its id.
 
     images  the copy gets copies of the images of its disks
-    Errors: NO_EXISTS, AUTHORIZATION, ALLOCATE (name taken or bad), ACTION (images).
+    Errors: NO_EXISTS, AUTHORIZATION, ALLOCATE (name taken or bad; an image).
     Since: 3.6; images 5.0.
     """
     call.demand_create(Kind.TEMPLATE)
-    _refuse_images(images)
+    name, template = _free_name(call, name), item.template.copy()
+    if images:
+        take_copies(call, found_copies(call, template, name), template)
+    return _add(call, name, template)
+
+
+def _free_name(call: Call, name: str) -> str:
+    """The name of a copy of the caller's. AllocateFailed for a bad one, and one that he has."""
     try:
-        return _add(call, name, item.template.copy())
+        name = check_name(name)
+        call.pools.templates.claim(name, call.user.id)
     except (InternalError, NameTaken) as error:
         raise AllocateFailed(kind=Kind.TEMPLATE.value, detail=error) from error
+    return name
 
 
 @method("one.template.chmod", item=right_of_chmod)
@@ -156,11 +191,12 @@ def chmod(
     """Set the nine permission bits: -1 leaves one, 0 and 1 set it. Needs MANAGE, or ADMIN when an A bit changes.
 
     images  those of the images of its disks too
-    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (another number), ACTION (images).
+    Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (another number).
     Since: 3.2; images 5.0.
     """
-    _refuse_images(images)
     bits = (owner_u, owner_m, owner_a, group_u, group_m, group_a, other_u, other_m, other_a)
+    if images:
+        share(call, item.template, bits)
     call.set_bits(item, bits)
     return item
 

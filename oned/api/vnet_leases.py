@@ -33,7 +33,7 @@ def find_leases(call: Call, template: Template, nics: Iterable[dict[str, str]]) 
     for nic in nics:
         for key, value in default.items():
             nic.setdefault(key, value)
-        network = _network(call, nic)
+        network = named_network(call, nic)
         if network is None:
             nic.pop("AR_ID", None)
         else:
@@ -60,7 +60,7 @@ def take_leases(call: Call, vm: VM, nics: Iterable[dict[str, str]]) -> None:
         call.pools.leases.take(call.unit, network, place, Holder(Kind.VM.name, vm.id))
 
 
-def _network(call: Call, nic: Mapping[str, str]) -> Network | None:
+def named_network(call: Call, nic: Mapping[str, str]) -> Network | None:
     """The network that a NIC names; None if it names none."""
     number, name = nic.get("NETWORK_ID", "").strip(), nic.get("NETWORK", "")
     if number:

@@ -20,8 +20,9 @@ from oned.mad.stores import StoreMonitor
 from oned.pool.pools import Pools
 from oned.store.events import Change
 from oned.store.unit import Unit
+from oned.vm.fire import Cause
 from oned.vm.row import Row
-from oned.vm.states import DONE, EPILOG, EPILOG_FAILURE, GROWING, SAVING
+from oned.vm.states import CLONING, CLONING_FAILURE, DONE, EPILOG, EPILOG_FAILURE, GROWING, SAVING
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
@@ -74,10 +75,27 @@ class ImageWork:
         else:
             image.template.remove("ERROR")
         unit.touch(image)
+        if state in (ImageState.READY, ImageState.ERROR):
+            self._tell_vms(unit, image, error)
         if before is not state:
             unit.tell(Change(Kind.IMAGE, image.id, "state", before.name, state.name))
             log.log(logging.ERROR if error else logging.INFO, "Image %d is %s%s%s", image.id, state.name,
                     ": " if error else "", error)  # fmt: skip
+
+    def _tell_vms(self, unit: Unit, image: Image, error: str) -> None:
+        """Let the VMs that wait for the image as a copy of their own go on, or fail."""
+        for vm in filter(None, map(self._pools.vms.peek, sorted(image.vms))):
+            if vm.state not in (CLONING, CLONING_FAILURE):
+                continue
+            for disk in vm.template.vectors("DISK"):
+                if disk.get("IMAGE_ID") == str(image.id) and not error:
+                    disk.update(SOURCE=image.source, FORMAT=image.format, DRIVER=image.format)
+            unit.touch(vm)
+            others = (self._pools.images.peek(number) for number in vm.images)
+            if vm.state is CLONING and error:
+                self._operations.fire(unit, vm, "clone failed", Cause(info=f"Image {image.id}: {error}"))
+            elif vm.state is CLONING and all(other and other.stored == ImageState.READY for other in others):
+                self._operations.fire(unit, vm, "clone done", Cause())
 
     async def size(self, image: Image, datastore: Datastore) -> tuple[int, str]:
         """The MiB of what the image will be copied from, or why it cannot be copied.

@@ -92,6 +92,11 @@ def was_undeployed(vm: VM) -> bool:
     return bool(vm.history) and vm.record.action in (ACTIONS["undeploy"], ACTIONS["undeploy-hard"])
 
 
+def held_later(vm: VM) -> bool:
+    """It is to be held once the copies of its images are there."""
+    return vm.template.get("SUBMIT_ON_HOLD") == "YES"
+
+
 def kept_away(vm: VM) -> bool:
     """It waits for a host, and what it was is kept on the front-end."""
     return was_stopped(vm) or was_undeployed(vm)

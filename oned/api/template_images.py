@@ -1,0 +1,121 @@
+"""The images of a template's disks, for the methods that copy, delete or share them with the template."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from oned.api import disks
+from oned.api.call import Call
+from oned.api.image import admit, check_delete, check_room, found_clone
+from oned.api.vnet_leases import MADE, named_network
+from oned.document.permissions import ADMIN, MANAGE, USE
+from oned.errors import OneError
+from oned.image.image import Image
+from oned.image.states import ImageType
+from oned.template.template import Template
+from oned.vnet.network import Network
+
+NAMES_IMAGE = ("IMAGE", "IMAGE_ID", "IMAGE_UID", "IMAGE_UNAME")
+"""What of a disk says which image it is."""
+
+
+def images_of(call: Call, template: Template) -> dict[int, Image]:
+    """Place of a DISK → the image that it names. Errors: INTERNAL (there is no such image), AUTHORIZATION (USE)."""
+    vectors = enumerate(template.vectors("DISK"))
+    return {
+        place: disks.named(call, disk, f"DISK {place}")
+        for place, disk in vectors
+        if "IMAGE" in disk or "IMAGE_ID" in disk
+    }
+
+
+def found_copies(call: Call, template: Template, name: str, *, persistent: bool = False) -> dict[int, Image]:
+    """Place of a DISK → the copy of its image that would be made, called NAME-disk-PLACE; nothing is changed.
+
+    persistent  the copies keep what a VM writes
+    Errors: those of one.image.clone, and of images_of.
+    """
+    made = {
+        place: found_clone(call, image, f"{name}-disk-{place}") for place, image in images_of(call, template).items()
+    }
+    needed = Counter[int]()
+    for image in made.values():
+        image.persistent = int(persistent and image.type != ImageType.CDROM)
+        needed[image.datastore] += image.size
+    for datastore, size in needed.items():
+        check_room(call, call.pools.datastores.get(datastore), size)
+    return made
+
+
+def take_copies(call: Call, copies: Mapping[int, Image], *templates: Template) -> None:
+    """Make the copies that were found, and write their ids into the disks of the templates."""
+    for place, image in copies.items():
+        admit(call, image)
+        for template in templates:
+            disk = template.vectors("DISK")[place]
+            for key in NAMES_IMAGE:
+                disk.pop(key, None)
+            disk["IMAGE_ID"] = str(image.id)
+
+
+def found_deletes(call: Call, template: Template) -> list[Image]:
+    """The images that go with the template. Those that are gone already are left out.
+
+    Errors: AUTHORIZATION (MANAGE on each), ACTION (one is in use).
+    """
+    found = _present(call, template)
+    for image in found:
+        call.demand(MANAGE, image)
+        check_delete(image)
+    return found
+
+
+def share(call: Call, template: Template, bits: Sequence[int]) -> None:
+    """Set the nine permission bits of the images too. Errors: AUTHORIZATION (MANAGE on each, ADMIN for an A bit)."""
+    found = _present(call, template)
+    for image in found:
+        changes = (bits[2 + 3 * who] not in (-1, image.permissions.grants(who, ADMIN)) for who in range(3))
+        call.demand(ADMIN if any(changes) else MANAGE, image)
+    for image in found:
+        call.set_bits(image, bits)
+
+
+def described(call: Call, template: Template) -> Template:
+    """The template with what images say in its disks and networks in its NICs.
+
+    A disk or NIC whose image or network is not there, or that the caller may not use, stays as it is.
+    """
+    whole = template.copy()
+    chosen = {}
+    for place, disk in enumerate(whole.vectors("DISK")):
+        image = _image(call, disk) if "IMAGE" in disk or "IMAGE_ID" in disk else None
+        if image is not None:
+            chosen[place] = image
+    disks.fill(call, whole, chosen)
+    for nic in whole.vectors("NIC"):
+        network = _network(call, nic)
+        if network is not None:
+            nic.update({key: value for key in MADE if (value := network.template.get(key))})
+            nic.update(NETWORK=network.name, NETWORK_ID=str(network.id))
+    return whole
+
+
+def _network(call: Call, nic: dict[str, str]) -> Network | None:
+    try:
+        network = named_network(call, nic)
+    except OneError:
+        return None
+    return network if network is not None and call.may(USE, network) else None
+
+
+def _present(call: Call, template: Template) -> list[Image]:
+    """The images of the disks that are there and that the caller may use, each once."""
+    named = (disk for disk in template.vectors("DISK") if "IMAGE" in disk or "IMAGE_ID" in disk)
+    found = (_image(call, disk) for disk in named)
+    return list({image.id: image for image in found if image is not None}.values())
+
+
+def _image(call: Call, disk: dict[str, str]) -> Image | None:
+    try:
+        return disks.named(call, disk, "DISK")
+    except OneError:
+        return None
