@@ -5,16 +5,17 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from oned.cli import vm_template, vm_views
+from oned.cli import template_views, vm_template, vm_views
 from oned.cli.actions import Step, one_of, switches
 from oned.cli.command import Command, CommandError, Option, Program
 from oned.cli.lists import FILTERS, Listing, add_list, filtered, show_each
 from oned.cli.names import VMS, DatastoreId, HostId, VMId, VMList
 from oned.cli.output import FORMATS, dump, say
 from oned.cli.owned import add_locks, add_owners, add_rename, add_update
+from oned.cli.preview import NO_SUCH_METHOD
 from oned.cli.wait import OPTIONS as MANNER
 from oned.cli.wait import SETTLED, Events, Goal, act, changes
-from oned.client.client import Client
+from oned.client.client import Client, Faulted
 from oned.client.documents import parse
 
 program = Program("onevm", "makes and controls virtual machines")
@@ -99,11 +100,12 @@ def _action_command(action: Action) -> Command:
 def create(one: Client, file: str = "", *, hold: bool, multiple: int | None, **options: Any) -> int:
     """Makes VMs from a template file (- is stdin), from options, or from both.
 
-    With --dry-run the template is checked and shown, and nothing is made.
+    With --dry-run the daemon says what would be made, or why it would be refused, and nothing is made.
     """
     templates = vm_template.templates(file, options, 1 if multiple is None else multiple)
     if options["dry_run"]:
-        say("\n".join(templates))
+        for template in templates:
+            _preview(one, template, hold=hold)
         say(f"{len(templates)} to make. Nothing was changed.")
         return 0
     made = []
@@ -113,6 +115,16 @@ def create(one: Client, file: str = "", *, hold: bool, multiple: int | None, **o
         say(f"ID: {made[-1]}")
     goal = Goal(("HOLD",) if hold else ("RUNNING",))
     return act(one, made, Step("create", "made", lambda vm: vm), goal, {**options, "verbose": False})
+
+
+def _preview(one: Client, template: str, *, hold: bool) -> None:
+    """What the daemon would make; of a daemon that does not tell, the template."""
+    try:
+        template_views.show_vm(parse(one.text("oned.vm.preview", template, hold)))
+    except Faulted as fault:
+        if fault.code != NO_SUCH_METHOD:
+            raise
+        say(template)
 
 
 @program.command("deploy", "<vm-list> <host> [<datastore>]", ENFORCE, *MANNER)

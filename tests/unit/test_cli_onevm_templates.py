@@ -46,6 +46,22 @@ def test_create_completes_a_file_by_options(allocated: list[tuple[str, bool]], t
     assert allocated[0][0] == 'NAME="web"\nCPU="2"\nOS=[\n  ARCH="x86_64",\n  BOOT="net" ]\n'
 
 
+def test_create_dry_run_shows_what_the_daemon_would_make(
+    cloud: FakeCloud, allocated: list[tuple[str, bool]], capsys: Capture
+) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def preview(text: str, hold: bool) -> str:
+        asked.append((text, hold))
+        return "<VM><ID>10</ID><UNAME>ada</UNAME><NAME>web</NAME><STATE>1</STATE><TEMPLATE><CPU>2</CPU></TEMPLATE></VM>"
+
+    cloud.methods["oned.vm.preview"] = preview
+    assert onevm.main(["create", "--name", "web", "--dry-run"]) == 0
+    assert asked == [('NAME="web"\n', False)]
+    assert 'STATE               : PENDING\n\nVIRTUAL MACHINE TEMPLATE\nCPU="2"\n' in capsys.readouterr().out
+    assert allocated == []
+
+
 def test_create_dry_run_checks_and_makes_nothing(
     allocated: list[tuple[str, bool]], tmp_path: Path, capsys: Capture
 ) -> None:
