@@ -60,6 +60,8 @@ SORTS = (
     Sort("vm", ("one.vmpool.info", (-2, -1, -1, -1)), _of_template("vm", "CPU = 1\nMEMORY = 1"), "USER_TEMPLATE"),
     Sort("template", ("one.templatepool.info", (-2, -1, -1)), _of_template("template", "CPU = 1")),
     Sort("vn", ("one.vnpool.info", (-2, -1, -1)), _of_template("vn", "BRIDGE = br0")),
+    Sort("image", ("one.imagepool.info", (-2, -1, -1)), _of_template("image", "SOURCE = /x\nSIZE = 1\nTYPE = OS")),
+    Sort("datastore", ("one.datastorepool.info", ()), _of_template("datastore", "DS_MAD = dummy\nTM_MAD = dummy")),
     Sort("host", ("one.hostpool.info", ()), lambda one, name: one.number("one.host.allocate", name, "x", "x", 0)),
     Sort("cluster", ("one.clusterpool.info", ()), lambda one, name: one.number("one.cluster.allocate", name)),
     Sort("group", ("one.grouppool.info", ()), lambda one, name: one.number("one.group.allocate", name)),
