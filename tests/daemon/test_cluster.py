@@ -1,12 +1,14 @@
 """Clusters, in the forms of 2.x and of 3.4 and later."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from oned.client.client import Client
 from oned.client.documents import Document, parse
-from tests.daemon.process import Daemon, refusal
+from tests.daemon.process import Daemon, refusal, until
 
 _NUMBERS = iter(range(1000))
 
@@ -210,6 +212,33 @@ def test_clusters_are_for_administrators(
         network = simulated.admin.number("one.vn.allocate", f"NAME = n{next(_NUMBERS)}\nBRIDGE = b")
         arguments = (0, network)
     assert refusal(plain_user.call, f"one.cluster.{method}", *arguments)[1] == 512
+
+
+@pytest.fixture
+def scheduler(simulated: Daemon) -> Iterator[None]:
+    """A scheduler that looks when something happens, and hardly otherwise."""
+    command = [sys.executable, "-m", "oned.sched", "-s", "-t", "3600"]
+    environment = {**simulated.environment, "ONE_XMLRPC": simulated.admin.endpoint}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        yield
+        process.terminate()
+
+
+@pytest.mark.usefixtures("scheduler")
+@pytest.mark.parametrize("requirement", ["CLUSTER_ID = {id}", "CLUSTER = {name}"])
+def test_requirements_on_clusters_follow_the_moves_of_hosts(simulated: Daemon, requirement: str) -> None:
+    cluster, alpha = made(simulated), simulated.monitored("alpha")
+    wanted = requirement.format(id=cluster, name=shown(simulated, cluster).text("NAME"))
+    vm = simulated.allocate(f'SCHED_REQUIREMENTS = "{wanted}"')
+    until(lambda: simulated.vm(vm).text("USER_TEMPLATE/SCHED_MESSAGE"), "the scheduler's message")
+    assert simulated.state(vm) == "PENDING"
+    simulated.one.cluster.adddatastore(cluster, 0)
+    simulated.one.cluster.addhost(cluster, alpha)
+    simulated.reaches(vm, "RUNNING")
+    assert simulated.vm(vm).int("HISTORY_RECORDS/HISTORY/HID") == alpha
+    simulated.one.vm.recover(vm, 3)
+    simulated.reaches(vm, "DONE")
+    simulated.one.cluster.deldatastore(cluster, 0)
 
 
 @pytest.fixture(scope="module")
