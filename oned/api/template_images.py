@@ -11,6 +11,9 @@ from oned.document.permissions import ADMIN, MANAGE, USE
 from oned.errors import OneError
 from oned.image.image import Image
 from oned.image.states import ImageType
+from oned.pool.charges import holders
+from oned.quota.blocks import Where
+from oned.quota.usage import of_image
 from oned.template.template import Template
 from oned.vnet.network import Network
 
@@ -37,12 +40,15 @@ def found_copies(call: Call, template: Template, name: str, *, persistent: bool 
     made = {
         place: found_clone(call, image, f"{name}-disk-{place}") for place, image in images_of(call, template).items()
     }
-    needed = Counter[int]()
+    needed, counted = Counter[int](), Counter[tuple[Where, str]]()
     for image in made.values():
         image.persistent = int(persistent and image.type != ImageType.CDROM)
         needed[image.datastore] += image.size
+        for key, amount in of_image(image).items():
+            counted[key] += int(amount)
     for datastore, size in needed.items():
         check_room(call, call.pools.datastores.get(datastore), size)
+    call.charge(holders(call.user.id, call.user.gid), counted)
     return made
 
 

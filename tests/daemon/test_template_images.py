@@ -106,6 +106,21 @@ def test_a_clone_that_cannot_copy_every_image_copies_none(shelf: Shelf) -> None:
     assert "<NAME>never</NAME>" not in shelf.admin.text("one.templatepool.info")
 
 
+def test_copies_that_are_more_than_the_quota_allows_are_refused_together(shelf: Shelf, tom: Client) -> None:
+    images = [shelf.image(), shelf.image()]
+    item = shelf.template(*images)
+    shelf.one.template.chmod(item, -1, -1, -1, -1, -1, -1, 1, -1, -1, True)
+    uid = parse(tom.text("one.user.info", -1)).int("ID")
+    shelf.one.user.quota(uid, "DATASTORE = [ ID = 1, IMAGES = 1, SIZE = -2 ]")
+    for call in (("one.template.clone", item, "two", True), ("one.template.instantiate", item, "two", True, "", True)):
+        told, code = refusal(tom.call, *call)
+        assert (code, "limit of 1 reached for IMAGES quota" in told) == (512, True), told
+    assert parse(tom.text("one.imagepool.info", -3)).children == []
+    shelf.one.user.quota(uid, "DATASTORE = [ ID = 1, IMAGES = -2, SIZE = -2 ]")
+    copy = tom.number("one.template.clone", item, "two", True)
+    shelf.copied(*shelf.images(copy))
+
+
 def test_images_go_with_a_template_unless_one_is_in_use(shelf: Shelf) -> None:
     used, other = shelf.image(), shelf.image()
     item = shelf.template(used, other)
