@@ -2,7 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-from oned.cli import cluster_views, host_views, oneacct, oneacl, onegroup, oneuser, template_views, vm_views
+from oned.cli import (
+    cluster_views,
+    host_views,
+    oneacct,
+    oneacl,
+    onegroup,
+    oneuser,
+    template_views,
+    vm_views,
+    vnet_views,
+)
 from oned.cli.command import GENERAL, Command, Option
 from oned.cli.help import explanation, spelling
 from oned.cli.table import OPTIONS as OF_LISTS
@@ -23,6 +33,7 @@ LISTS: dict[str, Table] = {
     "onevm": vm_views.VM_TABLE, "onehost": host_views.HOST_TABLE, "oneuser": oneuser.USER_TABLE,
     "onetemplate": template_views.TEMPLATE_TABLE, "onecluster": cluster_views.CLUSTER_TABLE,
     "onegroup": onegroup.GROUP_TABLE, "oneacl": oneacl.RULE_TABLE, "oneacct": oneacct.STAY_TABLE,
+    "onevnet": vnet_views.VNET_TABLE,
 }  # fmt: skip
 """Program → the columns of its list."""
 

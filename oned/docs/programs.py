@@ -18,6 +18,7 @@ from oned.cli import (
     onetemplate,
     oneuser,
     onevm,
+    onevnet,
 )
 from oned.cli.command import Command, Program
 from oned.docs import helptext
@@ -102,6 +103,7 @@ PROGRAMS: tuple[Tabled | Helped, ...] = (
     Tabled(onegroup.program),
     Tabled(oneacl.program),
     Tabled(oneacct.program),
+    Tabled(onevnet.program),
     Tabled(one.program),
     Helped("onedb", 1, "oned.onedb", "checks, saves, restores and upgrades the data base", has_commands=True),
     Helped("oned", 8, "oned.__main__", "the virtual infrastructure engine"),
