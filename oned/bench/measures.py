@@ -40,6 +40,8 @@ def all_figures(sizes: Sizes) -> Iterator[Figure]:
     with TemporaryDirectory(prefix="oned-bench-") as place:
         with Engine(Path(place, "full")) as engine:
             yield from full_pool(engine, sizes)
+        with Engine(Path(place, "leases")) as engine:
+            yield leases(engine, sizes)
         with Engine(Path(place, "life")) as engine:
             yield from life(engine, sizes)
         yield matching(sizes)
@@ -104,11 +106,23 @@ def _list_by_rules(engine: Engine, sizes: Sizes) -> float:
     return statistics.median(reader.together([Load([pool] * (2 * sizes.repeats), 1)])[0].latencies)
 
 
-def allocate(engine: Engine, count: int, *, hold: bool) -> Outcome:
+def leases(engine: Engine, sizes: Sizes) -> Figure:
+    """How much more CPU the last leases of a network take than its first ones, in VMs that are held."""
+    ar = f"AR=[TYPE=IP4,IP=10.0.0.1,SIZE={sizes.vms}]"
+    network = engine.client.number("one.vn.allocate", f"NAME=lan BRIDGE=br0 {ar}")
+    tenth, costs = sizes.vms // 10, []
+    for count in (tenth, sizes.vms - 2 * tenth, tenth):
+        before = engine.cpu()
+        allocate(engine, count, hold=True, more=f"NIC=[NETWORK_ID={network}]")
+        costs.append((engine.cpu() - before) / count)
+    return "leases", costs[-1] / max(costs[0], 1e-9)
+
+
+def allocate(engine: Engine, count: int, *, hold: bool, more: str = "") -> Outcome:
     """Make VMs, each answered when it is on disk."""
     arguments = (True,) if hold else ()
     requests = [
-        engine.sender.call("one.vm.allocate", f"NAME=vm{number} {SMALL}", *arguments) for number in range(count)
+        engine.sender.call("one.vm.allocate", f"NAME=vm{number} {SMALL} {more}", *arguments) for number in range(count)
     ]
     return engine.sender.halves(requests, CLIENTS)
 

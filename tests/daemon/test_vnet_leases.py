@@ -272,3 +272,44 @@ def test_a_reservation_gives_its_own_addresses(nets: Daemon) -> None:
     assert "All its 2 addresses are in use" in refusal(vm, nets.admin, f"NETWORK_ID = {child}")[0]
     rest = [nic_of(nets, vm(nets.admin, f"NETWORK_ID = {net}"))["IP"] for _ in range(2)]
     assert rest == [f"{base}.1", f"{base}.4"]
+
+
+def test_a_vm_that_is_powered_off_gets_and_gives_back_a_nic(simulated: Daemon) -> None:
+    net, base = network(simulated)
+    number = vm(simulated.admin, f"NETWORK_ID = {net}")
+    another = f"NIC = [ NETWORK_ID = {net}, MODEL = virtio ]"
+    text, code = refusal(simulated.one.vm.attachnic, number, another)
+    assert (f"Could not add a new NIC to VM {number}, wrong state PENDING" in text, code) == (True, 2048)
+    simulated.one.vm.deploy(number, simulated.monitored("alpha"))
+    simulated.reaches(number, "RUNNING")
+    assert "wrong state RUNNING" in refusal(simulated.one.vm.attachnic, number, another)[0]
+    simulated.one.vm.action("poweroff-hard", number)
+    simulated.reaches(number, "POWEROFF")
+    assert simulated.admin.number("one.vm.attachnic", number, another) == number
+    nic = nic_of(simulated, number, 1)
+    assert [nic[key] for key in ("NIC_ID", "IP", "MODEL", "TARGET")] == ["1", f"{base}.2", "virtio", f"one-{number}-1"]
+    assert simulated.state(number) == "POWEROFF"
+    assert "NIC_ID 9, it does not exist" in refusal(simulated.one.vm.detachnic, number, 9)[0]
+    assert "it has not one NIC" in refusal(simulated.one.vm.attachnic, number, "A = 1")[0]
+    simulated.one.vm.detachnic(number, 0)
+    assert holders(simulated, net) == {f"{base}.2": number}
+    simulated.one.vm.action("resume", number)
+    simulated.reaches(number, "RUNNING")
+    ended(simulated, number)
+    assert holders(simulated, net) == {}
+    assert simulated.check() == []
+
+
+def test_a_nic_in_a_network_of_another_cluster_is_not_attached(simulated: Daemon) -> None:
+    net, _ = network(simulated)
+    elsewhere = simulated.admin.number("one.cluster.allocate", "elsewhere")
+    simulated.one.cluster.addvnet(elsewhere, net)
+    simulated.one.cluster.delvnet(0, net)
+    number = simulated.allocate()
+    simulated.one.vm.deploy(number, simulated.monitored("alpha"))
+    simulated.reaches(number, "RUNNING")
+    simulated.one.vm.action("poweroff-hard", number)
+    simulated.reaches(number, "POWEROFF")
+    text, code = refusal(simulated.one.vm.attachnic, number, f"NIC = [ NETWORK_ID = {net} ]")
+    assert (f"VM {number} is in cluster 0, and network {net} is not" in text, code) == (True, 2048)
+    assert holders(simulated, net) == {}
