@@ -27,6 +27,7 @@ from oned.mad.set import DriverSet
 from oned.store import tables
 from oned.store.database import Database
 from oned.store.events import Change
+from oned.store.reading import reading
 from oned.store.unit import Unit
 
 log = logging.getLogger(__name__)
@@ -231,7 +232,8 @@ class HookDesk:
         rows = self._database.read_now(select(tables.hook_log).order_by(tables.hook_log.c.id))
         known = {hook.name for hook in self.hooks.values()}
         for row in rows:
-            execution = Execution.restored(row)
+            with reading(f"row {row.id} of hook_log"):
+                execution = Execution.restored(row)
             self.executions[execution.id] = execution
             self._last = execution.id
             if execution.has_ended:

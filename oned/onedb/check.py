@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from oned import bootstrap
+from oned.hook import execution
 from oned.ids import Kind
 from oned.onedb import images, leases, members
 from oned.onedb.snapshot import Snapshot
@@ -106,6 +107,17 @@ def leases_are_sound(snapshot: Snapshot) -> Iterator[str]:
     yield from leases.sound(networks, snapshot.leases, {vm.id: vm for vm in snapshot.pools.vms})
 
 
+def hooks_run_one_at_a_time(snapshot: Snapshot) -> Iterator[str]:
+    """At most one execution of a hook is going on per object, and each is in a state that there is."""
+    running = Counter(item.object for item in snapshot.executions if item.state == execution.RUNNING)
+    for (kind, oid), count in running.items():
+        if count > 1:
+            yield f"{count} hooks are executed at once for {kind} {oid}"
+    for item in snapshot.executions:
+        if item.state not in (execution.WAITING, execution.RUNNING, *execution.ENDED):
+            yield f"execution {item.id} of hook {item.hook} is {item.state}, which is no state"
+
+
 def hosts_are_not_overcommitted(snapshot: Snapshot) -> Iterator[str]:
     """VMs take no more of a host than it has (they may, where deploys do not enforce it)."""
     used: dict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -153,6 +165,7 @@ PROBLEMS: tuple[Check, ...] = (
     images.disks_have_their_images,
     images.images_are_at_their_places,
     images.waiting_images_have_an_intent,
+    hooks_run_one_at_a_time,
 )
 NOTES: tuple[Check, ...] = (hosts_are_not_overcommitted, owners_exist, rules_are_for_somebody)
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from oned.command import Intent
 from oned.document.object import PoolObject
+from oned.hook.execution import Execution
 from oned.ids import Kind
 from oned.mad.resume import stored_intent
 from oned.onedb.leases import LeaseRow
@@ -40,6 +41,7 @@ class Snapshot:
     def __init__(self) -> None:
         self.pools = Pools()
         self.intents: list[Intent] = []
+        self.executions: list[Execution] = []
         self.leases: list[LeaseRow] = []
         self.last_ids: dict[str, int] = {}
         self.unreadable: list[str] = []
@@ -80,6 +82,9 @@ def take(connection: Connection) -> Snapshot:
     for row in connection.execute(select(tables.intent).order_by(tables.intent.c.id)):
         with snapshot.noting(f"row {row.id} of intent"):
             snapshot.intents.append(stored_intent(row))
+    for row in connection.execute(select(tables.hook_log).order_by(tables.hook_log.c.id)):
+        with snapshot.noting(f"row {row.id} of hook_log"):
+            snapshot.executions.append(Execution.restored(row))
     snapshot.leases = [
         LeaseRow(row.network, Place(row.ar, row.place), Holder(row.holder, row.oid))
         for row in connection.execute(select(tables.lease))
@@ -121,7 +126,7 @@ def _read_meta(snapshot: Snapshot, connection: Connection) -> None:
 
 def _read_other_bodies(snapshot: Snapshot, connection: Connection) -> None:
     """The tables that are no pools: samples, which are lines, and reasons, limits and the rest, which are JSON."""
-    read = {*tables.POOLS, tables.history, tables.intent}
+    read = {*tables.POOLS, tables.history, tables.intent, tables.hook_log}
     for table in tables.metadata.sorted_tables:
         if table in read or "body" not in table.c:
             continue
