@@ -2,6 +2,7 @@
 
 from oned.api.call import Call
 from oned.datastore.datastore import SYSTEM, Datastore
+from oned.document.permissions import USE
 from oned.errors import ActionError, NoExists, NoRoom
 from oned.host.host import Host
 from oned.host.states import HostState
@@ -22,6 +23,12 @@ def check_room(call: Call, vm: VM, host: Host, *, enforce: bool) -> None:
     if lack is not None:
         what, wanted, free = lack
         raise NoRoom(id=vm.id, host=host.id, what=what, wanted=wanted, free=free)
+
+
+def check_datastore(call: Call, datastore: int) -> None:
+    """NotAuthorized for a datastore that is named and that the caller may not use; -1 names none."""
+    if datastore >= 0:
+        call.demand(USE, call.pools.datastores.get(datastore))
 
 
 def placement(call: Call, host: Host, datastore: int) -> Placement:

@@ -3,7 +3,7 @@
 from oned.api.call import Call, Document, Pieces
 from oned.api.new_vm import check_restricted, found_vm, make_vm
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
-from oned.api.placement import check_room, placement
+from oned.api.placement import check_datastore, check_room, placement
 from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
 from oned.api.samples import samples
 from oned.errors import ActionError, BadArgument
@@ -105,13 +105,14 @@ def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int
     """Place a VM on a host and start it; the VM is in PROLOG when the call returns.
 
     enforce    refuse when the host has too little free CPU or memory
-    datastore  system datastore id; -1 lets oned choose
+    datastore  system datastore id, which needs USE on it; -1 lets oned choose
     nics       NIC selections as template text; ignored until there are networks
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, no room).
     Since: 1.0; enforce 4.0; datastore 4.4; nics 5.8.
     """
     if find(vm, "deploy") is None:
         raise wrong_state(vm, "deploy")
+    check_datastore(call, datastore)
     check_room(call, vm, host, enforce=enforce)
     call.fire(vm, "deploy", placement(call, host, datastore))
     vm.user_template.remove(SCHED_MESSAGE)
@@ -127,7 +128,7 @@ def migrate(
 
     live       without stopping it, where it runs
     enforce    refuse when the host has too little free CPU or memory
-    datastore  system datastore id; -1 keeps it
+    datastore  system datastore id, which needs USE on it; -1 keeps it
     kind       of a cold migration: 0 saved, 1 powered off, 2 powered off hard
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, same host, no room, another hypervisor).
     Since: 1.0; enforce 4.0; datastore 4.14; kind 5.8.
@@ -142,6 +143,7 @@ def migrate(
     if vm.record.vm_mad != host.vm_mad:
         detail = f"VM runs under {vm.record.vm_mad}, host [{host.id}] has {host.vm_mad}. Choose a host of the same kind"
         raise ActionError(detail=detail)
+    check_datastore(call, datastore)
     check_room(call, vm, host, enforce=enforce)
     call.fire(vm, event, placement(call, host, datastore if datastore >= 0 else vm.record.ds_id))
     call.decided(vm, f"{event} to host {host.name} by {call.user.name}")

@@ -92,6 +92,18 @@ def test_operations_need_what_the_settings_say(closed: Daemon, ann: Client) -> N
     closed.reaches(vm, "RUNNING")
 
 
+def test_to_name_a_datastore_needs_use_on_it(closed: Daemon, ann: Client) -> None:
+    vm, host = made(closed, ann, "one.vm", "placed")[0], closed.monitored("alpha")
+    rules = parse(closed.admin.text("one.acl.info")).all("ACL")
+    usable = next(rule for rule in rules if rule.text("STRING") == "@1 DATASTORE/* USE #0")
+    closed.one.datastore.chmod(0, 1, 1, 0, 0, 0, 0, 0, 0, 0)
+    closed.one.acl.delrule(usable.int("ID"))
+    text, code = refusal(ann.call, "one.vm.deploy", vm, host, False, 0)
+    assert (text.endswith("Not authorized to perform USE DATASTORE [0]."), code) == (True, 512)
+    closed.one.acl.addrule("200000001", "100400000000", "1")
+    assert ann.call("one.vm.deploy", vm, host, False, 0) == vm
+
+
 def test_a_locked_network_is_not_used_by_anybody(closed: Daemon, ann: Client) -> None:
     network = closed.admin.number(
         "one.vn.allocate",
