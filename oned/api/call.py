@@ -218,7 +218,7 @@ class Call:
         if gid >= 0:
             self.demand(USE, self.pools.groups.get(gid))
         owner, group, pool = (uid if uid >= 0 else item.uid), (gid if gid >= 0 else item.gid), self.pools.of(item.kind)
-        if owner != item.uid:
+        if pool.find(item.name, owner) is not item:
             pool.claim(item.name, owner)
         new = set(holders(owner, group)) - set(holders(item.uid, item.gid))
         self.charge(new, self.pools.charges.counts(item))

@@ -29,6 +29,7 @@ def disksaveas(call: Call, vm: VM, disk: int, name: str, type: str = "", snapsho
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (disk), INTERNAL (state, name), ALLOCATE (name taken, room).
     Since: 4.14.
     """
+    call.demand_create(Kind.IMAGE)
     if find(vm, "disk-saveas") is None:
         raise InternalError(detail=str(wrong_state(vm, "disk-saveas")))
     if snapshot != -1:
@@ -66,6 +67,8 @@ def savedisk(
         raise ActionError(detail="Templates are not cloned with a disk. Use one.template.clone, then update its DISK")
     if hot:
         return disksaveas(call, vm, disk, name, type)
+    if "image" not in call.form:
+        call.demand_create(Kind.IMAGE)
     if vm.state in OVER:
         raise ActionError(detail=f"Could not save a disk of VM {vm.id}, wrong state {vm.state}. It has ended")
     vector, place = _saveable(call, vm, disk)
@@ -102,7 +105,6 @@ def _disk(vm: VM, disk: int, word: str) -> dict[str, str]:
 
 def _target(call: Call, vm: VM, vector: dict[str, str], place: Datastore, name: str, type: str) -> Image:
     """A new image for the disk, with the path that it will have."""
-    call.demand_create(Kind.IMAGE)
     call.demand(USE, place)
     image = new_image(call, check_name(name))
     image.type, image.datastore, image.disk_type = _type(call, vector, type), place.id, place.disk_type

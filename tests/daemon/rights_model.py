@@ -25,7 +25,7 @@ MANAGE VM:                 one.vm.action one.vm.resize one.vm.updateconf one.vm.
 MANAGE VM:                 one.vm.detachnic one.vm.snapshotcreate one.vm.snapshotrevert one.vm.snapshotdelete
 MANAGE VM:                 one.vm.diskresize one.vm.disksnapshotcreate one.vm.disksnapshotdelete
 MANAGE VM:                 one.vm.disksnapshotrevert one.vm.disksnapshotrename one.vm.updatenic
-MANAGE VM:                 one.vm.disksaveascancel
+MANAGE VM:                 one.vm.disksaveascancel one.vm.savedisk
 MANAGE VM + CREATE IMAGE:  one.vm.disksaveas
 USE TEMPLATE:              one.template.instantiate oned.template.preview
 USE TEMPLATE + CREATE TEMPLATE: one.template.clone

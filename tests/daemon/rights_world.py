@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from oned.api.registry import METHODS
 from oned.client.client import Client
 from oned.rules import KINDS, from_words
 from tests.daemon.process import Daemon
@@ -26,6 +27,12 @@ VARIANTS = {
     "locked against administration": (0o777, 3),
 }  # fmt: skip
 """Objects with an owner: label → bits and lock."""
+
+
+def _space(kind: str) -> str:
+    """The name space of a kind's methods."""
+    assert kind in MAKERS, f"tell tests/daemon/rights_world.py (MAKERS) how an object of kind {kind} is made"
+    return MAKERS[kind][0].rpartition(".")[0]
 
 
 class World:
@@ -89,7 +96,8 @@ class World:
     def things(self, kind: str, *, owned: bool) -> list[str]:
         """The labels of the things of a kind."""
         if owned:
-            return list(VARIANTS)
+            has_locks = f"{_space(kind)}.lock" in METHODS
+            return [label for label, (_, lock) in VARIANTS.items() if has_locks or not lock]
         return {
             "USER": ["a member", "a stranger", "one who may everything", "oneadmin", "himself"],
             "GROUP": ["crew", "others", "oneadmin"],
@@ -122,7 +130,7 @@ class World:
         return Thing("USER", made.uid, label, made.name, made.uid, made.groups[0], groups=made.groups)
 
     def _new(self, kind: str, label: str, *, owned: bool) -> Thing:
-        assert kind in MAKERS, f"tell tests/daemon/rights_world.py (MAKERS) how an object of kind {kind} is made"
+        space = _space(kind)
         method, arguments = MAKERS[kind]
         name = self._name()
         oid = self.daemon.admin.number(method, *arguments(name))
@@ -131,7 +139,6 @@ class World:
             return Thing(kind, oid, label, name, clusters=clusters)
         gid = self.others if label == "of another group" else self.crew
         (octal, lock), owner = VARIANTS[label], self.person("owner").uid
-        space = method.rpartition(".")[0]
         self.daemon.admin.call(f"{space}.chown", oid, owner, gid)
         self.daemon.admin.call(f"{space}.chmod", oid, *(octal >> place & 1 for place in range(8, -1, -1)))
         if lock:
