@@ -21,6 +21,7 @@ VM                           pyone   container MONITORING TEMPLATE USER_TEMPLATE
 VM                           goca    decimal   TEMPLATE/CPU TEMPLATE/MEMORY
 VM                           Ansible filled    TEMPLATE/CPU TEMPLATE/MEMORY TEMPLATE/VCPU TEMPLATE/TEMPLATE_ID
 VM                           Ansible filled    TEMPLATE/NIC/IP TEMPLATE/NIC/MAC TEMPLATE/NIC/NETWORK
+VM                           Ansible filled    TEMPLATE/DISK/SIZE TEMPLATE/DISK/DISK_ID TEMPLATE/DISK/IMAGE
 VM                           Ansible filled    TEMPLATE/NIC/SECURITY_GROUPS USER_TEMPLATE/LABELS
 VM                           ruby-2  integer   MEMORY CPU NET_TX NET_RX HISTORY/HID
 VM                           ruby-2  filled    HISTORY/HOSTNAME

@@ -8,7 +8,7 @@ import pytest
 from oned.client.documents import Document, parse
 from tests.clients.argument_forms import NOT_SERVED
 from tests.clients.documents_needed import ACCOUNTING, IN_INFO_ONLY, MONITORING, TABLE, Need, needs
-from tests.daemon.process import SIMULATED, Daemon
+from tests.daemon.process import SIMULATED, Daemon, until
 
 INTEGER, DECIMAL = re.compile(r"-?\d+"), re.compile(r"-?\d+(\.\d+)?")
 IS: dict[str, Callable[[Document], object]] = {
@@ -31,6 +31,7 @@ MEMORY = 1
 VCPU = 1
 LABELS = "blue"
 NIC = [ NETWORK = "lan" ]
+DISK = [ IMAGE = "data" ]
 """
 CONF = """
 VM_POLLING_INTERVAL = 1
@@ -61,6 +62,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         host = daemon.monitored("alpha")
         network = daemon.one.vn.allocate(NETWORK, -1)
         daemon.one.vn.hold(network, 'LEASES = [ IP = "10.0.0.9" ]')
+        daemon.one.image.allocate('NAME = "data"\nTYPE = DATABLOCK\nSIZE = 1', 1)
+        until(lambda: parse(daemon.admin.text("one.image.info", 0)).int("STATE") == 1, "the image")
         template = daemon.one.template.allocate(TEMPLATE)
         vm = daemon.one.template.instantiate(template, "web", False, "", False)
         daemon.one.vm.deploy(vm, host)
@@ -119,7 +122,6 @@ def test_samples_have_what_clients_read(world: Daemon) -> None:
         assert unmet(data, needs(MONITORING, "MONITORING_DATA")) == []
 
 
-@pytest.mark.skipif("one.vmpool.accounting" in NOT_SERVED, reason="there is no accounting yet")
 def test_accounting_has_what_clients_read(world: Daemon) -> None:
     records = parse(world.admin.text("one.vmpool.accounting", -2, -1, -1))
     assert records.name == "HISTORY_RECORDS"

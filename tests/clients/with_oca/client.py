@@ -100,12 +100,19 @@ class Cloud:
 
     def reaches(self, vm: Any, state: str, lcm: str = "LCM_INIT") -> None:
         """Waits until the VM is in the states, by oca's names."""
-        deadline = time.monotonic() + LIMIT
-        while True:
+        wanted = vm.VM_STATE.index(state), vm.LCM_STATE.index(lcm)
+
+        def is_there() -> bool:
             vm.info()
-            if (vm.state, vm.lcm_state) == (vm.VM_STATE.index(state), vm.LCM_STATE.index(lcm)):
-                return
-            assert time.monotonic() < deadline, f"VM {vm.id} is {vm.state}, {vm.lcm_state}, not {state}, {lcm}"
+            return bool(wanted == (vm.state, vm.lcm_state))
+
+        self.until(is_there, f"{state}, {lcm} of VM {vm.id}")
+
+    def until(self, happened: Callable[[], object], what: str = "it") -> None:
+        """Waits for something."""
+        deadline = time.monotonic() + LIMIT
+        while not happened():
+            assert time.monotonic() < deadline, f"{what} did not happen within {LIMIT:g} s"
             time.sleep(0.01)
 
 

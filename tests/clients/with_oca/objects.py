@@ -2,6 +2,9 @@
 
 from tests.clients.with_oca.client import SMALL, Cloud
 
+LOCKED = 4
+"""State of an image that a driver works on; oca has no name for it."""
+
 
 def a_user_is_made_and_calls(cloud: Cloud) -> None:
     user = cloud.oca.User.allocate(cloud.client, "olga", "secret")
@@ -79,3 +82,47 @@ def clusters_and_datastores_are_read(cloud: Cloud) -> None:
     system = cloud.pool("DatastorePool").get_by_id(0)
     assert (system.name, system.type, system.cluster, system.cluster_id) == ("system", 1, "default", 0)
     assert system.image_ids == []
+
+
+def an_image_is_made_and_read(cloud: Cloud) -> None:
+    image = cloud.oca.Image.allocate(cloud.client, 'NAME = "old image"\nTYPE = DATABLOCK\nSIZE = 1\nFSTYPE = ext4\n')
+    found = cloud.oca.Image.new_with_id(cloud.client, image)
+    cloud.until(lambda: (found.info(), found.state)[1] == found.READY)
+    found = cloud.pool("ImagePool").get_by_id(image)
+    assert (found.name, found.uname, found.datastore, found.size) == ("old image", "oneadmin", "default", 1)
+    assert (found.str_type, found.fstype, found.vm_ids, found.clone_ids) == ("DATABLOCK", "ext4", [], [])
+    found.set_persistent()
+    found.info()
+    assert found.persistent == 1
+    found.set_nonpersistent()
+    found.publish()
+    found.unpublish()
+    found.disable()
+    found.info()
+    assert found.str_state == "DISABLED"
+    found.enable()
+    found.update("NOTE = new")
+    found.chown(-1, 1)
+    found.info()
+    assert (found.gid, found.template.note) == (1, "new")
+    found.delete()
+    cloud.until(lambda: "old image" not in [item.name for item in cloud.pool("ImagePool")])
+
+
+def a_disk_is_saved_when_the_vm_is_shut_down(cloud: Cloud) -> None:
+    image = cloud.oca.Image.allocate(cloud.client, 'NAME = "old disk"\nTYPE = DATABLOCK\nSIZE = 1\n')
+    empty = cloud.oca.Image.allocate(cloud.client, 'NAME = "old saved"\nTYPE = DATABLOCK\nSIZE = 1\n')
+    for oid in (image, empty):
+        found = cloud.oca.Image.new_with_id(cloud.client, oid)
+        cloud.until(lambda found=found: (found.info(), found.state)[1] == found.READY)
+    vm = cloud.new_vm(f"DISK = [ IMAGE_ID = {image} ]\n")
+    vm.deploy(cloud.host())
+    cloud.reaches(vm, "ACTIVE", "RUNNING")
+    assert vm.template.disks[0].image == "old disk"
+    vm.save_disk(0, empty)
+    saved = cloud.oca.Image.new_with_id(cloud.client, empty)
+    saved.info()
+    assert saved.state == LOCKED
+    vm.shutdown()
+    cloud.reaches(vm, "DONE")
+    cloud.until(lambda: (saved.info(), saved.state)[1] == saved.READY)

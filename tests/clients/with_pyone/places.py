@@ -33,7 +33,9 @@ def the_clusters_are_listed(cloud: Cloud) -> None:
 
 def the_datastores_are_listed_with_their_kinds(cloud: Cloud) -> None:
     found = {item.NAME: item for item in cloud.one.datastorepool.info().DATASTORE}
-    assert (found["system"].ID, found["system"].TYPE) == (0, cloud.pyone.DATASTORE_TYPES.SYSTEM)
+    kinds = cloud.pyone.DATASTORE_TYPES
+    for oid, name, kind in ((0, "system", kinds.SYSTEM), (1, "default", kinds.IMAGE), (2, "files", kinds.FILE)):
+        assert (found[name].ID, found[name].TYPE) == (oid, kind)
     system = cloud.one.datastore.info(0)
     assert system.STATE == cloud.pyone.DATASTORE_STATES.READY
     assert system.CLUSTERS.ID == [0]

@@ -202,3 +202,12 @@ def a_name_and_a_text_in_any_script_come_back_as_they_were(cloud: Cloud) -> None
     vm = cloud.new_vm(f'NAME = "Käse 猫"\nNOTE = "{text}"\n')
     info = cloud.one.vm.info(vm)
     assert (info.NAME, info.USER_TEMPLATE["NOTE"]) == ("Käse 猫", text)
+
+
+def accounting_has_the_vm_in_each_record(cloud: Cloud) -> None:
+    vm = cloud.running()
+    cloud.one.vm.action("terminate-hard", vm)
+    cloud.reaches(vm, "DONE")
+    [record] = [item for item in cloud.one.vmpool.accounting(-2, -1, -1).HISTORY if vm == item.OID]
+    assert (record.SEQ, record.HOSTNAME, record.ETIME > 0) == (0, "alpha", True)
+    assert (vm, "oneadmin") == (record.VM.ID, record.VM.UNAME)
