@@ -13,6 +13,7 @@ from oned.cli.names import VMS, DatastoreId, HostId, VMId, VMList
 from oned.cli.output import FORMATS, dump, say
 from oned.cli.owned import add_locks, add_owners, add_rename, add_update
 from oned.cli.preview import NO_SUCH_METHOD
+from oned.cli.vm_nics import add_nics
 from oned.cli.wait import OPTIONS as MANNER
 from oned.cli.wait import SETTLED, Events, Goal, act, changes
 from oned.client.client import Client, Faulted
@@ -228,6 +229,7 @@ for row in ACTIONS:
 add_list(program, Listing("VMs that are not done", filtered(VMS), lambda pool: pool.all("VM"), vm_views.VM_TABLE,
                           FILTERS))  # fmt: skip
 add_rename(program, VMS, VMId)
+add_nics(program)
 add_update(program, VMS, VMId, "USER_TEMPLATE")
 add_owners(program, VMS, VMList)
 add_locks(program, VMS, VMList)

@@ -135,7 +135,7 @@ def updatear(one: Client, net: VNetId, number: str, file: str = "", *, size: int
     vector = {**given, "AR_ID": _number(number), **({"SIZE": size} if size is not None else {})}
     text = _text("AR", vector)
     step = Step("updatear", f"update {' '.join(text.split())}", lambda oid: one.call("one.vn.update_ar", oid, text))
-    return _change(one, net, step, vnet_preview.range_in_use(_number(number), force=True), dry_run=dry_run)
+    return _change(one, net, step, vnet_preview.too_small(_number(number), size), dry_run=dry_run)
 
 
 @program.command("rmar", "<vnet> <range>", FORCE, DRY_RUN)

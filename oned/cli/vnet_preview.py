@@ -53,6 +53,26 @@ def range_in_use(number: int, *, force: bool = False, reserved: bool = False) ->
     return refusal
 
 
+def too_small(number: int, size: int | None) -> Refusal:
+    """Why a range cannot be changed: it is not there, or leases would fall out of it."""
+
+    def refusal(net: Document) -> str:
+        found = next((ar for ar in net.all("AR_POOL/AR") if ar.int("AR_ID") == number), None)
+        if found is None:
+            return f"Virtual network {net.text('ID')} has no address range {number}"
+        beyond = [] if size is None else _beyond(found, size)
+        return f"SIZE of address range {number} cannot be {size}: {beyond[0]} is in use" if beyond else ""
+
+    return refusal
+
+
+def _beyond(ar: Document, size: int) -> list[str]:
+    """The MACs in use that are no longer in a range of that size."""
+    first = int(ar.text("MAC").replace(":", ""), 16)
+    used = [lease.text("MAC") for lease in ar.all("LEASES/LEASE")]
+    return [mac for mac in used if int(mac.replace(":", ""), 16) - first >= size]
+
+
 def too_few(wanted: int) -> Refusal:
     """Why so many addresses cannot be reserved. That they must stand in a row only the daemon checks."""
 

@@ -125,7 +125,8 @@ def test_create_sends_the_file_and_the_cluster(cloud: FakeCloud, capsys: Capture
     ("rmar lan 0 --force", ""), ("rmar lan 7", "has no address range 7"), ("freear part 0", ""),
     ("freear lan 0", "is not reserved"), ("reserve lan --name x --size 5", ""),
     ("reserve lan --name x --size 6", "6 addresses are wanted, 5 are free"), ("addar lan --size 3", ""),
-    ("updatear lan 0 --size 3", ""), ("updatear lan 3 --size 3", "has no address range 3"),
+    ("updatear lan 0 --size 5", ""), ("updatear lan 0 --size 4", "02:00:0a:00:00:05 is in use"),
+    ("updatear lan 3 --size 3", "has no address range 3"),
     ("addleases lan 10.0.0.9", ""), ("rmleases lan 10.0.0.5", "10.0.0.5 is in use: NET 8"),
 ])  # fmt: skip
 def test_dry_run_changes_nothing_and_says_what_would_be_refused(

@@ -1,0 +1,48 @@
+"""The commands of onevm that give VMs NICs and take them away."""
+
+from typing import Any
+
+from oned.cli import editor
+from oned.cli.actions import Step, apply
+from oned.cli.command import CommandError, Option, Program
+from oned.cli.names import VMS, VNETS, VMId, VMList
+from oned.client.client import Client
+
+NETWORK = Option("network", ("--network",), "the network, id or name", "NETWORK")
+IP = Option("ip", ("--ip",), "ask for this address", "IP")
+
+
+def add_nics(program: Program) -> None:
+    """Give the program `nic-attach` and `nic-detach`, also under their first names."""
+    program.command("nic-attach", "<vm-list> [<file>]", NETWORK, IP)(attach)
+    program.command("nic-detach", "<vm> <nic>")(detach)
+    program.alias("attachnic", "nic-attach")
+    program.alias("detachnic", "nic-detach")
+
+
+def attach(one: Client, vms: VMList, file: str = "", *, verbose: bool, **options: Any) -> int:
+    """Gives VMs that are powered off one more NIC: of a file (- is stdin), or in a network."""
+    text = _nic(one, file, options)
+    return apply(VMS, vms, Step("nic-attach", "attaching a NIC", lambda vm: one.call("one.vm.attachnic", vm, text)),
+                 verbose=verbose)  # fmt: skip
+
+
+def _nic(one: Client, file: str, options: dict[str, Any]) -> str:
+    from oned.template import render
+    from oned.template.template import Template
+
+    if bool(file) == (options["network"] is not None):
+        raise CommandError("give a file with NIC = [ … ], or --network")
+    if file:
+        return editor.read(file)
+    nic = {"NETWORK_ID": str(VNETS.id(one, options["network"]))}
+    if options["ip"]:
+        nic["IP"] = options["ip"]
+    return render.text(Template([("NIC", nic)]))
+
+
+def detach(one: Client, vm: VMId, nic: str) -> None:
+    """Takes a NIC from a VM that is powered off, by its number; its address is free then."""
+    if not nic.isdecimal():
+        raise CommandError(f"{nic!r} is no number of a NIC. onevm show {vm} lists them")
+    one.call("one.vm.detachnic", vm, int(nic))
