@@ -7,14 +7,32 @@ from oned.cli.command import CommandError
 
 
 def read(path: str) -> str:
-    """The template in a file, in stdin for "-"; one in JSON or YAML as template text. Raises CommandError."""
+    """The template in a file, in stdin for "-": text or XML, JSON and YAML as text. Raises CommandError.
+
+    Of an object's document, as `show` writes it in any form, it is the object's template.
+    """
     from oned.template.notation import as_text
     from oned.template.parse import TemplateError
 
     try:
-        return as_text(plain(path), path)
+        text = plain(path)
+        return as_text(_document(text) if text.startswith("<") else text, path)
     except TemplateError as error:
         raise CommandError(f"{path}: {error}") from None
+
+
+def _document(text: str) -> str:
+    """An object's XML document as JSON, of which its template is taken; any other XML as it is."""
+    import json
+
+    from oned.client.documents import parse
+    from oned.client.failures import Unreachable
+
+    try:
+        document = parse(text)
+    except Unreachable:
+        return text
+    return json.dumps(document.to_dict()) if document.first("TEMPLATE") else text
 
 
 def plain(path: str) -> str:

@@ -117,7 +117,7 @@ def unpublish(one: Client, templates: TemplateList, *, verbose: bool) -> int:
 
 @program.command("show", "<template-list>...", *FORMATS)
 def show(one: Client, templates: TemplateList, **formats: Any) -> None:
-    """Shows all about templates. What --json and --yaml write, create and update can read."""
+    """Shows all about templates. What --json, --yaml and --xml write, create and update can read."""
     show_each(one, TEMPLATES, templates, template_views.show_template, formats)
 
 

@@ -90,7 +90,7 @@ def test_show_has_its_sections(sent: Sent, capsys: Capture) -> None:
     assert 'TEMPLATE CONTENTS\nCPU="1"\nCONTEXT=[\n  FILES="/srv/x" ]\n' in out
 
 
-@pytest.mark.parametrize("form", ["--json", "--yaml"])
+@pytest.mark.parametrize("form", ["--json", "--yaml", "--xml"])
 def test_what_show_writes_can_be_created_again(sent: Sent, capsys: Capture, tmp_path: Path, form: str) -> None:
     assert onetemplate.main(["show", "7", form]) == 0
     (tmp_path / "t").write_text(capsys.readouterr().out)
@@ -212,6 +212,13 @@ def test_a_file_that_is_not_utf_8_is_refused_with_what_to_do(sent: Sent, tmp_pat
     (tmp_path / "t.one").write_bytes("NAME = Zürich".encode("latin-1"))
     assert onetemplate.main(["create", str(tmp_path / "t.one")]) == 255
     assert "it is not UTF-8 at byte 8. Convert it: iconv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["<T><CPU>2</CPU></T>", "<T><CPU>2</CPU>", "<TEMPLATE/>"])
+def test_other_xml_is_sent_as_it_is(sent: Sent, tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.xml").write_text(text)
+    assert onetemplate.main(["update", "7", str(tmp_path / "t.xml")]) == 0
+    assert sent.calls == [("update", 7, text, 0)]
 
 
 def test_update_takes_json(sent: Sent, tmp_path: Path) -> None:
