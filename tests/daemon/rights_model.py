@@ -70,7 +70,8 @@ EVERYTHING:                one.groupquota.info one.hook.info one.hook.retry one.
 ANYBODY:                   one.vmpool.info one.vmpool.infoextended one.vmpool.infoset one.vmpool.monitoring
 ANYBODY:                   one.vmpool.accounting one.hostpool.info one.hostpool.monitoring one.clusterpool.info
 ANYBODY:                   one.datastorepool.info one.templatepool.info one.imagepool.info one.vnpool.info
-ANYBODY:                   one.userpool.info one.grouppool.info one.zonepool.info one.zone.raftstatus
+ANYBODY:                   one.userpool.info one.grouppool.info one.zonepool.info one.zone.info one.zone.raftstatus
+ANYBODY:                   one.vmgrouppool.info
 ANYBODY:                   one.system.version one.system.config
 ANYBODY:                   oned.events.wait
 """
