@@ -272,15 +272,6 @@ def test_a_pool_is_asked_with_none_one_three_or_four_arguments(simulated: Daemon
     assert admins not in listed(simulated.admin, parse(people["tom"].text("one.user.info", -1)).int("ID"))
 
 
-def test_templates_are_there_after_a_restart(simulated: Daemon) -> None:
-    item = made(simulated.admin, name="lasting")
-    before = simulated.admin.text("one.template.info", item)
-    simulated.kill()
-    simulated.restart()
-    assert simulated.admin.text("one.template.info", item) == before
-    assert made(simulated.admin) > item
-
-
 # --- what a template asks for ---
 
 ASKING = f"""{BODY}USER_INPUTS = [
@@ -346,3 +337,15 @@ def test_users_add_context_to_a_template_whose_files_an_administrator_chose(
     vm = parse(people["tom"].text(*preview, 'CONTEXT = [ FILES = "/srv/init.sh", KEY = "x" ]'))
     assert vm.text("TEMPLATE/CONTEXT/KEY") == "x"
     assert refusal(people["tom"].call, *preview, 'CONTEXT = [ FILES = "/etc/shadow", KEY = "x" ]')[1] == 512
+
+
+# --- last, for clients that are open know the port of before ---
+
+
+def test_templates_are_there_after_a_restart(simulated: Daemon) -> None:
+    item = made(simulated.admin, name="lasting")
+    before = simulated.admin.text("one.template.info", item)
+    simulated.kill()
+    simulated.restart()
+    assert simulated.admin.text("one.template.info", item) == before
+    assert made(simulated.admin) > item
