@@ -10,6 +10,7 @@ from oned.template.template import Template
 from oned.user.user import User
 from oned.vm.requirements import Source
 from oned.vm.vm import VM
+from oned.vnet.address import read_number
 from oned.vnet.leases import Holder, Place
 from oned.vnet.network import Network
 
@@ -64,7 +65,7 @@ def named_network(call: Call, nic: Mapping[str, str]) -> Network | None:
     """The network that a NIC names; None if it names none."""
     number, name = nic.get("NETWORK_ID", "").strip(), nic.get("NETWORK", "")
     if number:
-        found = call.pools.networks.peek(int(number)) if number.isascii() and number.isdigit() else None
+        found = call.pools.networks.peek(read_number(number))
         if found is None:
             raise InternalError(detail=f"Virtual network with ID: {number} does not exist. onevnet list shows them")
         return found
@@ -82,7 +83,7 @@ def _owner(call: Call, nic: Mapping[str, str]) -> int:
     """The user whose network a NIC names: NETWORK_UID, NETWORK_UNAME, else the caller."""
     number, name = nic.get("NETWORK_UID", "").strip(), nic.get("NETWORK_UNAME", "")
     if number:
-        return int(number) if number.isascii() and number.isdigit() else -1
+        return read_number(number)
     user: User | None = call.pools.users.find(name) if name else call.user
     if user is None:
         raise InternalError(detail=f"NETWORK_UNAME of the NIC is no user: {name}")

@@ -6,6 +6,7 @@ from oned.api.vnet import mac_prefix, refuse_restricted
 from oned.errors import InternalError
 from oned.ids import Kind
 from oned.template.template import Template
+from oned.vnet.address import read_number
 from oned.vnet.leases import Holder, Place
 from oned.vnet.network import Network
 from oned.vnet.range import Range
@@ -57,14 +58,15 @@ def update_range(call: Call, network: Network, template: str) -> Network:
     Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (no such range; leases would fall out of it).
     Since: 4.8.
     """
+    wanted = []
     for given in vectors(call, template, "AR"):
-        number = given.get("AR_ID", "")
-        before = range_of(network, int(number) if number.isdigit() else -1)
+        before = range_of(network, read_number(given.get("AR_ID", "")))
         changed = before.changed(given)
         refuse_restricted(call, _restrictable([changed.attributes]), _restrictable([before.attributes]))
         if before.parent and changed.size != before.size:
             raise InternalError(detail=f"SIZE of range {before.id} is reserved from network {network.parent} and stays")
-        network.change_range(changed)
+        wanted.append(changed)
+    network.change_ranges(wanted)
     call.unit.touch(network)
     return network
 

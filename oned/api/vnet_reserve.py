@@ -10,10 +10,12 @@ from oned.names import check_name
 from oned.pool.charges import holders
 from oned.quota.usage import reserved
 from oned.template.template import Template
+from oned.vnet.address import read_number
 from oned.vnet.leases import Holder, Place
 from oned.vnet.network import Network
-from oned.vnet.range import MOST
 
+MOST_AT_ONCE = 1 << 14
+"""Addresses of one reservation: each is a lease of the parent, and nobody waits long while they are taken."""
 OF_REQUEST = ("NAME", "SIZE", "NETWORK_ID", "AR_ID", "IP", "MAC", "IP6")
 """What a request says; other attributes of it are those of the new network."""
 
@@ -56,7 +58,7 @@ def _extended(call: Call, network: Network, given: Template) -> Network | None:
     text = given.get("NETWORK_ID").strip()
     if not text:
         return None
-    found = call.pools.networks.get(int(text) if text.isdigit() else -1)
+    found = call.pools.networks.get(read_number(text))
     call.demand(MANAGE, found)
     if found.parent != network.id:
         raise ActionError(detail=f"Virtual network {found.id} is no reservation from network {network.id}")
@@ -77,16 +79,17 @@ def _new(call: Call, network: Network, given: Template) -> Network:
 
 
 def _size(given: Template) -> int:
-    text = given.get("SIZE").strip()
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= MOST:
-        raise InternalError(detail="Reservation SIZE must be greater than 0. Give SIZE, the number of addresses")
-    return int(text)
+    size = read_number(given.get("SIZE"))
+    if not 0 < size <= MOST_AT_ONCE:
+        detail = f"Reservation SIZE must be greater than 0, and at most {MOST_AT_ONCE}. It is the number of addresses"
+        raise InternalError(detail=detail)
+    return size
 
 
 def _first(network: Network, given: Template) -> Place:
     """The first of the free addresses that fit the request. InternalError if there are none."""
     size, ip, mac = _size(given), given.get("IP") or given.get("IP6"), given.get("MAC")
-    only = range_of(network, int(given.get("AR_ID"))) if given.get("AR_ID").isdigit() else None
+    only = range_of(network, read_number(given.get("AR_ID"))) if given.get("AR_ID") else None
     if ip or mac:
         wanted = _asked(network, ip, mac)
         start = None if wanted is None or (only and wanted.ar != only.id) else wanted

@@ -6,8 +6,15 @@ import re
 LOW_BITS = 32
 """The part of a MAC that counts up within a range: its last four bytes. The first two are the prefix."""
 LOW_MASK = (1 << LOW_BITS) - 1
+LONGEST_NUMBER = 10
 LINK_LOCAL = 0xFE80 << 112
 _MAC = re.compile(r"([0-9a-f]{1,2}:){5}[0-9a-f]{1,2}")
+
+
+def read_number(text: str) -> int:
+    """A number of ASCII digits, at most ten; -1 for everything else."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else -1
 
 
 def read_ip4(text: str) -> int:

@@ -90,9 +90,9 @@ def _size_bits(text: str, default_size: str) -> tuple[int, int]:
     text = (text if text.strip("0") else default_size).upper()
     if text in CLASS_BITS:
         return CLASS_BITS[text], (1 << CLASS_BITS[text]) - 2
-    if not (text.isascii() and text.isdigit()) or int(text) > (1 << CLASS_BITS["A"]) - 2:
+    size = address.read_number(text)
+    if not 0 < size <= (1 << CLASS_BITS["A"]) - 2:
         raise RangeError(f"NETWORK_SIZE is A, B, C or a number of addresses, not {text}")
-    size = int(text)
     return (size + 1).bit_length(), size
 
 

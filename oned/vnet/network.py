@@ -7,6 +7,7 @@ from oned.document.object import Owned
 from oned.document.permissions import Permissions
 from oned.ids import DEFAULT_CLUSTER, Kind
 from oned.template.template import Template
+from oned.vnet.address import read_number
 from oned.vnet.document import ELEMENTS
 from oned.vnet.leases import Leases, Place
 from oned.vnet.range import Range, RangeError, check_overlaps
@@ -72,16 +73,22 @@ class Network(Owned):
             self.next_range = one.id + 1
             self.leases.open(one.id)
 
-    def change_range(self, changed: Range) -> None:
-        """Put a changed range in its place. RangeError if leases would fall out of it, or it overlaps another."""
+    def change_ranges(self, changed: Iterable[Range]) -> None:
+        """Put changed ranges in their places, all or none. RangeError if leases would fall out, or ranges overlap."""
+        fresh = {one.id: one for one in changed}
+        for one in fresh.values():
+            self._check_size(one)
+        check_overlaps((self.ranges | fresh).values())
+        self.ranges |= fresh
+        for number in fresh:
+            self.leases.open(number)
+
+    def _check_size(self, changed: Range) -> None:
         outside = [place for place in self.leases.used(changed.id) if place >= changed.size]
         if outside:
             last = self.ranges[changed.id].at(max(outside)).named()
             where = last.get("IP", last["MAC"])
             raise RangeError(f"SIZE of address range {changed.id} cannot be {changed.size}: {where} is in use")
-        check_overlaps((self.ranges | {changed.id: changed}).values())
-        self.ranges[changed.id] = changed
-        self.leases.open(changed.id)
 
     def drop_range(self, number: int) -> None:
         """Remove a range and what memory knows of leases in it."""
@@ -103,7 +110,7 @@ class Network(Owned):
 
     def place_of(self, nic: Mapping[str, str]) -> Place | None:
         """The place of a NIC's lease, by its range and its MAC; None if the range is gone."""
-        one = self.ranges.get(int(nic["AR_ID"])) if nic.get("AR_ID", "").isdigit() else None
+        one = self.ranges.get(read_number(nic.get("AR_ID", "")))
         place = one.place_of_mac(nic.get("MAC", "")) if one is not None else None
         return None if one is None or place is None else Place(one.id, place)
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from oned.document.element import escape, tag
+from oned.document.element import tag
 from oned.errors import InternalError
+from oned.template.render import escape
 from oned.vnet import address
 from oned.vnet.address import LOW_MASK
 
@@ -20,7 +21,7 @@ READERS = {"IP": address.read_ip4, "IP6": address.read_ip6, "MAC": address.read_
 """How the text of each kind of address becomes a number."""
 MOST = 1 << 24
 """Addresses of a range: as many as the largest classic network has (NETWORK_SIZE = A)."""
-SHOWN_ONLY = frozenset(["MAC_END", "IP_END", "IP6_END", "IP6_GLOBAL", "IP6_GLOBAL_END", "IP6_ULA", "IP6_ULA_END",
+SHOWN_ONLY = frozenset(["MAC_END", "IP_END", "IP6_END", "IP6_GLOBAL", "IP6_GLOBAL_END", "IP6_ULA", "IP6_ULA_END", "IP6_LINK",
                         "USED_LEASES", "LEASES", "ALLOCATED", "AR_ID", "PARENT_NETWORK_AR_ID"])  # fmt: skip
 """What the engine adds to a range: it is dropped where a shown range is given back."""
 FIXED_KEYS = ("TYPE", "IP", "MAC", "IP6")
@@ -176,9 +177,10 @@ def _type(given: Mapping[str, str]) -> str:
 
 def _size(given: Mapping[str, str]) -> int:
     text = given.get("SIZE", "").strip()
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= MOST:
+    size = address.read_number(text)
+    if not 0 < size <= MOST:
         raise RangeError(f"SIZE of an address range is a whole number from 1 to {MOST}, not {text or 'nothing'}")
-    return int(text)
+    return size
 
 
 def _check_addresses(given: dict[str, str]) -> None:

@@ -226,7 +226,8 @@ def test_what_cannot_be_reserved_is_refused_and_nothing_is_taken(nets: Daemon) -
     other = network(nets)
     child = nets.admin.number("one.vn.reserve", number, "NAME = first\nSIZE = 4\nAR_ID = 0")
     for wrong, why, code in (
-        ("NAME = second", "SIZE must be greater than 0", 8192), ("SIZE = 2", "Invalid NAME", 8192),
+        ("NAME = second", "SIZE must be greater than 0", 8192), ("NAME = x\nSIZE = 16385", "at most 16384", 8192),
+        ("SIZE = 2", "Invalid NAME", 8192),
         ("NAME = second\nSIZE = 7", "Not enough free addresses", 8192),
         ("NAME = second\nSIZE = 2\nIP = 10.0.0.4", "or in use", 8192),
         ("NAME = second\nSIZE = 2\nIP = 10.0.0.10", "or in use", 8192),
@@ -339,3 +340,37 @@ def test_what_a_network_shows_makes_one_that_shows_the_same(nets: Daemon) -> Non
         return [child.to_dict() for child in document if child.name not in ("ID", "NAME")]
 
     assert rest(again) == rest(found)
+
+
+def test_changes_of_several_ranges_are_made_together_or_not_at_all(nets: Daemon) -> None:
+    number = network(nets, f'{RANGE}\nAR = [ TYPE = "IP4", IP = "10.0.0.9", SIZE = "4" ]')
+    before = nets.admin.text("one.vn.info", number)
+    for second in ("AR_ID = 7, SIZE = 2", "AR_ID = 1, IP = 10.0.0.2", "AR_ID = 1, SIZE = none"):
+        given = f"AR = [ AR_ID = 0, SIZE = 2 ]\nAR = [ {second} ]"
+        assert refusal(nets.one.vn.update_ar, number, given)[1] == 8192
+        assert nets.admin.text("one.vn.info", number) == before
+    nets.one.vn.update_ar(number, "AR = [ AR_ID = 0, SIZE = 2 ]\nAR = [ AR_ID = 1, SIZE = 2 ]")
+    assert [ar.text("SIZE") for ar in shown(nets, number).all("AR_POOL/AR")] == ["2", "2"]
+
+
+@pytest.mark.parametrize("text", ["\u00b2", "\u0663", "9" * 5000, "-1", "1.0", "0x1"])
+def test_what_is_no_number_is_refused_as_such(nets: Daemon, text: str) -> None:
+    number = network(nets)
+    wanted = (
+        (nets.one.vn.allocate, (f"NAME = n\nBRIDGE = b\nAR = [ TYPE = ETHER, SIZE = {text} ]",)),
+        (nets.one.vn.update_ar, (number, f"AR = [ AR_ID = {text}, SIZE = 2 ]")),
+        (nets.one.vn.reserve, (number, f"NAME = n\nSIZE = {text}")),
+        (nets.one.vn.reserve, (number, f"NAME = n\nSIZE = 1\nAR_ID = {text}")),
+        (nets.one.vm.allocate, (f"CPU = 1\nMEMORY = 1\nNIC = [ NETWORK_ID = {text} ]",)),
+    )
+    for call, arguments in wanted:
+        answer, code = refusal(call, *arguments)
+        assert (code, "daemon's log" in answer) == (8192, False), answer
+
+
+def test_a_reservation_of_an_ipv6_range_has_the_attributes_of_a_range_only(nets: Daemon) -> None:
+    number = network(nets, 'AR = [ TYPE = "IP6", SIZE = "8", GLOBAL_PREFIX = "2001:db8::", ULA_PREFIX = "fd00::" ]')
+    child = nets.admin.number("one.vn.reserve", number, "NAME = six\nSIZE = 2")
+    stored = parse(nets.admin.text("one.vnpool.info", -2, child, child)).all("VNET/AR_POOL/AR")[0]
+    assert [item.name for item in stored] == [
+        "AR_ID", "GLOBAL_PREFIX", "MAC", "PARENT_NETWORK_AR_ID", "SIZE", "TYPE", "ULA_PREFIX"]  # fmt: skip
