@@ -21,8 +21,8 @@ READERS = {"IP": address.read_ip4, "IP6": address.read_ip6, "MAC": address.read_
 """How the text of each kind of address becomes a number."""
 MOST = 1 << 24
 """Addresses of a range: as many as the largest classic network has (NETWORK_SIZE = A)."""
-SHOWN_ONLY = frozenset(["MAC_END", "IP_END", "IP6_END", "IP6_GLOBAL", "IP6_GLOBAL_END", "IP6_ULA", "IP6_ULA_END", "IP6_LINK",
-                        "USED_LEASES", "LEASES", "ALLOCATED", "AR_ID", "PARENT_NETWORK_AR_ID"])  # fmt: skip
+SHOWN_ONLY = frozenset(["MAC_END", "IP_END", "IP6_END", "IP6_GLOBAL", "IP6_GLOBAL_END", "IP6_ULA", "IP6_ULA_END",
+                        "IP6_LINK", "USED_LEASES", "LEASES", "ALLOCATED", "AR_ID", "PARENT_NETWORK_AR_ID"])  # fmt: skip
 """What the engine adds to a range: it is dropped where a shown range is given back."""
 FIXED_KEYS = ("TYPE", "IP", "MAC", "IP6")
 """What cannot be changed while the range lives: leases are places counted from it."""
