@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -203,3 +204,100 @@ def worked(call: Callable[..., object], *arguments: object) -> bool:
     except ServerRefused:
         return False
     return True
+
+
+class Shared:
+    """A daemon whose simulated VMs have real disks, in the shared directory."""
+
+    def __init__(self, root: Path) -> None:
+        tm = 'TM_MAD = [ NAME = "shared", EXECUTABLE = "one_tm", ARGUMENTS = "shared", PROTOCOL = "datastore" ]\n'
+        self.daemon = Daemon(root, SIMULATED.replace("DATASTORE_MAD", "#") + FS + tm)
+
+    def __enter__(self) -> Self:
+        self.daemon.__enter__()
+        self.one, self.admin = self.daemon.one, self.daemon.admin
+        self.host = self.admin.number("one.host.allocate", "gamma", "dummy", "dummy", "dummy", "shared")
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.daemon.__exit__(*reason)
+
+    def image(self, file: Path, more: str = "") -> int:
+        image = self.admin.number("one.image.allocate", f'NAME = "{file.name}"\nPATH = {file}\n{more}', 1)
+        assert settled(self.daemon, image) == "READY"
+        return image
+
+    def source(self, image: int) -> Path:
+        return Path(image_info(self.daemon, image).text("SOURCE"))
+
+    def running(self, disk: str) -> tuple[int, Path]:
+        """A VM that runs, and the file of its first disk."""
+        vm = self.daemon.allocate(f"DISK = [ {disk} ]")
+        self.one.vm.deploy(vm, self.host)
+        self.daemon.reaches(vm, "RUNNING")
+        return vm, self.daemon.var / f"datastores/0/{vm}/disk.0"
+
+    def acts(self, vm: int, action: str, state: str) -> None:
+        self.one.vm.action(action, vm)
+        self.daemon.reaches(vm, state)
+
+
+@pytest.fixture
+def shared(root: Path) -> Iterator[Shared]:
+    with Shared(root / "one") as made:
+        yield made
+        assert made.daemon.check() == []
+
+
+def test_a_vm_gets_a_copy_that_grows_and_can_be_saved(shared: Shared, tmp_path: Path) -> None:
+    file = tmp_path / "os"
+    file.write_bytes(os.urandom(MIB))
+    image = shared.image(file)
+    vm, disk = shared.running(f"IMAGE_ID = {image}, SIZE = 3")
+    assert (disk.stat().st_size, disk.read_bytes()[:MIB]) == (3 * MIB, file.read_bytes())
+    shared.acts(vm, "poweroff-hard", "POWEROFF")
+    disk.write_bytes(b"changed" + disk.read_bytes()[7:])
+    saved = shared.admin.number("one.vm.disksaveas", vm, 0, "saved", "", -1)
+    assert settled(shared.daemon, saved) == "READY"
+    shared.daemon.reaches(vm, "POWEROFF")
+    assert shared.source(saved).read_bytes() == disk.read_bytes()
+    shared.one.vm.diskresize(vm, 0, "5")
+    shared.daemon.reaches(vm, "POWEROFF")
+    assert disk.stat().st_size == 5 * MIB
+    shared.acts(vm, "undeploy", "UNDEPLOYED")
+    again = shared.admin.number("one.vm.disksaveas", vm, 0, "saved again", "", -1)
+    assert settled(shared.daemon, again) == "READY"
+    shared.daemon.reaches(vm, "UNDEPLOYED")
+    assert shared.source(again).stat().st_size == 5 * MIB
+    shared.acts(vm, "terminate", "DONE")
+    assert shared.source(image).read_bytes() == file.read_bytes()
+    assert not disk.parent.exists()
+
+
+def test_a_persistent_image_is_changed_by_its_vm_wherever_that_goes(shared: Shared, tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_bytes(bytes(MIB))
+    image = shared.image(file, "PERSISTENT = YES")
+    vm, disk = shared.running(f"IMAGE_ID = {image}")
+    assert disk.resolve() == shared.source(image)
+    disk.write_bytes(b"first")
+    shared.acts(vm, "undeploy-hard", "UNDEPLOYED")
+    assert shared.source(image).read_bytes() == b"first"
+    shared.acts(vm, "resume", "PENDING")
+    shared.one.vm.deploy(vm, shared.host)
+    shared.daemon.reaches(vm, "RUNNING")
+    disk.write_bytes(b"second")
+    shared.acts(vm, "terminate-hard", "DONE")
+    assert shared.source(image).read_bytes() == b"second"
+    assert not shared.source(image).is_symlink()
+
+
+def test_a_disk_is_saved_when_its_vm_ends(shared: Shared, tmp_path: Path) -> None:
+    file = tmp_path / "os"
+    file.write_bytes(bytes(MIB))
+    vm, disk = shared.running(f"IMAGE_ID = {shared.image(file)}")
+    disk.write_bytes(b"last words")
+    saved = shared.admin.number("one.vm.savedisk", vm, 0, "kept", "")
+    shared.acts(vm, "terminate-hard", "DONE")
+    assert ImageState(image_info(shared.daemon, saved).int("STATE")).name == "READY"
+    assert shared.source(saved).read_bytes() == b"last words"

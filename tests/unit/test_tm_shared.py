@@ -1,6 +1,8 @@
 """The transfer driver for shared directories, as a program over a real pipe."""
 
+import json
 import os
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -220,3 +222,69 @@ def test_lines_of_both_forms_are_read(text: str, line: Line) -> None:
         line.destination,
     )
     assert (read.size, read.files, read.text) == (line.size, line.files, text)
+
+
+# --- images: saved, grown ---
+
+
+def hostile(size: int = 1 << 20, backing: bytes = b"/etc/passwd") -> bytes:
+    """A raw disk whose guest wrote the header of a qcow2 image over it, which is laid over a file of the host."""
+    head = bytearray(size)
+    struct.pack_into(">4sIQI", head, 0, b"QFI\xfb", 3, 512, len(backing))
+    struct.pack_into(">IQ", head, 20, 16, size)
+    struct.pack_into(">II", head, 96, 4, 104)
+    head[512 : 512 + len(backing)] = backing
+    return bytes(head)
+
+
+@pytest.mark.parametrize("kind", ["shared", "qcow2"])
+@pytest.mark.parametrize(
+    "line", ["CPDS {0} h1:{{1}}/disk.0 {{0}}/saved -1 7 1", "MVDS {0} h1:{{1}}/disk.0 {{0}}/saved 7 1"]
+)
+def test_a_disk_whose_header_leads_to_a_file_of_the_host_is_plain_bytes(
+    transfer: Transfer, kind: str, words: str
+) -> None:
+    transfer.home.mkdir(parents=True)
+    (transfer.home / "disk.0").write_bytes(hostile())
+    assert transfer.run(words.format(kind, "h1:{1}/disk.0", "{0}/saved")) == DONE
+    assert (transfer.images / "saved").read_bytes() == hostile()
+
+
+def test_a_layer_is_saved_as_a_whole_image(transfer: Transfer) -> None:
+    need_programs("qemu-img")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", transfer.images / "a", "8M"], check=True)
+    transfer.run("CLONE qcow2 fe:{0}/a h1:{1}/disk.0 7 1")
+    assert transfer.run("CPDS qcow2 h1:{1}/disk.0 {0}/saved -1 7 1") == DONE
+    said = subprocess.run(["qemu-img", "info", transfer.images / "saved"], check=True, capture_output=True, text=True)
+    assert "backing file" not in said.stdout
+    assert "file format: qcow2" in said.stdout
+    assert (transfer.home / "disk.0").exists()
+
+
+def test_a_disk_is_copied_to_an_image_and_stays(transfer: Transfer) -> None:
+    image = transfer.image("a")
+    transfer.run("CLONE shared fe:{0}/a h1:{1}/disk.0 7 1")
+    assert transfer.run("CPDS shared h1:{1}/disk.0 {0}/saved 7 1") == DONE
+    assert (transfer.images / "saved").read_bytes() == (transfer.home / "disk.0").read_bytes() == image.read_bytes()
+    assert "there is no" in transfer.run("CPDS shared h1:{1}/disk.9 {0}/saved 7 1")
+
+
+def test_a_disk_grows_and_never_shrinks(transfer: Transfer) -> None:
+    transfer.image("a", 1 << 20)
+    transfer.run("CLONE shared fe:{0}/a h1:{1}/disk.0 7 1")
+    assert transfer.run("RESIZE shared h1:{1}/disk.0 3 7 1") == DONE
+    assert (transfer.home / "disk.0").stat().st_size == 3 << 20
+    assert transfer.run("RESIZE shared h1:{1}/disk.0 2 7 1") == DONE
+    assert (transfer.home / "disk.0").stat().st_size == 3 << 20
+    assert "is not a number" in transfer.run("RESIZE shared h1:{1}/disk.0 big 7 1")
+
+
+def test_a_qcow2_disk_grows_inside(transfer: Transfer) -> None:
+    need_programs("qemu-img")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", transfer.images / "a", "8M"], check=True)
+    transfer.run("CLONE shared fe:{0}/a h1:{1}/disk.0 7 1")
+    assert transfer.run("RESIZE shared h1:{1}/disk.0 16 7 1") == DONE
+    said = subprocess.run(
+        ["qemu-img", "info", "--output=json", transfer.home / "disk.0"], check=True, capture_output=True, text=True
+    )
+    assert json.loads(said.stdout)["virtual-size"] == 16 << 20

@@ -1,0 +1,97 @@
+"""What `onedb check` says of images that are not as they must be."""
+
+import pytest
+
+from oned.command import Command, Intent, Mad
+from oned.datastore.datastore import Datastore
+from oned.ids import Kind
+from oned.image.image import Image
+from oned.image.states import ImageState
+from oned.onedb.images import disks_have_their_images, images_are_at_their_places, waiting_images_have_an_intent
+from oned.onedb.snapshot import Snapshot
+from oned.vm.states import DONE, PENDING, State
+from oned.vm.vm import VM
+
+
+class Engine:
+    """A snapshot that is filled by hand: datastore 1, and what a test puts in."""
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot()
+        self._admit(Kind.DATASTORE, Datastore(1, "default", "shared", "/ds/1"))
+
+    def image(self, oid: int, state: ImageState = ImageState.READY) -> Image:
+        image = Image(oid, f"image {oid}", (0, 0), 0o600)
+        image.stored, image.source = int(state), "/ds/1/a"
+        self._admit(Kind.IMAGE, image)
+        return image
+
+    def vm(self, oid: int, state: State = PENDING, **disk: str) -> VM:
+        vm = VM(oid, f"vm {oid}", (0, 0), 0o600)
+        vm.state = state
+        vm.template.add("DISK", dict(disk))
+        vm.settle_images()
+        self._admit(Kind.VM, vm)
+        return vm
+
+    def asked(self, oid: int, verb: str) -> None:
+        command = Command(Mad.DS, "fs", verb, Kind.IMAGE, oid, "default")
+        self.snapshot.intents.append(Intent(1, command, 1, 0.0))
+
+    def _admit(self, kind: Kind, item: Datastore | Image | VM) -> None:
+        self.snapshot.pools.of(kind).admit(item)
+        self.snapshot.columns[kind, item.id] = {}
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+def test_a_sound_engine_gives_no_findings(engine: Engine) -> None:
+    engine.image(1)
+    engine.image(2, ImageState.LOCKED)
+    engine.asked(2, "CP")
+    engine.image(3, ImageState.LOCKED).saving = 7
+    engine.vm(7, IMAGE_ID="1", SAVE_AS="3")
+    engine.vm(8, DONE, IMAGE_ID="99")
+    for check in (disks_have_their_images, images_are_at_their_places, waiting_images_have_an_intent):
+        assert list(check(engine.snapshot)) == []
+
+
+def test_a_disk_of_an_image_that_is_gone_is_found(engine: Engine) -> None:
+    engine.vm(7, IMAGE_ID="99")
+    found = list(disks_have_their_images(engine.snapshot))
+    assert found == ["VM 7: a disk of it is made of image 99, which does not exist"]
+
+
+def test_a_persistent_image_of_two_vms_is_found(engine: Engine) -> None:
+    engine.image(1).persistent = 1
+    engine.vm(7, IMAGE_ID="1")
+    engine.vm(8, IMAGE_ID="1")
+    assert list(disks_have_their_images(engine.snapshot)) == ["image 1: it is persistent, and VMs [7, 8] use it"]
+
+
+def test_images_of_nowhere_are_found(engine: Engine) -> None:
+    image = engine.image(1)
+    image.datastore, image.cloning, image.stored = 9, 8, int(ImageState.USED)
+    assert list(images_are_at_their_places(engine.snapshot)) == [
+        "image 1: it is in datastore 9, which does not exist",
+        "image 1: it is being copied from image 8, which does not exist",
+        "image 1: its state is 2, which is none that is stored",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "work"), [(ImageState.LOCKED, "copied or made"), (ImageState.DELETE, "removed")]
+)  # fmt: skip
+def test_an_image_that_waits_for_nobody_is_found(engine: Engine, state: ImageState, work: str) -> None:
+    engine.image(1, state)
+    found = list(waiting_images_have_an_intent(engine.snapshot))
+    assert found == [f"image 1: it is {state.name}, and no driver was asked that it be {work}"]
+
+
+def test_an_image_whose_vm_has_ended_is_found(engine: Engine) -> None:
+    engine.image(1, ImageState.LOCKED).saving = 7
+    engine.vm(7, DONE, SAVE_AS="1")
+    assert len(list(waiting_images_have_an_intent(engine.snapshot))) == 1
