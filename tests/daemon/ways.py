@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from oned.api.vm import ACTIONS as API_ACTIONS
 from oned.command import Command, Intent
+from oned.document.object import PoolObject
 from oned.ids import Kind
 from oned.store.events import Change
 from oned.store.unit import Unit
@@ -83,6 +84,7 @@ class _Desk:
     def abandon(self, intent: Intent) -> None: ...
     def publish(self, change: Change) -> None: ...
     def prepare(self, _unit: Unit) -> None: ...
+    def touched(self, _item: PoolObject) -> None: ...
 
 
 @dataclass(order=True)
