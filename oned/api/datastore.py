@@ -73,9 +73,8 @@ def update(call: Call, datastore: Datastore, template: str, append: int = REPLAC
     for name in rules.FIXED:
         if datastore.template.get(name) and (name in ("TYPE", "BASE_PATH") or name not in updated):
             updated.set(name, datastore.template.get(name))
-    kept = datastore.type, datastore.base_path
-    rules.describe(datastore, updated)
-    datastore.type, datastore.base_path = kept
+    rules.describe(datastore, rules.whole(updated, datastore))
+    datastore.template = updated
     call.unit.touch(datastore)
     return datastore
 

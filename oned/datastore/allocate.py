@@ -33,6 +33,17 @@ def describe(datastore: Datastore, given: Template) -> None:
     datastore.template.set("TYPE", word)
 
 
+def whole(given: Template, datastore: Datastore) -> Template:
+    """The template with what the datastore is already: its type, and drivers where it names none."""
+    filled = given.copy()
+    filled.set("TYPE", next(word for word, number in TYPES.items() if number == datastore.type))
+    disk = next((word for word, number in DISK_TYPES.items() if number == datastore.disk_type), "FILE")
+    for name, value in (("TM_MAD", datastore.tm_mad), ("DS_MAD", datastore.ds_mad), ("DISK_TYPE", disk)):
+        if name not in filled:
+            filled.set(name, value)
+    return filled
+
+
 def _driver(given: Template, name: str) -> str:
     value = given.get(name).strip()
     if not value:

@@ -111,6 +111,15 @@ def test_an_update_keeps_what_cannot_change(real: Daemon) -> None:
     real.one.datastore.delete(made)
 
 
+def test_the_system_datastore_takes_attributes_too(real: Daemon) -> None:
+    real.one.datastore.update(0, "NOTE = fast\nTM_MAD = qcow2", 0)
+    document = info(real, 0)
+    assert (document.text("TEMPLATE/NOTE"), document.text("TM_MAD"), document.text("DS_MAD")) == ("fast", "qcow2", "-")
+    assert document.text("TYPE") == "1"
+    assert [child.name for child in document.first("TEMPLATE") or ()] == ["NOTE", "TM_MAD"]
+    real.one.datastore.update(0, "TM_MAD = shared", 0)
+
+
 def test_no_vm_is_put_on_a_system_datastore_that_is_disabled(real: Daemon) -> None:
     real.one.datastore.enable(0, False)
     vm = real.allocate()

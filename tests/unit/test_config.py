@@ -206,3 +206,13 @@ def test_intervals_are_taken_by_the_names_of_every_release(tmp_path: Path) -> No
     assert config.interval("VM_POLLING_INTERVAL", "MONITORING_INTERVAL_VM", "MONITORING_INTERVAL") == 80
     path.write_text("MONITORING_INTERVAL = 70\n")
     assert Config.load(path).interval("VM_POLLING_INTERVAL", "MONITORING_INTERVAL_VM", "MONITORING_INTERVAL") == 70
+
+
+def test_the_image_driver_of_3_0_stands_in_for_the_datastore_drivers(load: Load) -> None:
+    config = load('IMAGE_MAD = [ EXECUTABLE = "one_image", ARGUMENTS = "fs -t 15", NAME = "image_fs" ]')
+    assert config.driver_vectors("DATASTORE_MAD") == [
+        {"PROTOCOL": "classic", "EXECUTABLE": "one_image", "ARGUMENTS": "fs -t 15", "NAME": ""}
+    ]
+    assert any("IMAGE_MAD is taken for DATASTORE_MAD" in warning for warning in config.warnings)
+    both = load('IMAGE_MAD = [ EXECUTABLE = "one_image" ]\nDATASTORE_MAD = [ EXECUTABLE = "one_datastore" ]')
+    assert [vector["EXECUTABLE"] for vector in both.driver_vectors("DATASTORE_MAD")] == ["one_datastore"]

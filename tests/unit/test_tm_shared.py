@@ -238,9 +238,7 @@ def hostile(size: int = 1 << 20, backing: bytes = b"/etc/passwd") -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["shared", "qcow2"])
-@pytest.mark.parametrize(
-    "line", ["CPDS {0} h1:{{1}}/disk.0 {{0}}/saved -1 7 1", "MVDS {0} h1:{{1}}/disk.0 {{0}}/saved 7 1"]
-)
+@pytest.mark.parametrize("words", ["CPDS {0} {1} {2} -1 7 1", "MVDS {0} {1} {2} 7 1"])
 def test_a_disk_whose_header_leads_to_a_file_of_the_host_is_plain_bytes(
     transfer: Transfer, kind: str, words: str
 ) -> None:
