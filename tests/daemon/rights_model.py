@@ -73,7 +73,7 @@ ANYBODY:                   one.datastorepool.info one.templatepool.info one.imag
 ANYBODY:                   one.userpool.info one.grouppool.info one.zonepool.info one.zone.info one.zone.raftstatus
 ANYBODY:                   one.vmgrouppool.info
 ANYBODY:                   one.system.version one.system.config
-ANYBODY:                   oned.events.wait
+ANYBODY:                   oned.events.wait one.zone.info one.vmgrouppool.info
 """
 
 
