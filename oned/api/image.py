@@ -320,7 +320,7 @@ def _check_publish(item: Owned, public: bool) -> None:
 
 
 add_info(SPACE)
-add_pool(SPACE)
+add_pool(SPACE, classic=True)
 add_owners(SPACE)
 add_rename(SPACE)
 add_publish(SPACE, _check_publish)

@@ -278,6 +278,12 @@ def test_the_forms_of_2_x_are_served(store: Store) -> None:
     store.one.image.publish(image, True)
     assert store.info(image).int("PUBLIC") == 1
     assert f"<ID>{image}</ID>" in store.daemon.admin.text("one.imagepool.info", -2)
+    store.daemon.admin.number("one.user.allocate", "old", "secret", "core")
+    user = store.daemon.client("old:secret")
+    assert f"<ID>{image}</ID>" in user.text("one.imagepool.info", -1)
+    assert f"<ID>{image}</ID>" not in user.text("one.imagepool.info", -3, -1, -1)
+    store.one.image.publish(image, False)
+    assert f"<ID>{image}</ID>" not in user.text("one.imagepool.info", -1)
     store.one.image.update(image, "A = b")
     store.one.image.update(image, "C = d", 1)
     assert [child.name for child in store.info(image).first("TEMPLATE") or ()] == ["A", "C"]
