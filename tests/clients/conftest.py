@@ -6,11 +6,19 @@ import pytest
 
 from tests.daemon.process import SIMULATED, Daemon
 
+HOOKS = """
+VM_HOOK = [ NAME = "told", ON = "DONE", COMMAND = "/bin/true", ARGUMENTS = "$ID" ]
+HM_MAD = [ EXECUTABLE = "one_hm" ]
+"""
+
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon with the drivers of simulated hosts; alpha and beta are monitored. It is consistent in the end."""
-    with Daemon(tmp_path_factory.mktemp("cloud"), SIMULATED) as daemon:
+    """A daemon with the drivers of simulated hosts and a hook; alpha and beta are monitored.
+
+    In the end what it keeps is consistent.
+    """
+    with Daemon(tmp_path_factory.mktemp("cloud"), HOOKS + SIMULATED) as daemon:
         for name in ("alpha", "beta"):
             daemon.monitored(name)
         yield daemon

@@ -24,6 +24,10 @@ class Cloud:
         """A server object for that session."""
         return self.pyone.OneServer(self.endpoint, session=session)
 
+    def knows(self, root: str) -> bool:
+        """Whether this version has a class for documents of that root; it takes others for HISTORY_RECORDS."""
+        return hasattr(self.pyone.bindings.supbind, root)
+
     def refused(self, name: str, call: Callable[..., object], *arguments: object) -> str:
         """The text of the refusal, which is exactly that exception of pyone."""
         try:

@@ -114,6 +114,28 @@ def a_disk_is_saved_as_an_image(cloud: Cloud) -> None:
     cloud.reaches(vm, "POWEROFF")
 
 
+def a_template_is_instantiated_on_copies_of_its_own(cloud: Cloud) -> None:
+    one, image = cloud.one, _ready(cloud, "pattern")
+    template = one.template.allocate(f'NAME = "with pattern"\nCPU = 0.01\nMEMORY = 1\nDISK = [ IMAGE_ID = {image} ]\n')
+    vm = one.template.instantiate(template, "persistent", True, "", True)
+    disk = one.vm.info(vm).TEMPLATE["DISK"]
+    assert disk["IMAGE_ID"] != str(image)
+    copy = int(disk["IMAGE_ID"])
+    assert (one.image.info(copy).PERSISTENT, one.image.info(copy).VMS.ID) == (1, [vm])
+
+
+def a_template_is_cloned_with_its_images_and_removed_with_them(cloud: Cloud) -> None:
+    one, image = cloud.one, _ready(cloud, "to clone")
+    template = one.template.allocate(f'NAME = "pair"\nCPU = 0.01\nMEMORY = 1\nDISK = [ IMAGE_ID = {image} ]\n')
+    clone = one.template.clone(template, "pair 2", True)
+    copy = int(one.template.info(clone).TEMPLATE["DISK"]["IMAGE_ID"])
+    assert copy != image
+    _becomes(cloud, copy, "READY")
+    one.template.delete(clone, True)
+    cloud.gone(one.image.info, copy)
+    assert one.image.info(image).STATE == cloud.pyone.IMAGE_STATES.READY
+
+
 def a_datastore_is_made_and_removed(cloud: Cloud) -> None:
     one = cloud.one
     datastore = one.datastore.allocate({"NAME": "more", "DS_MAD": "fs", "TM_MAD": "shared"}, -1)

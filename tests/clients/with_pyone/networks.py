@@ -105,3 +105,18 @@ def networks_are_listed(cloud: Cloud) -> None:
     for arguments in ((-2, -1, -1), (-2, -1, -1, -1), (-3, network, network)):
         found = {item.NAME: item for item in cloud.one.vnpool.info(*arguments).VNET}
         assert found["listed net"].AR_POOL.AR[0].SIZE == 10, arguments
+
+
+def a_vm_that_is_off_gets_and_loses_a_nic(cloud: Cloud) -> None:
+    one, network = cloud.one, _made(cloud, "attached")
+    vm = cloud.running()
+    cloud.refused("OneActionException", one.vm.attachnic, vm, 'NIC = [ NETWORK = "attached" ]')
+    one.vm.action("poweroff", vm)
+    cloud.reaches(vm, "POWEROFF")
+    assert one.vm.attachnic(vm, {"TEMPLATE": {"NIC": {"NETWORK": "attached"}}}) == vm
+    nic = cloud.reaches(vm, "POWEROFF").TEMPLATE["NIC"]
+    assert (nic["NIC_ID"], nic["NETWORK_ID"]) == ("0", str(network))
+    assert vm == _leases(cloud, network)[nic["IP"]].VM
+    assert one.vm.detachnic(vm, 0) == vm
+    assert "NIC" not in cloud.reaches(vm, "POWEROFF").TEMPLATE
+    assert _leases(cloud, network) == {}
