@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -97,8 +98,12 @@ class Engine:
         """Register simulated hosts and wait until all are monitored."""
         for number in range(count):
             self.client.call("one.host.allocate", f"sim{number:04d}", "dummy", "dummy", 0)
+        self.wait_until(lambda: self.client.text("one.hostpool.info").count("<STATE>2</STATE>") >= count)
+
+    def wait_until(self, happened: Callable[[], bool]) -> None:
+        """Return when it has. BenchFailed when it does not."""
         began = time.monotonic()
-        while self.client.text("one.hostpool.info").count("<STATE>2</STATE>") < count:
+        while not happened():
             self._check("oned", began)
             time.sleep(0.02)
 

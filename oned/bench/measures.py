@@ -42,6 +42,7 @@ def all_figures(sizes: Sizes) -> Iterator[Figure]:
             yield from full_pool(engine, sizes)
         with Engine(Path(place, "leases")) as engine:
             yield leases(engine, sizes)
+            yield instantiated(engine, sizes)
         with Engine(Path(place, "life")) as engine:
             yield from life(engine, sizes)
         yield matching(sizes)
@@ -116,6 +117,29 @@ def leases(engine: Engine, sizes: Sizes) -> Figure:
         allocate(engine, count, hold=True, more=f"NIC=[NETWORK_ID={network}]")
         costs.append((engine.cpu() - before) / count)
     return "leases", costs[-1] / max(costs[0], 1e-9)
+
+
+def instantiated(engine: Engine, sizes: Sizes) -> Figure:
+    """The rate of VMs made of a template with two NICs and two disks, in terms of that of VMs without any."""
+    networks = [
+        engine.client.number("one.vn.allocate", f"NAME=n{net} BRIDGE=br0 AR=[TYPE=IP4,IP=10.{net}.0.1,SIZE=9999]")
+        for net in (1, 2)
+    ]
+    store = engine.client.number("one.datastore.allocate", "NAME=none DS_MAD=dummy TM_MAD=dummy", -1)
+    images = [
+        engine.client.number("one.image.allocate", f"NAME=i{image} TYPE=DATABLOCK SIZE=10 FORMAT=raw", store)
+        for image in (1, 2)
+    ]
+    engine.wait_until(lambda: all(_is_ready(engine, image) for image in images))
+    text = " ".join([f"NIC=[NETWORK_ID={oid}]" for oid in networks] + [f"DISK=[IMAGE_ID={oid}]" for oid in images])
+    template = engine.client.number("one.template.allocate", f"NAME=t {SMALL} {text}")
+    bare = allocate(engine, sizes.vms // 10, hold=True).rate
+    request = engine.sender.call("one.template.instantiate", template, "", True, "")
+    return "instantiate", engine.sender.halves([request] * (sizes.vms // 10), CLIENTS).rate / bare
+
+
+def _is_ready(engine: Engine, image: int) -> bool:
+    return "<STATE>1</STATE>" in engine.client.text("one.image.info", image)
 
 
 def allocate(engine: Engine, count: int, *, hold: bool, more: str = "") -> Outcome:
