@@ -1,6 +1,6 @@
 """Quotas: limits of users and groups, and the defaults of all."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from oned.api.call import Call, Document, Pieces
@@ -97,12 +97,15 @@ def forget(call: Call, item: PoolObject) -> None:
     call.unit.remove(tables.quota_limit, item.kind.name, item.id)
 
 
-async def page(call: Call, pool: Pool[T], items: Iterable[T]) -> Pieces:
-    """Users or groups, each followed by its QUOTAS, with the defaults at the end (4.6 and later)."""
+async def page(call: Call, pool: Pool[T], items: Iterable[T], shown: Callable[[T], bytes] | None = None) -> Pieces:
+    """Users or groups, each followed by its QUOTAS, with the defaults at the end (4.6 and later).
+
+    shown  an item's document for this caller, escaped, where it is not the same for all
+    """
     call.pools.charges.settle()
     view, pieces = call.pools.view, []
     for item in await pool.rendered(items):
         inner = tag("ID", item.id) + view.quotas(item.kind, item.id)
-        pieces += [item.body(view), escape(wrap("QUOTAS", inner)).encode()]
+        pieces += [shown(item) if shown else item.body(view), escape(wrap("QUOTAS", inner)).encode()]
     head, tail = pool.page(())
     return Pieces([head, *pieces, escape(default_quotas(pool.kind, view)).encode(), tail])

@@ -1,6 +1,7 @@
 """one.user.* and one.userpool.*: who may call."""
 
 import asyncio
+import functools
 import re
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from oned.api.group import withdraw
 from oned.api.listing import ALL, ordered, visible
 from oned.api.registry import ADMIN, MANAGE, USE, method
 from oned.auth import passwords
+from oned.document.element import escape
 from oned.errors import ActionError, BadArgument, InternalError
 from oned.ids import ADMIN_GROUP, ONEADMIN, USERS_GROUP, Kind
 from oned.names import check_name
@@ -82,7 +84,14 @@ def _default_group(call: Call) -> int:
 def info(call: Call, user: User, decrypt: bool = False) -> Pieces:
     """The document of a user; -1 is the caller. Errors: NO_EXISTS, AUTHORIZATION. Since: 2.0; -1 3.0."""
     call.pools.charges.settle()
-    return Pieces([user.body(call.pools.view)])
+    return Pieces([_shown(call, user)])
+
+
+def _shown(call: Call, user: User) -> bytes:
+    """The document of a user as far as the caller may see it, escaped."""
+    if call.user.is_admin or user.id == call.user.id:
+        return user.body(call.pools.view)
+    return escape(user.without_secrets(call.pools.view)).encode()
 
 
 @method("one.user.delete", user=ADMIN)
@@ -235,4 +244,4 @@ def _take_back(call: Call, user: User, token: str) -> str:
 async def pool_info(call: Call) -> Pieces:
     """All users that the caller may use, each followed by its quotas. Since: 1.4; quotas 4.6."""
     pool = call.pools.users
-    return await quota.page(call, pool, visible(call, ordered(call, pool), ALL))
+    return await quota.page(call, pool, visible(call, ordered(call, pool), ALL), functools.partial(_shown, call))

@@ -9,6 +9,7 @@ from oned.ids import ADMIN_GROUP, ONEADMIN, Kind
 from oned.template.render import xml as template_xml
 from oned.template.template import Template
 
+HIDDEN = "-"
 DEFAULTS = -1
 """The id under which a view has the limits of all users, or of all groups."""
 
@@ -24,10 +25,10 @@ ELEMENTS = (
     Element("GROUPS", "all groups", xml=lambda user, _: ids("GROUPS", user.groups)),
     Element("GNAME", "name of the primary group", value=lambda user, view: view.group_name(user.gid)),
     plain("NAME", "name", "name"),
-    plain("PASSWORD", "password", "what the driver compares; for core a salted hash"),
+    plain("PASSWORD", "password", "what the driver compares, for core a salted hash; - for others than him and admins"),
     plain("AUTH_DRIVER", "auth_driver", "who checks the password"),
     plain("ENABLED", "enabled", "0 refuses every call"),
-    Element("LOGIN_TOKEN", "one per token: its hash, end and group", xml=_tokens),
+    Element("LOGIN_TOKEN", "one per token: its hash, end and group; for him and admins only", xml=_tokens),
     Element("TEMPLATE", "free attributes", xml=lambda user, _: template_xml(user.template)),
     Element("QUOTAS", "four elements: limits and usage", xml=lambda user, view: view.quotas(user.kind, user.id)),
     Element("DEFAULT_USER_QUOTAS", "limits of all users", xml=lambda user, view: default_quotas(user.kind, view)),
@@ -78,6 +79,12 @@ class User(PoolObject):
         view = copy.copy(self)
         view.gid, view.groups, view.bound = gid, [gid], gid
         return view
+
+    def without_secrets(self, view: View) -> str:
+        """The document for others than the user himself and oneadmin's group: rules let them see who he is."""
+        other = copy.copy(self)
+        other.password, other.tokens = HIDDEN, []
+        return other.document(view)
 
     def umask(self, default: int) -> int:
         """The user's own UMASK, or the engine's."""

@@ -175,3 +175,20 @@ def test_a_user_who_owns_vms_is_not_deleted(simulated: Daemon) -> None:
     simulated.one.vm.action("terminate", vm)
     simulated.reaches(vm, "DONE")
     assert simulated.one.user.delete(uid) == uid
+
+
+def test_who_may_use_a_user_by_a_rule_does_not_see_his_secrets(simulated: Daemon) -> None:
+    seen, sees = user(simulated, "seen"), user(simulated, "sees")
+    his, other = simulated.client("seen:secret"), simulated.client("sees:secret")
+    his.call("one.user.login", "seen", "", 3600)
+    rule = simulated.admin.number("one.acl.addrule", f"{0x100000000 + sees:x}", "10400000000", "1")
+    try:
+        for text in (other.text("one.user.info", seen), other.text("one.userpool.info")):
+            shown = next(one for one in [parse(text), *parse(text)] if one.text("NAME") == "seen")
+            assert (shown.text("PASSWORD"), shown.first("LOGIN_TOKEN")) == ("-", None)
+        for client in (his, simulated.admin):
+            shown = parse(client.text("one.user.info", seen))
+            assert shown.text("PASSWORD").startswith("scrypt$")
+            assert shown.first("LOGIN_TOKEN") is not None
+    finally:
+        simulated.one.acl.delrule(rule)
