@@ -1,21 +1,10 @@
-"""oca, the library that CLUES and others of its time used, against the daemon.
+"""oca, the Python library of the time of 4.x, against the daemon."""
 
-It was written for Python 2. What differs is put in its way here, and nothing else is changed: names of modules, one
-exception clause, `map` that makes a list.
-"""
-
-import builtins
-import http.client
-import importlib
-import importlib.util
-import sys
 import time
-import types
-import xmlrpc.client
 from collections.abc import Callable
-from importlib.machinery import SourceFileLoader
-from pathlib import Path
 from typing import Any
+
+from tests.clients.python2 import load
 
 LIMIT = 20.0
 """Seconds after which what has not happened counts as not happening."""
@@ -23,43 +12,11 @@ ADMIN = "oneadmin:opennebula"
 SMALL = "CPU = 0.01\nMEMORY = 1\n"
 
 
-class _Loader(SourceFileLoader):
-    """Reads the one clause that Python 3 writes in another way."""
-
-    def get_data(self, path: str) -> bytes:
-        return super().get_data(path).replace(b"except socket.error, e:", b"except socket.error as e:")
-
-
-def _load() -> Any:
-    """The module oca."""
-    if "oca" in sys.modules:
-        return sys.modules["oca"]
-    found = importlib.util.find_spec("oca")
-    assert found is not None
-    assert found.origin is not None
-    old_new, old_http = types.ModuleType("new"), types.ModuleType("httplib")
-    old_new.classobj = type  # type: ignore[attr-defined]
-    vars(old_http).update(vars(http.client), HTTP=http.client.HTTPConnection)
-    sys.modules |= {"new": old_new, "httplib": old_http, "xmlrpclib": xmlrpc.client}
-    home = Path(found.origin).parent
-    sys.path.insert(0, str(home))  # its modules import each other by their bare names
-    spec = importlib.util.spec_from_loader("oca", _Loader("oca", found.origin))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    for part in home.glob("*.py"):
-        if part.stem in sys.modules:
-            vars(sys.modules[part.stem])["map"] = lambda *arguments: list(builtins.map(*arguments))
-    sys.modules["oca"] = module
-    return module
-
-
 class Cloud:
     """`oca` is the module, `client` calls as oneadmin."""
 
     def __init__(self, endpoint: str) -> None:
-        self.oca = _load()
+        self.oca: Any = load("oca")
         self.endpoint = endpoint
         self.client = self.as_user(ADMIN)
 
