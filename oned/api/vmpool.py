@@ -86,10 +86,8 @@ async def _in_state(call: Call, state: int) -> Iterable[VM]:
         return (vm for vm in live if vm.state is not DONE)  # one that is may still wait for its commit
     if state not in (ANY, DONE.number):
         return (vm for vm in live if vm.state.number == state)
-    in_memory = {vm.id: vm for vm in live}
+    in_memory = {vm.id: vm for vm in live if state == ANY or vm.state is DONE}
     ended = await call.pools.cold_vms(call.services.database)
-    if state == DONE.number:
-        return ended if _ascending(call) else reversed(ended)
     return _sorted(call, {vm.id: vm for vm in ended} | in_memory)
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from oned.client.client import Client
 from oned.client.documents import parse
 from oned.client.xmlrpc import Value
-from tests.daemon.process import SIMULATED, Daemon, refusal
+from tests.daemon.process import ADMIN, SIMULATED, Daemon, refusal, until
 
 TEMPLATE = "CPU = 0.1\nMEMORY = 1"
 ANY, NOT_DONE, PENDING, HOLD, ACTIVE, DONE = -2, -1, 1, 2, 3, 6
@@ -184,3 +185,16 @@ def test_what_has_ended_is_left_out_after_a_restart_and_found_when_asked_for(
             listed = parse(daemon.admin.text("one.vmpool.info", -2, -1, -1, state)).all("VM")
             assert [vm.int("ID") for vm in listed] == wanted
         assert daemon.state(ended) == "DONE"
+
+
+def test_a_vm_has_ended_in_lists_as_soon_as_in_its_document(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Daemon(tmp_path_factory.mktemp("ends"), SIMULATED) as daemon, ThreadPoolExecutor(1) as pool:
+        other = daemon.client(ADMIN)
+        for _ in range(20):
+            vm = daemon.allocate(hold=True)
+            ending = pool.submit(other.call, "one.vm.action", "delete", vm)
+            until(lambda vm=vm: daemon.vm(vm).int("STATE") == DONE)
+            for state, there in ((NOT_DONE, False), (DONE, True), (ANY, True)):
+                listed = daemon.admin.text("one.vmpool.info", -2, vm, vm, state)
+                assert (f"<ID>{vm}</ID>" in listed) == there
+            ending.result()
