@@ -93,6 +93,26 @@ def a_quota_limits_and_is_counted(cloud: Cloud) -> None:
     assert quentin.vm.allocate(SMALL, True) > vm
 
 
+def an_ordinary_user_works_with_what_he_may(cloud: Cloud) -> None:
+    one = cloud.one
+    for name in ("anna", "otto"):
+        one.user.allocate(name, "secret", "", [1])
+    anna, otto = cloud.as_user("anna:secret"), cloud.as_user("otto:secret")
+    template = anna.template.allocate(f'NAME = "shared"\n{SMALL}')
+    cloud.refused("OneAuthorizationException", otto.template.instantiate, template, "x", True, "", False)
+    anna.template.chmod(template, -1, -1, -1, 1, -1, -1, -1, -1, -1)
+    vm = otto.template.instantiate(template, "of otto", True, "", False)
+    assert otto.vm.info(vm).UNAME == "otto"
+    cloud.refused("OneAuthorizationException", otto.template.update, template, "NOTE = x", 1)
+    assert [item.NAME for item in otto.templatepool.info(-1, -1, -1).VMTEMPLATE] == ["shared"]
+    assert otto.templatepool.info(-3, -1, -1).VMTEMPLATE == []
+    assert [item.ID for item in otto.vmpool.info(-3, -1, -1, -1).VM] == [vm]
+    assert vm not in [item.ID for item in anna.vmpool.info(-2, -1, -1, -1).VM]
+    cloud.refused("OneAuthorizationException", otto.vm.allocate, SMALL + 'NIC = [ MAC = "02:00:00:00:00:09" ]', True)
+    cloud.refused("OneAuthorizationException", otto.vm.deploy, vm, cloud.host())
+    cloud.refused("OneAuthorizationException", otto.vm.chown, vm, 0, 0)
+
+
 def default_quotas_are_read(cloud: Cloud) -> None:
     assert cloud.one.userquota.info() is not None
     assert cloud.one.groupquota.info() is not None
