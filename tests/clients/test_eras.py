@@ -1,4 +1,4 @@
-"""A day of a client of each era: its calls, in the argument lists of its time, and what it reads from the answers."""
+"""Days of clients of each era: their calls, in the argument lists of the time, and what they read from the answers."""
 
 import hashlib
 import xmlrpc.client
@@ -41,6 +41,12 @@ class Era:
     def reaches(self, vm: int, state: str) -> None:
         self.daemon.reaches(vm, state)
 
+    def ready(self, name: str, *datastore: int) -> int:
+        """A new image that can be used."""
+        made = self.number("image.allocate", f"NAME = {name}\n{BLOCK}", *datastore)
+        self.image(made, 1)
+        return made
+
     def image(self, image: int, state: int) -> None:
         """Waits until the image is in the state."""
         until(lambda: self.read("image.info", image).int("STATE") == state, f"state {state} of image {image}")
@@ -65,7 +71,7 @@ def server(daemon: Daemon) -> Iterator[xmlrpc.client.ServerProxy]:
         yield proxy
 
 
-def test_1_0(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+def test_1_0_hosts_and_vms(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era = Era(daemon, server, hashed=True)
     host = era.number("hostallocate", "h10", "dummy", "dummy", "dummy", True)
     era.call("hostenable", host, False)
@@ -83,7 +89,7 @@ def test_1_0(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era.call("hostdelete", host)
 
 
-def test_1_4(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+def test_1_4_hosts_networks_and_vms(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era = Era(daemon, server, hashed=True)
     host = era.number("host.allocate", "h14", "dummy", "dummy", "tm_dummy")
     listed = {item.text("NAME"): item for item in era.read("hostpool.info").all("HOST")}
@@ -103,19 +109,21 @@ def test_1_4(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
         era.call("vm.action", action, vm)
         era.reaches(vm, state)
     assert vm not in [item.int("ID") for item in era.read("vmpool.info", -2).all("VM")]
+
+
+def test_1_4_users(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+    era = Era(daemon, server, hashed=True)
     user = era.number("user.allocate", "u14", sha1("secret"))
     assert "u14" in [item.text("NAME") for item in era.read("userpool.info").all("USER")]
     era.call("user.passwd", user, sha1("other"))
     assert daemon.client(f"u14:{sha1('other')}").text("one.vmpool.info", -1)
     assert daemon.client("u14:other").text("one.vmpool.info", -1)
     era.call("user.delete", user)
-    era.call("vn.delete", network)
 
 
-def test_2_2(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+def test_2_2_images(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era = Era(daemon, server, hashed=True)
-    image = era.number("image.allocate", f"NAME = i22\n{BLOCK}")
-    era.image(image, 1)
+    image = era.ready("i22")
     era.call("image.update", image, "DESCRIPTION", "of 2.2")
     assert era.read("image.info", image).text("TEMPLATE/DESCRIPTION") == "of 2.2"
     era.call("image.rmattr", image, "DESCRIPTION")
@@ -127,12 +135,20 @@ def test_2_2(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era.call("image.enable", image, False)
     assert era.read("image.info", image).int("STATE") == 3
     era.call("image.enable", image, True)
+
+
+def test_2_2_clusters(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+    era = Era(daemon, server, hashed=True)
     cluster = era.number("cluster.allocate", "c22")
     era.call("cluster.add", daemon.host("beta"), cluster)
     assert era.read("host.info", daemon.host("beta")).text("CLUSTER") == "c22"
     era.call("cluster.remove", daemon.host("beta"))
     assert era.read("host.info", daemon.host("beta")).text("CLUSTER") == "default"
     era.call("cluster.delete", cluster)
+
+
+def test_2_2_networks(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+    era = Era(daemon, server, hashed=True)
     network = era.number("vn.allocate", f"NAME = n22\n{FIXED}")
     era.call("vn.addleases", network, 'LEASES = [ IP = "10.9.0.7" ]')
     era.call("vn.rmleases", network, 'LEASES = [ IP = "10.9.0.1" ]')
@@ -141,9 +157,13 @@ def test_2_2(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era.call("vn.publish", network, True)
     [listed] = [item for item in era.read("vnpool.info", -2).all("VNET") if item.int("ID") == network]
     assert listed.int("PUBLIC") == 1
-    saved = era.number("image.allocate", f"NAME = s22\n{BLOCK}")
-    era.image(saved, 1)
-    vm = era.number("vm.allocate", f'{SMALL}DISK = [ IMAGE = "i22" ]\n')
+    era.call("vn.delete", network)
+
+
+def test_2_2_vms_on_images(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+    era = Era(daemon, server, hashed=True)
+    image, saved = era.ready("u22"), era.ready("s22")
+    vm = era.number("vm.allocate", f'{SMALL}DISK = [ IMAGE = "u22" ]\n')
     era.call("vm.deploy", vm, daemon.host("alpha"))
     era.reaches(vm, "RUNNING")
     assert era.read("image.info", image).int("STATE") == 2
@@ -153,10 +173,9 @@ def test_2_2(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era.call("vm.action", "shutdown", vm)
     era.reaches(vm, "DONE")
     era.image(saved, 1)
-    era.call("vn.delete", network)
 
 
-def test_3_0(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+def test_3_0_groups_rules_and_templates(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era = Era(daemon, server, hashed=True)
     group = era.number("group.allocate", "g30")
     user = era.number("user.allocate", "u30", sha1("secret"))
@@ -170,29 +189,31 @@ def test_3_0(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     assert era.read("vm.info", vm).text("NAME") == "v30"
     listed = era.read("vmpool.info", -2, vm, vm, 1).all("VM")
     assert [item.int("ID") for item in listed] == [vm]
-    host = era.number("host.allocate", "h30", "dummy", "dummy", "dummy", "dummy")
-    era.call("host.update", host, "RACK = 3")
-    assert era.read("host.info", host).text("TEMPLATE/RACK") == "3"
-    era.call("host.delete", host)
     era.call("vm.chown", vm, user, group)
     assert era.read("vm.info", vm).text("GNAME") == "g30"
-    era.call("vm.action", "cancel" if era.read("vm.info", vm).int("LCM_STATE") else "finalize", vm)
+    era.call("vm.action", "finalize", vm)
     era.reaches(vm, "DONE")
     era.call("acl.delrule", rule)
     era.call("template.delete", template)
 
 
-def test_3_8(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+def test_3_0_hosts(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+    era = Era(daemon, server, hashed=True)
+    host = era.number("host.allocate", "h30", "dummy", "dummy", "dummy", "dummy")
+    era.call("host.update", host, "RACK = 3")
+    assert era.read("host.info", host).text("TEMPLATE/RACK") == "3"
+    era.call("host.delete", host)
+
+
+def test_3_8_clusters_networks_and_quotas(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era = Era(daemon, server)
     cluster = era.number("cluster.allocate", "c38")
     host = era.number("host.allocate", "h38", "dummy", "dummy", "dummy", cluster)
     assert era.read("cluster.info", cluster).text("HOSTS/ID") == str(host)
     era.call("cluster.delhost", cluster, host)
     era.call("cluster.addhost", cluster, host)
-    image = era.number("image.allocate", f"NAME = i38\n{BLOCK}", 1)
-    era.image(image, 1)
-    clone = era.number("image.clone", image, "copy of i38")
-    era.image(clone, 1)
+    era.call("host.delete", host)
+    era.call("cluster.delete", cluster)
     network = era.number("vn.allocate", f"NAME = n38\n{RANGED}", -1)
     era.call("vn.hold", network, 'LEASES = [ IP = "10.8.0.9" ]')
     assert era.read("vn.info", network).int("TOTAL_LEASES") == 1
@@ -201,6 +222,13 @@ def test_3_8(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     user = era.number("user.allocate", "u38", "secret", "core")
     era.call("user.quota", user, 'VM = [ VMS = "2" ]')
     assert era.read("user.info", user).text("VM_QUOTA/VM/VMS") == "2"
+
+
+def test_3_8_vms_on_images(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+    era = Era(daemon, server)
+    image = era.ready("i38", 1)
+    clone = era.number("image.clone", image, "copy of i38")
+    era.image(clone, 1)
     vm = era.number("vm.allocate", f'{SMALL}DISK = [ IMAGE = "i38", IMAGE_UNAME = "oneadmin" ]\n')
     era.call("vm.deploy", vm, daemon.host("alpha"))
     era.reaches(vm, "RUNNING")
@@ -213,11 +241,9 @@ def test_3_8(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era.reaches(vm, "DONE")
     era.image(saved, 1)
     assert era.read("vmpool.accounting", -2, -1, -1).all("HISTORY")
-    era.call("host.delete", host)
-    era.call("cluster.delete", cluster)
 
 
-def test_4_14(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+def test_4_14_vms(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era = Era(daemon, server)
     vm = era.number("vm.allocate", SMALL, True)
     era.call("vm.update", vm, "A = 1", 1)
@@ -232,14 +258,22 @@ def test_4_14(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
     era.reaches(vm, "PENDING")
     era.call("vm.action", "delete", vm)
     era.reaches(vm, "DONE")
+
+
+def test_4_14_networks_and_datastores(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+    era = Era(daemon, server)
     network = era.number("vn.allocate", "NAME = n414\nVN_MAD = dummy\nBRIDGE = br0\n", -1)
     era.call("vn.add_ar", network, 'AR = [ TYPE = IP4, IP = "10.7.0.1", SIZE = 8 ]')
     reserved = era.number("vn.reserve", network, "SIZE = 2\nNAME = r414\n")
     assert era.read("vn.info", reserved).int("PARENT_NETWORK_ID") == network
-    token = str(era.call("user.login", "oneadmin", "", 60))
-    assert daemon.client(f"oneadmin:{token}").text("one.vmpool.info", -3, -1, -1, -1)
     datastore = era.number("datastore.allocate", "NAME = d414\nDS_MAD = dummy\nTM_MAD = dummy\n", 0)
     era.call("datastore.delete", datastore)
+
+
+def test_4_14_hosts_and_tokens(daemon: Daemon, server: xmlrpc.client.ServerProxy) -> None:
+    era = Era(daemon, server)
+    token = str(era.call("user.login", "oneadmin", "", 60))
+    assert daemon.client(f"oneadmin:{token}").text("one.vmpool.info", -3, -1, -1, -1)
     era.call("host.enable", daemon.host("beta"), False)
     assert era.read("host.info", daemon.host("beta")).int("STATE") == 4
     era.call("host.enable", daemon.host("beta"), True)
