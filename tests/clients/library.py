@@ -47,7 +47,7 @@ def library(name: str, folder: str) -> Iterator[Library]:
     """The library of that list in tests/clients/libraries, for scenarios of the folder. Skipped where it is missing."""
     path = INSTALLED / name
     need((path / ".set-up").exists(), f"the client library {name} is not installed: share/setup.sh tests")
-    environment = os.environ | {"PYTHONPATH": str(path), "PYTHONWARNINGS": "ignore"}
+    environment = os.environ | {"PYTHONPATH": str(path), "PYTHONWARNINGS": "ignore", "NO_PROXY": "127.0.0.1"}
     command = [sys.executable, "-m", "tests.clients.runner"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -1,8 +1,8 @@
 """Scenarios with a client library, in a process of its own: `python -m tests.clients.runner`.
 
 A line on the input names what to run, `folder module function endpoint`; the scenario gets what `connect` of the
-folder's client.py makes of the endpoint. The answer is a line of JSON: {"error": text}, the
-text empty when all is well. What libraries print goes to the error output.
+folder's client.py makes of the endpoint. The answer is a line of JSON: {"error": text}, the text empty when all is
+well. What libraries print goes to the error output.
 """
 
 import importlib
