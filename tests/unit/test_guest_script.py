@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from needs import need_programs
 
 from oned.vm.context import script as context_script
 
@@ -36,8 +37,7 @@ class Guest:
     """
 
     def __init__(self, root: Path, shell: str, kind: str) -> None:
-        if not shutil.which(shell):
-            pytest.skip(f"{shell} is not installed; the guests of tests/lab run the script under busybox")
+        need_programs(shell)
         self.shell, self.root, self.bin = shell, root / "root", root / "root/bin"
         for directory in ("etc", "root", "dev", "run"):
             (self.root / directory).mkdir(parents=True)
