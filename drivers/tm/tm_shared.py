@@ -6,7 +6,6 @@ the shared directory. Options: -t THREADS, --overlay (qcow2 images of type share
 """
 
 import argparse
-import json
 import os
 import re
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from pathlib import Path
 from oned.drivers.lib import blank, contextdisk, files, script
 from oned.drivers.lib.blank import QUICK, SLOW
 from oned.drivers.lib.driver import Driver
-from oned.drivers.lib.probe import MIB, backing_file, probe_any
+from oned.drivers.lib.probe import MIB, backing_file, probe, probe_any
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, path_of
 from oned.drivers.lib.task import ActionFailed, Task
@@ -53,9 +52,9 @@ def transfer(request: TransferRequest, task: Task) -> str:
 def clone(line: Line, vm: int, task: Task) -> None:
     """A copy of the image, or a qcow2 layer over it; one that is there and looks right is kept."""
     source, destination = _existing(line), path_of(line.destination)
-    overlaid = line.type == "qcow2" or (options.overlay and _image(source, task).get("format") == "qcow2")
-    if overlaid:
-        _lay_over(source, destination, task)
+    kind = _format(source) if line.type == "qcow2" or options.overlay else "raw"
+    if line.type == "qcow2" or kind == "qcow2":
+        _lay_over(source, destination, kind, task)
     elif destination.is_file() and not destination.is_symlink() and destination.stat().st_size == source.stat().st_size:
         task.info(f"{destination} is there already and has the size of {source}: kept")
     else:
@@ -71,18 +70,19 @@ def _existing(line: Line) -> Path:
     return source
 
 
-def _image(path: Path, task: Task) -> dict[str, object]:
-    """What qemu-img knows of an image; a running VM may have it open."""
-    said = task.run(["qemu-img", "info", "--force-share", "--output=json", "--", str(path)], QUICK)
-    known = json.loads(said)
-    return known if isinstance(known, dict) else {}
+def _format(path: Path) -> str:
+    """raw or qcow2, by our own look at the header. ActionFailed for an image that leads to other files.
+
+    A guest that had the image for its own may have written any header into it.
+    """
+    with path.open("rb") as file:
+        return probe(file.fileno()).format
 
 
-def _lay_over(source: Path, destination: Path, task: Task) -> None:
-    if destination.is_file() and _image(destination, task).get("backing-filename") == str(source):
+def _lay_over(source: Path, destination: Path, kind: str, task: Task) -> None:
+    if destination.is_file() and backing_file(destination) == source:
         task.info(f"{destination} lies over {source} already: kept")
         return
-    kind = str(_image(source, task).get("format", "raw"))
     with files.made_whole(destination) as part:
         task.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, "-b", str(source), str(part)], QUICK)
 
