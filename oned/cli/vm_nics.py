@@ -6,15 +6,15 @@ from oned.cli import editor
 from oned.cli.actions import Step, apply
 from oned.cli.command import CommandError, Option, Program
 from oned.cli.names import VMS, VNETS, VMId, VMList
+from oned.cli.vm_template import NIC
 from oned.client.client import Client
 
-NETWORK = Option("network", ("--network",), "the network, id or name", "NETWORK")
 IP = Option("ip", ("--ip",), "ask for this address", "IP")
 
 
 def add_nics(program: Program) -> None:
     """Give the program `nic-attach` and `nic-detach`, also under their first names."""
-    program.command("nic-attach", "<vm-list> [<file>]", NETWORK, IP)(attach)
+    program.command("nic-attach", "<vm-list> [<file>]", NIC, IP)(attach)
     program.command("nic-detach", "<vm> <nic>")(detach)
     program.alias("attachnic", "nic-attach")
     program.alias("detachnic", "nic-detach")
@@ -31,11 +31,11 @@ def _nic(one: Client, file: str, options: dict[str, Any]) -> str:
     from oned.template import render
     from oned.template.template import Template
 
-    if bool(file) == (options["network"] is not None):
-        raise CommandError("give a file with NIC = [ … ], or --network")
+    if len(options["nic"]) + bool(file) != 1:
+        raise CommandError("give a file with NIC = [ … ], or one --network")
     if file:
         return editor.read(file)
-    nic = {"NETWORK_ID": str(VNETS.id(one, options["network"]))}
+    nic = {"NETWORK_ID": str(VNETS.id(one, options["nic"][0]))}
     if options["ip"]:
         nic["IP"] = options["ip"]
     return render.text(Template([("NIC", nic)]))

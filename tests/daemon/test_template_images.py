@@ -115,7 +115,7 @@ def test_copies_that_are_more_than_the_quota_allows_are_refused_together(shelf: 
     for call in (("one.template.clone", item, "two", True), ("one.template.instantiate", item, "two", True, "", True)):
         told, code = refusal(tom.call, *call)
         assert (code, "limit of 1 reached for IMAGES quota" in told) == (512, True), told
-    assert parse(tom.text("one.imagepool.info", -3)).children == []
+    assert parse(tom.text("one.imagepool.info", -3, -1, -1)).children == []
     shelf.one.user.quota(uid, "DATASTORE = [ ID = 1, IMAGES = -2, SIZE = -2 ]")
     copy = tom.number("one.template.clone", item, "two", True)
     shelf.copied(*shelf.images(copy))

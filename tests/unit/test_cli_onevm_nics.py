@@ -36,6 +36,7 @@ def test_a_nic_may_be_given_as_a_file(cloud: FakeCloud, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [
     ["nic-attach", "3"], ["nic-attach", "3", "file", "--network", "lan"], ["nic-detach", "3", "first"],
+    ["nic-attach", "3", "--network", "lan", "--network", "wan"],
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_refused_before_it_is_sent(cloud: FakeCloud, capsys: Capture, words: list[str]) -> None:
     assert onevm.main(words) == 255
