@@ -131,7 +131,7 @@ def test_a_bad_configuration_is_told_with_its_file(tmp_path: Path, conf: str) ->
 def test_oned_ends_cleanly_and_takes_its_drivers_with_it(tmp_path: Path) -> None:
     with Daemon(tmp_path, SIMULATED) as daemon:
         daemon.monitored("alpha")
-        assert set(daemon.drivers()) == {"one_im_dummy", "one_vmm_dummy", "one_tm_dummy", "one_hm"}
+        assert set(daemon.drivers()) == {"one_im_dummy", "one_vmm_dummy", "one_tm_dummy", "one_datastore_dummy"}
         drivers = [Path(f"/proc/{pid}") for pid in daemon.drivers().values()]
         assert daemon.stop() == 0
         assert not any(driver.exists() for driver in drivers)
