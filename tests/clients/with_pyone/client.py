@@ -68,6 +68,13 @@ class Cloud:
             assert time.monotonic() < deadline, f"VM {vm} is {info.STATE}, {info.LCM_STATE}, not {state}, {lcm}"
             time.sleep(0.01)
 
+    def until(self, happened: Callable[[], object], what: str) -> None:
+        """Waits for something."""
+        deadline = time.monotonic() + LIMIT
+        while not happened():
+            assert time.monotonic() < deadline, f"{what} did not come within {LIMIT:g} s"
+            time.sleep(0.02)
+
     def gone(self, call: Callable[..., object], *arguments: object) -> None:
         """Waits until a call is refused because there is no such object."""
         deadline = time.monotonic() + LIMIT

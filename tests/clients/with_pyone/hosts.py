@@ -58,6 +58,11 @@ def the_pool_has_the_same_hosts(cloud: Cloud) -> None:
         assert getattr(alpha, name) == getattr(info, name), name
 
 
-def monitoring_is_read(cloud: Cloud) -> None:
-    assert cloud.one.host.monitoring(cloud.host()) is not None
-    assert cloud.one.hostpool.monitoring(0) is not None
+def samples_are_read(cloud: Cloud) -> None:
+    host, one = cloud.host(), cloud.one
+    both = {host, cloud.host("beta")}
+    if not cloud.knows("MONITORING_DATA"):  # 5.8
+        assert one.host.monitoring(host).HISTORY == one.hostpool.monitoring(0).HISTORY == []
+        return
+    assert {sample.ID for sample in one.host.monitoring(host).MONITORING} == {host}
+    assert both <= {sample.ID for sample in one.hostpool.monitoring(0).MONITORING}

@@ -186,11 +186,15 @@ def the_extended_list_has_what_inventories_read(cloud: Cloud) -> None:
     assert found.TEMPLATE["CPU"] == "0.01"
 
 
-def monitoring_is_read(cloud: Cloud) -> None:
+def samples_are_read_as_numbers(cloud: Cloud) -> None:
     vm = cloud.running()
-    assert cloud.one.vm.monitoring(vm) is not None
-    assert cloud.one.vmpool.monitoring(-2) is not None
-    assert cloud.one.vm.info(vm).MONITORING is not None
+    cloud.until(lambda: cloud.one.vm.info(vm).LAST_POLL > 0, "a sample")
+    if cloud.knows("MONITORING_DATA"):  # not 5.8, which reads MONITORING as text
+        last = cloud.one.vm.info(vm).MONITORING
+        assert (float(last.CPU) >= 0, int(last.MEMORY) >= 0) == (True, True)
+        sample = cloud.one.vm.monitoring(vm).MONITORING[-1]
+        assert (vm, True) == (sample.ID, sample.TIMESTAMP > 0)
+        assert vm in [item.ID for item in cloud.one.vmpool.monitoring(-2).MONITORING]
 
 
 def a_vm_that_is_not_deployed_has_an_empty_history(cloud: Cloud) -> None:
