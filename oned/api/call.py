@@ -25,7 +25,7 @@ from oned.pool.charges import Holder, holders
 from oned.pool.pools import Pools
 from oned.pool.reasons import Reason, Reasons
 from oned.quota.blocks import Amounts
-from oned.quota.usage import AT_REST, of_capacity, running
+from oned.quota.usage import AT_REST, of_growth, running
 from oned.store.database import Database
 from oned.store.events import Change, Events
 from oned.store.unit import Unit
@@ -232,7 +232,7 @@ class Call:
             lack = self.pools.hosts.get(hid).lacks(more)
             if lack is not None:
                 raise NoRoom(id=vm.id, host=hid, what=lack[0], wanted=lack[1], free=lack[2])
-        self.charge(holders(vm.uid, vm.gid), of_capacity(more))
+        self.charge(holders(vm.uid, vm.gid), of_growth(vm, more))
         vm.template = wanted
         vm.settle_capacity()
         self.fire(vm, "resize")

@@ -11,6 +11,8 @@ from oned.ids import Kind
 from oned.image.image import Image
 from oned.image.states import DISKS, DiskType, ImageState, ImageType, type_named
 from oned.names import check_name
+from oned.pool.charges import holders
+from oned.quota.usage import of_disk_growth
 from oned.vm.fire import find, wrong_state
 from oned.vm.states import CLEANUP, DONE, EPILOG, EPILOG_FAILURE, RUNNING
 from oned.vm.vm import VM
@@ -157,7 +159,7 @@ def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
     """Make a disk of a VM larger that is powered off or undeployed.
 
     size  MiB
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (state, disk, smaller).
+    Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (state, disk, smaller).
     Since: 5.4.
     """
     if vm.state is RUNNING or find(vm, "disk-resize") is None:
@@ -168,6 +170,7 @@ def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
         raise ActionError(detail=f"Disk {disk} has {before} MiB. It can only become larger, not {size!r}")
     if vector.get("PERSISTENT") == "YES" or vector.get("READONLY", "").upper() == "YES":
         raise ActionError(detail=f"Disk {disk} is a persistent image, or is only read: it keeps its size")
+    call.charge(holders(vm.uid, vm.gid), of_disk_growth(vector, int(size) - before))
     vector["RESIZE"] = size
     call.fire(vm, "disk-resize")
     return vm

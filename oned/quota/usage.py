@@ -53,16 +53,34 @@ def of_capacity(capacity: Capacity) -> Amounts:
     return {(VMS, "CPU"): capacity.cpu / PERCENT, (VMS, "MEMORY"): capacity.memory // KIB_PER_MIB}
 
 
+def of_growth(vm: VM, more: Capacity) -> Amounts:
+    """What a VM would count beside what it counts now, with so much more capacity."""
+    always = of_capacity(more)
+    return always if vm.state in AT_REST else {**always, **_running(always)}
+
+
+def of_disk_growth(disk: Mapping[str, str], more: int) -> Amounts:
+    """The same for a disk with so many MiB more."""
+    return {(VMS, "SYSTEM_DISK_SIZE"): more} if _takes_room(disk) else NOTHING
+
+
 def running(vm: VM) -> Amounts:
     """What a VM counts while it does not rest, beside what it always counts."""
-    always = {(VMS, "VMS"): 1.0, **of_capacity(vm.capacity)}
+    return _running({(VMS, "VMS"): 1.0, **of_capacity(vm.capacity)})
+
+
+def _running(always: Amounts) -> Amounts:
     return {(where, f"RUNNING_{key}"): amount for (where, key), amount in always.items()}
 
 
 def _disk_size(disk: Mapping[str, str]) -> int:
     """MiB that the disk takes of the system datastore: a link to an image takes none."""
     size = disk.get("SIZE", "")
-    return int(size) if size.isdecimal() and disk.get("CLONE", "YES").upper() != "NO" else 0
+    return int(size) if size.isdecimal() and _takes_room(disk) else 0
+
+
+def _takes_room(disk: Mapping[str, str]) -> bool:
+    return disk.get("CLONE", "YES").upper() != "NO"
 
 
 def _ids(template: Template, name: str, key: str) -> list[int]:

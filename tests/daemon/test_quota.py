@@ -89,6 +89,29 @@ def test_resizing_and_giving_away_are_doors_too(simulated: Daemon) -> None:
     assert quota(simulated, uid).text("VMS_USED") == "1"
 
 
+def test_a_vm_that_waits_counts_as_running_when_it_grows(simulated: Daemon) -> None:
+    uid, his = user(simulated, "q-joe")
+    vm = his.number("one.vm.allocate", VM)
+    simulated.one.user.quota(uid, "VM = [ RUNNING_CPU = 1.5 ]")
+    assert "RUNNING_CPU quota" in refusal(his.one.vm.resize, vm, "CPU = 2", True)[0]
+    his.call("one.vm.resize", vm, "CPU = 1.5", True)
+
+
+def test_a_disk_grows_within_the_quota_only(simulated: Daemon) -> None:
+    uid, his = user(simulated, "q-kay")
+    vm = his.number("one.vm.allocate", f"{VM}\nDISK = [ TYPE = fs, FORMAT = ext4, SIZE = 10 ]")
+    simulated.one.user.quota(uid, "VM = [ SYSTEM_DISK_SIZE = 20 ]")
+    simulated.one.vm.deploy(vm, simulated.monitored("alpha"))
+    simulated.reaches(vm, "RUNNING")
+    his.call("one.vm.action", "poweroff-hard", vm)
+    simulated.reaches(vm, "POWEROFF")
+    assert "SYSTEM_DISK_SIZE quota" in refusal(his.one.vm.diskresize, vm, 0, "21")[0]
+    his.call("one.vm.diskresize", vm, 0, "20")
+    simulated.reaches(vm, "POWEROFF")
+    assert quota(simulated, uid).text("SYSTEM_DISK_SIZE_USED") == "20"
+    his.call("one.vm.action", "terminate-hard", vm)
+
+
 def test_a_vm_at_rest_does_not_count_as_running_until_it_is_resumed(simulated: Daemon) -> None:
     uid, his = user(simulated, "q-eve")
     simulated.one.user.quota(uid, "VM = [ RUNNING_VMS = 1 ]")
