@@ -14,7 +14,6 @@ from oned.ids import (
     DEFAULT_CLUSTER,
     DEFAULT_DATASTORE,
     FILES_DATASTORE,
-    FIRST_USER_MADE,
     ONEADMIN,
     SYSTEM_DATASTORE,
     USERS_GROUP,
@@ -96,8 +95,6 @@ def fill(pools: Pools, unit: Unit, admin: tuple[str, str], datastores: str) -> N
     fill_stores(pools, unit, datastores)
     for oid, rule in enumerate(_default_rules()):
         pools.rules.add(unit, Rule(oid, rule))
-    for pool in (pools.groups, pools.clusters, pools.datastores):
-        pool.last_id = max(pool.last_id, FIRST_USER_MADE - 1)
     pools.derive()
 
 

@@ -29,9 +29,9 @@ class Pool(Generic[T]):
     dropped  told of each object that is deleted, with the unit in which it is
     """
 
-    def __init__(self, kind: Kind, root: str, view: View, names: Names = Names.POOL) -> None:
+    def __init__(self, kind: Kind, root: str, view: View, names: Names = Names.POOL, first_id: int = 0) -> None:
         self.kind, self.root, self.view, self._unique = kind, root, view, names
-        self.last_id = -1
+        self.last_id = first_id - 1
         self.version = 0
         self.dropped: Callable[[Unit, PoolObject], None] = lambda _unit, _item: None
         self._items: dict[int, T] = {}

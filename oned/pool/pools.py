@@ -10,7 +10,7 @@ from oned.cluster.cluster import Cluster
 from oned.datastore.datastore import Datastore
 from oned.document.object import Owned, PoolObject, View
 from oned.host.host import Host
-from oned.ids import Kind
+from oned.ids import FIRST_USER_MADE, Kind
 from oned.image.image import Image
 from oned.pool.acl import Rule, forget
 from oned.pool.charges import Charges, Counts
@@ -66,9 +66,9 @@ class Pools:
         self.vms: Pool[VM] = Pool(Kind.VM, "VM_POOL", self.view, Names.FREE)
         self.hosts: Pool[Host] = Pool(Kind.HOST, "HOST_POOL", self.view)
         self.users: Pool[User] = Pool(Kind.USER, "USER_POOL", self.view)
-        self.groups: Pool[Group] = Pool(Kind.GROUP, "GROUP_POOL", self.view)
-        self.clusters: Pool[Cluster] = Pool(Kind.CLUSTER, "CLUSTER_POOL", self.view)
-        self.datastores: Pool[Datastore] = Pool(Kind.DATASTORE, "DATASTORE_POOL", self.view)
+        self.groups: Pool[Group] = Pool(Kind.GROUP, "GROUP_POOL", self.view, first_id=FIRST_USER_MADE)
+        self.clusters: Pool[Cluster] = Pool(Kind.CLUSTER, "CLUSTER_POOL", self.view, first_id=FIRST_USER_MADE)
+        self.datastores: Pool[Datastore] = Pool(Kind.DATASTORE, "DATASTORE_POOL", self.view, first_id=FIRST_USER_MADE)
         self.images: Pool[Image] = Pool(Kind.IMAGE, "IMAGE_POOL", self.view, Names.OWNER)
         self.templates: Pool[VMTemplate] = Pool(Kind.TEMPLATE, "VMTEMPLATE_POOL", self.view, Names.OWNER)
         self.networks: Pool[Network] = Pool(Kind.NET, "VNET_POOL", self.view, Names.OWNER)

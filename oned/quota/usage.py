@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from oned.image.image import Image
 from oned.quota.blocks import Amounts, Where
 from oned.template.template import Template
+from oned.vm.disk import is_link
 from oned.vm.states import DONE, POWEROFF, STOPPED, SUSPENDED, UNDEPLOYED
 from oned.vm.vm import KIB_PER_MIB, PERCENT, VM, Capacity
 from oned.vnet.network import Network
@@ -61,7 +62,7 @@ def of_growth(vm: VM, more: Capacity) -> Amounts:
 
 def of_disk_growth(disk: Mapping[str, str], more: int) -> Amounts:
     """The same for a disk with so many MiB more."""
-    return {(VMS, "SYSTEM_DISK_SIZE"): more} if _takes_room(disk) else NOTHING
+    return NOTHING if is_link(disk) else {(VMS, "SYSTEM_DISK_SIZE"): more}
 
 
 def running(vm: VM) -> Amounts:
@@ -74,13 +75,9 @@ def _running(always: Amounts) -> Amounts:
 
 
 def _disk_size(disk: Mapping[str, str]) -> int:
-    """MiB that the disk takes of the system datastore: a link to an image takes none."""
+    """MiB that the disk takes of the system datastore: a link to an image or another file takes none."""
     size = disk.get("SIZE", "")
-    return int(size) if size.isdecimal() and _takes_room(disk) else 0
-
-
-def _takes_room(disk: Mapping[str, str]) -> bool:
-    return disk.get("CLONE", "YES").upper() != "NO"
+    return int(size) if size.isdecimal() and not is_link(disk) else 0
 
 
 def _ids(template: Template, name: str, key: str) -> list[int]:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from oned.errors import InternalError
-
-VOLATILE = ("SWAP", "FS")
+from oned.vm.disk import is_volatile
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def _first_system(disks: Sequence[dict[str, str]], systems: set[int]) -> int:
 
 
 def _is_file(disk: Mapping[str, str]) -> bool:
-    return disk.get("TYPE", "").upper() not in (*VOLATILE, "CDROM")
+    return not is_volatile(disk) and disk.get("TYPE", "").upper() != "CDROM"
 
 
 def _is_cd(disk: Mapping[str, str]) -> bool:

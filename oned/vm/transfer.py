@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from oned.command import Command, Mad
 from oned.ids import Kind
 from oned.vm.context import words
+from oned.vm.disk import is_link, is_volatile
 from oned.vm.history import Record
 from oned.vm.machine import Site, Then, directory
 from oned.vm.states import CARRIED, MOVING
 from oned.vm.vm import VM
 
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f]+")
-VOLATILE = ("SWAP", "FS")
 
 
 def phase(name: str) -> Then:
@@ -151,8 +151,8 @@ class Script:
             yield self._line("MKSWAP", size, target)
         elif kind.upper() == "FS" and size and form:
             yield self._line("MKIMAGE", size, form, target)
-        elif kind.upper() not in VOLATILE:
-            verb = "LN" if disk.get("CLONE", "").upper() == "NO" else "CLONE"
+        elif not is_volatile(disk):
+            verb = "LN" if is_link(disk) else "CLONE"
             source = disk["SOURCE"]
             where = source if ":" in source else f"{self._site.frontend}:{source}"
             size_word = [size] if self._classic and size else []

@@ -122,11 +122,11 @@ class VM(Owned):
 
 
 def capacity_of(template: Template) -> Capacity:
-    """What the template asks for; nothing when CPU or MEMORY is missing, as in 1.4 to 3.8."""
+    """What the template asks for, a hundredth of a core at least; nothing when CPU or MEMORY is missing (to 3.8)."""
     try:
         cpu, memory = float(template.get("CPU", "0")), int(template.get("MEMORY", "0"))
     except ValueError:
         return Capacity(0, 0)
     if cpu <= 0 or memory <= 0:
         return Capacity(0, 0)
-    return Capacity(round(cpu * PERCENT), memory * KIB_PER_MIB)
+    return Capacity(max(1, round(cpu * PERCENT)), memory * KIB_PER_MIB)

@@ -112,6 +112,15 @@ def test_a_disk_grows_within_the_quota_only(simulated: Daemon) -> None:
     his.call("one.vm.action", "terminate-hard", vm)
 
 
+def test_an_empty_disk_counts_whatever_it_says_of_links_and_little_cpu_counts_as_some(simulated: Daemon) -> None:
+    uid, his = user(simulated, "q-lea")
+    simulated.one.user.quota(uid, "VM = [ SYSTEM_DISK_SIZE = 100, CPU = 0.01 ]")
+    disk = "DISK = [ TYPE = fs, FORMAT = raw, SIZE = 101, CLONE = NO ]"
+    assert "SYSTEM_DISK_SIZE" in refusal(his.one.vm.allocate, f"CPU = 0.01\nMEMORY = 1\n{disk}")[0]
+    his.number("one.vm.allocate", "CPU = 0.004\nMEMORY = 1")
+    assert "CPU quota" in refusal(his.one.vm.allocate, "CPU = 0.004\nMEMORY = 1")[0]
+
+
 def test_a_vm_at_rest_does_not_count_as_running_until_it_is_resumed(simulated: Daemon) -> None:
     uid, his = user(simulated, "q-eve")
     simulated.one.user.quota(uid, "VM = [ RUNNING_VMS = 1 ]")

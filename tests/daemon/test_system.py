@@ -139,6 +139,21 @@ def test_oned_ends_cleanly_and_takes_its_drivers_with_it(tmp_path: Path) -> None
         assert "All modules finalized, exiting." in daemon.log()
 
 
+def test_what_users_make_has_ids_above_those_of_the_engine_after_a_restart_too(tmp_path: Path) -> None:
+    with Daemon(tmp_path, SIMULATED) as daemon:
+        daemon.kill()
+        daemon.restart()
+        made = {
+            "group": daemon.admin.number("one.group.allocate", "g1"),
+            "cluster": daemon.admin.number("one.cluster.allocate", "c1"),
+            "datastore": daemon.admin.number("one.datastore.allocate", "NAME = d1\nDS_MAD = dummy\nTM_MAD = dummy", -1),
+        }
+        assert set(made.values()) == {100}
+        for space, oid in made.items():
+            assert daemon.admin.number(f"one.{space}.delete", oid) == oid
+        assert daemon.admin.number("one.group.allocate", "g2") == 101
+
+
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     with Daemon(tmp_path, SIMULATED) as daemon:
         host = daemon.monitored("alpha")

@@ -8,13 +8,12 @@ from xml.etree.ElementTree import Element
 from oned.template.template import Template
 from oned.vm.deployment.element import element
 from oned.vm.deployment.facts import Facts
+from oned.vm.disk import is_link, is_volatile
 
 BUSES = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xvd": "xen", "sr": "sata"}
 """Bus of a disk whose BUS is not given, by the prefix of its target."""
 DEVICES = {"CDROM": "cdrom", "FLOPPY": "floppy"}
 """Kinds of devices by TYPE; every other type is a hard disk."""
-VOLATILE = ("FS", "SWAP")
-"""Types of disks that are made empty."""
 PREFIX = "hd"
 """Prefix of a target when neither template nor DEFAULT file names one."""
 
@@ -62,10 +61,9 @@ def _made_as(values: dict[str, str], facts: Facts) -> str:
 
     A file system or swap area is raw, a clone of type qcow2 is a layer over its image; a link is what it leads to.
     """
-    kind, form = values.get("TYPE", "").upper(), values.get("FORMAT", "").lower()
-    if kind in VOLATILE:
-        return "qcow2" if form == "qcow2" else "raw"
-    cloned = bool(values.get("SOURCE")) and values.get("CLONE", "").upper() != "NO"
+    if is_volatile(values):
+        return "qcow2" if values.get("FORMAT", "").lower() == "qcow2" else "raw"
+    cloned = bool(values.get("SOURCE")) and not is_link(values)
     return "qcow2" if cloned and (values.get("TM_MAD") or facts.tm_mad) == "qcow2" else ""
 
 
