@@ -65,6 +65,9 @@ WORDS: Mapping[str, tuple[re.Pattern[str], str]] = {
 """Attributes that become a word of a script or the name of a device or file: what each may be."""
 FILLED_BY: Mapping[str, tuple[str, ...]] = {"NIC": ("NIC_DEFAULT", "NIC_ALIAS")}
 """Vectors whose keys become those of others: what is restricted there is restricted here."""
+FREE_BESIDE = frozenset({"CONTEXT", "AR"})
+"""Vectors whose other keys mean nothing for what is restricted in them. In all others, such as a DISK with a SOURCE,
+they say what is done with it, so that they stay with it."""
 NOTHING = Template()
 NO_SYSTEMS: set[int] = set()
 
@@ -74,7 +77,7 @@ def check_restricted(
 ) -> None:
     """NotAuthorized if the template sets, changes or drops what only oneadmin's group may set (A or A/B).
 
-    before  the template so far: what stays as it is may stay
+    before  the template so far: what stays as it is may stay, a vector that holds such a key as a whole
     what    what it is a template of, in the text
     """
     for path in restricted:
@@ -84,12 +87,17 @@ def check_restricted(
             raise NotAuthorized(uid=uid, reason=reason)
 
 
+def filling(name: str) -> tuple[str, ...]:
+    """The name of an attribute, and those of the vectors that fill it."""
+    return (name, *FILLED_BY.get(name, ()))
+
+
 def _values(template: Template, name: str, key: str) -> list[Value]:
-    """The values of an attribute, or of a key of its vectors and of those that fill them."""
-    if key:
-        names = (name, *FILLED_BY.get(name, ()))
-        return [vector[key] for each in names for vector in template.vectors(each) if key in vector]
-    return [value for found, value in template if found == name]
+    """The values of an attribute; with a key, the vectors that hold it and those that fill them."""
+    if not key:
+        return [value for found, value in template if found == name]
+    holding = (vector for each in filling(name) for vector in template.vectors(each) if key in vector)
+    return [vector[key] if name in FREE_BESIDE else vector for vector in holding]
 
 
 def check_capacity(template: Template) -> None:

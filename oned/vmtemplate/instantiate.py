@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from oned.errors import NotAuthorized
 from oned.template.inputs import answers
 from oned.template.template import Template
+from oned.vm.allocate import filling
 from oned.vmtemplate.vmtemplate import VMTemplate
 
 
@@ -33,7 +34,7 @@ def check_added(item: VMTemplate, extra: Template, restricted: Iterable[str], ui
     for path in restricted:
         name, _, key = path.upper().partition("/")
         for attribute in extra:
-            if attribute in own or attribute[0] != name:
+            if attribute in own or attribute[0] not in filling(name):
                 continue
             value = attribute[1].get(key) if isinstance(attribute[1], dict) else None
             repeats = name == "CONTEXT" and value == context.get(key)

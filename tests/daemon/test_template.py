@@ -246,6 +246,36 @@ def test_restricted_attributes_of_an_administrators_template_may_be_used_and_no_
     assert refusal(tom.one.template.update, mine, nic, 1)[1] == 512
 
 
+@pytest.mark.parametrize(("held", "changed"), [
+    ('DISK = [ SOURCE = "/srv/golden.img", TYPE = file, CLONE = YES, READONLY = YES ]',
+     'DISK = [ SOURCE = "/srv/golden.img", TYPE = file, CLONE = NO, SAVE = YES, READONLY = NO ]'),
+    ('DISK = [ SOURCE = "/srv/a", TYPE = file ]\nDISK = [ SOURCE = "/srv/b", TYPE = block ]',
+     'DISK = [ SOURCE = "/srv/b", TYPE = file ]\nDISK = [ SOURCE = "/srv/a", TYPE = block ]'),
+    ('RAW = [ TYPE = kvm, DATA = "<x/>" ]', 'RAW = [ TYPE = lxc, DATA = "<x/>" ]'),
+    ("NIC_DEFAULT = [ BRIDGE = br0, MODEL = virtio ]", "NIC_DEFAULT = [ BRIDGE = br0, MODEL = e1000 ]"),
+])  # fmt: skip
+def test_what_stands_beside_a_restricted_key_stays_with_it(
+    simulated: Daemon, people: dict[str, Client], held: str, changed: str
+) -> None:
+    tom, golden = people["tom"], made(simulated.admin, f"{BODY}{held}\n")
+    simulated.one.template.chmod(golden, -1, -1, -1, 1, -1, -1, 1, -1, -1)
+    mine = tom.number("one.template.clone", golden, str(next(_NUMBERS)))
+    for text, append in ((changed, 1), (f"{BODY}{changed}", 0), (BODY, 0)):
+        told, code = refusal(tom.one.template.update, mine, text, append)
+        assert (code, "includes a restricted attribute" in told) == (512, True), text
+    assert refusal(tom.one.template.instantiate, golden, "", False, changed)[1] == 512
+    assert tom.one.template.update(mine, "CPU = 2", 1) == mine
+    assert tom.one.template.update(mine, f"CPU = 1\nMEMORY = 128\n{held}", 0) == mine
+
+
+def test_other_variables_may_change_beside_the_files_of_a_context(simulated: Daemon, people: dict[str, Client]) -> None:
+    tom, item = people["tom"], made(simulated.admin, f'{BODY}CONTEXT = [ FILES = "/srv/init.sh", A = 1 ]\n')
+    simulated.one.template.chmod(item, -1, -1, -1, 1, -1, -1, 1, -1, -1)
+    mine = tom.number("one.template.clone", item, str(next(_NUMBERS)))
+    assert tom.one.template.update(mine, 'CONTEXT = [ FILES = "/srv/init.sh", A = 2, B = 3 ]', 1) == mine
+    assert refusal(tom.one.template.update, mine, 'CONTEXT = [ FILES = "/etc/shadow", A = 2 ]', 1)[1] == 512
+
+
 def test_an_owner_changes_and_names_stay_unique(simulated: Daemon, people: dict[str, Client]) -> None:
     item = made(people["tom"], name="passed on")
     made(people["ina"], name="passed on")
