@@ -239,7 +239,9 @@ def test_restricted_attributes_of_an_administrators_template_may_be_used_and_no_
     simulated.one.template.chmod(item, -1, -1, -1, 1, -1, -1, 1, -1, -1)
     vm = tom.number("one.template.instantiate", item, "", False, nic)
     assert simulated.vm(vm).text("TEMPLATE/NIC/MAC") == "02:00:01:02:03:04"
-    for extra in (nic.replace("04", "05"), nic.replace("= a", "= b"), 'CONTEXT = [ FILES = "/etc/shadow" ]'):
+    by_other_names = ('NIC_DEFAULT = [ SCRIPT = "/tmp/x" ]', 'NIC_ALIAS = [ PARENT = NIC0, SCRIPT = "/tmp/x" ]')
+    files = 'CONTEXT = [ FILES = "/etc/shadow" ]'
+    for extra in (nic.replace("04", "05"), nic.replace("= a", "= b"), files, *by_other_names):
         told, code = refusal(tom.one.template.instantiate, item, "", False, extra)
         assert (code, "includes a restricted attribute" in told) == (512, True)
     mine = made(tom)
