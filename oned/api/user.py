@@ -228,7 +228,7 @@ def _check_token(call: Call, user: User, seconds: int, egid: int) -> None:
         raise BadArgument(detail=f"Wrong valid period for token. MAX_TOKEN_TIME in oned.conf is {longest} seconds")
     if egid >= 0 and egid not in user.groups:
         raise BadArgument(detail=f"User is not in group {egid}, no token can be bound to it")
-    if user.id == call.user.id and call.user.bound not in (-1, egid):
+    if call.user.bound not in (-1, egid):
         raise BadArgument(detail="Cannot create a full token with a specific group token")
 
 

@@ -27,7 +27,7 @@ class Rights:
 
     def __init__(self, rules: Pool[Rule]) -> None:
         self._rules, self._version = rules, -1
-        self._reach: dict[tuple[int, tuple[int, ...], str, int], Reach] = {}
+        self._reach: dict[tuple[int, int, tuple[int, ...], str, int], Reach] = {}
 
     def may(self, user: User, right: int, item: PoolObject) -> bool:
         """Whether the user has the right on the object."""
@@ -82,9 +82,9 @@ class Rights:
         if self._version != self._rules.version:
             self._reach.clear()
             self._version = self._rules.version
-        key = user.id, tuple(user.groups), kind.name, right
+        key = user.id, user.bound, tuple(user.groups), kind.name, right
         if key not in self._reach:
-            self._reach[key] = reach(self._rules, user.id, user.groups, kind.name, right)
+            self._reach[key] = reach(self._rules, user.id, user.groups, kind.name, right, user.bound)
         return self._reach[key]
 
 
@@ -113,12 +113,15 @@ def _of_objects(user: User, right: int, found: Reach) -> Test:
 
 
 def _of_users(user: User, right: int, found: Reach) -> Test:
-    """A user manages himself; rules reach others by their primary group, but not those who may everything."""
-    own, changes = right in _own(user), right != USE
+    """A user manages himself; rules reach others by their primary group, but not those who may everything.
+
+    With a token of one group he may only see himself, whatever rules say: it must not reach what his others give.
+    """
+    changes, bound = right != USE, user.bound >= 0
 
     def test(item: PoolObject) -> bool:
-        if item.id == user.id and own:
-            return True
+        if item.id == user.id and (bound or right in (USE, MANAGE)):
+            return not (bound and changes)
         if changes and isinstance(item, User) and item.is_admin:
             return False
         return found.covers(item.id, item.gid)
@@ -136,8 +139,3 @@ def _of_groups(user: User, right: int, found: Reach) -> Test:
         return (uses or item.id != ADMIN_GROUP) and found.covers(item.id, -1)
 
     return test
-
-
-def _own(user: User) -> tuple[int, ...]:
-    """What a user may do to himself: a token of one group must not reach what the others of his groups give."""
-    return (USE, MANAGE) if user.bound < 0 else (USE,)

@@ -113,15 +113,26 @@ class Reach:
         return self.everything or oid in self.ids or gid in self.groups or not self.clusters.isdisjoint(clusters)
 
 
-def reach(rules: Iterable[Rule], user: int, groups: Iterable[int], kind: str, right: int) -> Reach:
-    """What the rules of this zone let a user with these groups do with objects of a kind (a name of TYPES)."""
+def reach(rules: Iterable[Rule], user: int, groups: Iterable[int], kind: str, right: int, bound: int = -1) -> Reach:
+    """What the rules of this zone let a user with these groups do with objects of a kind (a name of TYPES).
+
+    bound  the group that his token is bound to, -1 for none: what he may do to other groups is left out
+    """
     found = Reach()
     whom = {ALL, INDIVIDUAL | user, *(GROUP | group for group in groups)}
     bit = TYPES.get(kind, 0)
     for rule in rules:
-        if rule.rights & right and rule.resource & bit and rule.user in whom and rule.zone in (ZONE_HERE, ALL):
+        if not (rule.rights & right and rule.resource & bit and rule.user in whom and rule.zone in (ZONE_HERE, ALL)):
+            continue
+        if bound < 0 or rule.user != INDIVIDUAL | user or _group_of(rule.resource, kind) in (-1, bound):
             _extend(found, rule.resource)
     return found
+
+
+def _group_of(resource: int, kind: str) -> int:
+    """The group that a rule is about: its members and their objects, or itself. -1 for none."""
+    names_one = resource & GROUP or (kind == Kind.GROUP.name and resource & INDIVIDUAL)
+    return resource & ID if names_one and not resource & ALL else -1
 
 
 def _extend(found: Reach, resource: int) -> None:

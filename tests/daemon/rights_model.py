@@ -157,17 +157,20 @@ def granted(person: Person, right: str, thing: Thing, rules: Iterable[Rule]) -> 
     """Whether a person has a right on a thing."""
     if person.may_everything:
         return True
-    if thing.kind == "USER":
-        if thing.oid == person.uid and right in (("USE",) if person.is_bound else ("USE", "MANAGE")):
-            return True
-        if right != "USE" and 0 in thing.groups:
-            return False
-    if thing.kind == "GROUP":
-        if right == "USE" and thing.oid in person.groups:
-            return True
-        if right != "USE" and thing.oid == 0:
-            return False
+    decided = _by_who_he_is(person, right, thing)
+    if decided is not None:
+        return decided
     return _by_bits(person, right, thing) or any(_by_rule(person, right, thing, each) for each in rules)
+
+
+def _by_who_he_is(person: Person, right: str, thing: Thing) -> bool | None:
+    """What is so whatever bits and rules say: of himself, of his groups, of oneadmin's group. None for all others."""
+    if thing.kind == "USER" and thing.oid == person.uid and (person.is_bound or right in ("USE", "MANAGE")):
+        return right == "USE" or not person.is_bound
+    if thing.kind == "GROUP" and right == "USE" and thing.oid in person.groups:
+        return True
+    above = 0 in thing.groups if thing.kind == "USER" else (thing.kind, thing.oid) == ("GROUP", 0)
+    return False if above and right != "USE" else None
 
 
 def may_create(person: Person, kind: str, rules: Iterable[Rule]) -> bool:
@@ -195,9 +198,17 @@ def _by_bits(person: Person, right: str, thing: Thing) -> bool:
 def _by_rule(person: Person, right: str, thing: Thing, given: Rule) -> bool:
     if thing.kind not in given.kinds or right not in given.rights or not _is_for(given, person):
         return False
+    if person.is_bound and given.who == f"#{person.uid}" and _group_of(given, thing) not in (None, person.groups[0]):
+        return False
     has_group = thing.octal >= 0 or thing.kind == "USER"
     names = {"*", f"#{thing.oid}"} | ({f"@{thing.gid}"} if has_group else set())
     return given.which in names | {f"%{cluster}" for cluster in thing.clusters}
+
+
+def _group_of(given: Rule, thing: Thing) -> int | None:
+    """The group that a rule about such a thing is about."""
+    names_one = given.which[0] == "@" or (thing.kind == "GROUP" and given.which[0] == "#")
+    return int(given.which[1:]) if names_one else None
 
 
 def _is_for(given: Rule, person: Person) -> bool:

@@ -60,6 +60,59 @@ def test_a_token_of_a_group_makes_tokens_of_that_group_only(simulated: Daemon) -
     assert refusal(simulated.client(f"cid:{token}").call, "one.host.allocate", "h", "dummy", "dummy", 0)[1] == 512
 
 
+@pytest.fixture(scope="module")
+def governed(simulated: Daemon) -> dict[str, int]:
+    """hal is an admin of the group his own, and a member of the group other; ivy and jan are members of one each."""
+    own, other = (simulated.admin.number("one.group.allocate", name) for name in ("his own", "other"))
+    hal = member(simulated, "hal", own, other)
+    simulated.one.group.addadmin(own, hal)
+    ivy, jan = member(simulated, "ivy", own), member(simulated, "jan", other)
+    return {"own": own, "other": other, "hal": hal, "ivy": ivy, "jan": jan}
+
+
+@pytest.mark.parametrize("group", ["own", "other"])
+@pytest.mark.parametrize(("method", "arguments"), [
+    ("one.user.passwd", ("hal", "other")), ("one.user.chauth", ("hal", "core", "other")),
+    ("one.user.update", ("hal", "A = 1", 1)), ("one.user.quota", ("hal", "VM = [ VMS = 3 ]")),
+    ("one.user.enable", ("hal", False)), ("one.group.deladmin", ("own", "hal")),
+])  # fmt: skip
+def test_not_even_a_token_of_an_admin_changes_its_user(
+    simulated: Daemon, governed: dict[str, int], group: str, method: str, arguments: tuple[object, ...]
+) -> None:
+    client = bound(simulated, "hal", governed[group])
+    given = [governed[word] if word in ("hal", "own") else word for word in arguments]
+    text, code = refusal(client.call, method, *given)
+    assert (code, "Not authorized to perform" in text) == (512, True), text
+
+
+def test_a_token_of_one_group_is_no_admin_of_another(simulated: Daemon, governed: dict[str, int]) -> None:
+    own, ivy = governed["own"], governed["ivy"]
+    vm = simulated.admin.number("one.vm.allocate", TEMPLATE)
+    simulated.one.vm.chown(vm, ivy, own)
+    calls = (
+        ("one.user.quota", ivy, "VM = [ VMS = 3 ]"), ("one.user.passwd", ivy, "other"),
+        ("one.user.login", "ivy", "", 3600, own), ("one.group.update", own, "A = 1", 1), ("one.vm.rename", vm, "x"),
+        ("one.user.allocate", "kim", "secret", "core", [own]),
+    )  # fmt: skip
+    for method, *given in calls:
+        for client, refused in ((bound(simulated, "hal", governed["other"]), True),
+                                (bound(simulated, "hal", own), False)):  # fmt: skip
+            if refused:
+                assert refusal(client.call, method, *given)[1] == 512, method
+            else:
+                client.call(method, *given)
+
+
+def test_a_token_of_a_group_makes_no_full_tokens_of_others_either(simulated: Daemon, governed: dict[str, int]) -> None:
+    client, own = bound(simulated, "hal", governed["own"]), governed["own"]
+    simulated.one.user.addgroup(governed["ivy"], governed["other"])
+    for group in (-1, governed["other"]):
+        text, code = refusal(client.call, "one.user.login", "ivy", "", 3600, group)
+        assert (code, "full token with a specific group token" in text) == (4096, True)
+    assert client.call("one.user.login", "ivy", "", 3600, own)
+    assert simulated.client("hal:secret").call("one.user.login", "ivy", "", 3600, -1)
+
+
 def test_a_token_of_a_group_takes_back_tokens_of_that_group_only(simulated: Daemon) -> None:
     member(simulated, "dan", 1, 0)
     whole = str(simulated.client("dan:secret").call("one.user.login", "dan", "", 3600))

@@ -1,5 +1,6 @@
 """ACL rules: words and numbers, what they reach, and that they only ever grant."""
 
+import re
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import cast
@@ -146,6 +147,20 @@ def test_the_gathered_reach_is_what_each_rule_grants_by_itself(
     gid = item.gid if kind in ("VM", "USER") else -1
     by_each = any(naive(each, user, kind, right, item) for each in rules)
     assert gathered.covers(item.id, gid, item.in_clusters) == by_each
+
+
+@given(st.lists(numbers(), max_size=6), users(), items(), RIGHT)
+def test_a_bound_token_has_what_each_rule_grants_but_those_for_its_user_about_another_group(
+    rules: list[Numbers], user: User, item: PoolObject, right: int
+) -> None:
+    view, kind = user.bound_to(user.gid), item.kind.name
+    gathered = reach([Rule(0, each) for each in rules], view.id, view.groups, kind, right, view.bound)
+    about = re.compile(r"#\d+ \S+/@(\d+) " if kind != "GROUP" else r"#\d+ \S+/[#@](\d+) ")
+    counting = [each for each in rules if not (found := about.match(each.text)) or int(found[1]) == user.gid]
+    gid = item.gid if kind in ("VM", "USER") else -1
+    assert gathered.covers(item.id, gid, item.in_clusters) == any(
+        naive(each, view, kind, right, item) for each in counting
+    )
 
 
 @given(st.lists(numbers(), max_size=6), numbers(), users(), items(), RIGHT)
