@@ -12,7 +12,8 @@ from oned.image.image import Image
 from oned.image.states import DISKS, DiskType, ImageState, ImageType, type_named
 from oned.names import check_name
 from oned.pool.charges import holders
-from oned.quota.usage import of_disk_growth
+from oned.quota.usage import of_disk_growth, of_image_growth
+from oned.vm.disk import size as disk_size
 from oned.vm.fire import find, wrong_state
 from oned.vm.states import CLEANUP, DONE, EPILOG, EPILOG_FAILURE, RUNNING
 from oned.vm.vm import VM
@@ -77,7 +78,7 @@ def savedisk(
     if vector.get("PERSISTENT") == "YES":
         detail = f"Disk {disk} of VM {vm.id} is a persistent image: what the VM changes is kept there"
         raise ActionError(detail=f"{detail}. Clone the image when the VM has ended")
-    taken = _existing(call, vm, place, image) if "image" in call.form else _target(call, vm, vector, place, name, type)
+    taken = _existing(call, vm, vector, image) if "image" in call.form else _target(call, vm, vector, place, name, type)
     vector |= {"SAVE": "YES", "SAVE_AS": str(taken.id), "SAVE_AS_SOURCE": taken.source}
     vm.settle_images()
     call.unit.touch(vm)
@@ -110,7 +111,7 @@ def _target(call: Call, vm: VM, vector: dict[str, str], place: Datastore, name: 
     call.demand(USE, place)
     image = new_image(call, check_name(name))
     image.type, image.datastore, image.disk_type = _type(call, vector, type), place.id, place.disk_type
-    image.size, image.format = int(vector.get("SIZE") or 0), vector.get("FORMAT", "raw")
+    image.size, image.format = disk_size(vector), vector.get("FORMAT", "raw")
     image.saving = vm.id
     origin = call.pools.images.peek(int(vector["IMAGE_ID"]))
     image.template.set("DEV_PREFIX", vector.get("DEV_PREFIX") or call.services.setting("DEFAULT_DEVICE_PREFIX"))
@@ -141,17 +142,29 @@ def _type(call: Call, vector: dict[str, str], wanted: str) -> ImageType:
     return ImageType(origin.type) if origin is not None else ImageType.OS
 
 
-def _existing(call: Call, vm: VM, place: Datastore, number: int) -> Image:
-    """The image of a 2.x client: it waits for the disk from now on."""
+def _existing(call: Call, vm: VM, vector: dict[str, str], number: int) -> Image:
+    """The image of a 2.x client: it waits for the disk from now on, and counts as much as the disk if that is more."""
     image = call.pools.images.get(number)
     call.demand(MANAGE, image)
     free = image.stored in (ImageState.READY, ImageState.DISABLED) and not image.vms and not image.clones
+    place = call.pools.datastores.get(int(vector["DATASTORE_ID"]))
     if not free or image.datastore != place.id:
         detail = f"Image {number} cannot take the disk: it is {image.state.name}, in datastore {image.datastore}"
         raise ActionError(detail=f"{detail}. It must be unused, in datastore {place.id}")
+    check_room(call, place, disk_size(vector) - image.size)
+    image.replaces = image.size
+    _make_room(call, image, disk_size(vector))
     image.saving = vm.id
     call.services.images.move(call.unit, image, ImageState.LOCKED)
     return image
+
+
+def _make_room(call: Call, image: Image, size: int) -> None:
+    """Let an image count that many MiB if it counted less. NotAuthorized if its owner may not have so much."""
+    if size > image.size:
+        call.charge(holders(image.uid, image.gid), of_image_growth(image, size - image.size))
+        image.size = size
+        call.unit.touch(image)
 
 
 @method("one.vm.diskresize", vm=operation("disk-resize"))
@@ -171,6 +184,8 @@ def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
     if vector.get("PERSISTENT") == "YES" or vector.get("READONLY", "").upper() == "YES":
         raise ActionError(detail=f"Disk {disk} is a persistent image, or is only read: it keeps its size")
     call.charge(holders(vm.uid, vm.gid), of_disk_growth(vector, int(size) - before))
+    if target := call.pools.images.peek(int(vector.get("SAVE_AS") or -1)):
+        _make_room(call, target, int(size))
     vector["RESIZE"] = size
     call.fire(vm, "disk-resize")
     return vm

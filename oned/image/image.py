@@ -56,6 +56,7 @@ class Image(Owned):
     fs      file system to make it with; format what its bytes are, "" until its driver has told
     cloning the image that it is being copied from, -1 when it is whole
     saving  the VM whose disk becomes this image, -1 when none does
+    replaces the MiB of what that disk takes the place of; until it has, size has room for both
     vms     ids of the VMs that use it; clones those of the images that are being copied from it. Both are derived
     """
 
@@ -64,7 +65,7 @@ class Image(Owned):
     ELEMENTS = ELEMENTS
     STORED = (
         "name", "uid", "gid", "octal", "lock", "type", "disk_type", "persistent", "regtime", "source", "path",
-        "format", "fs", "size", "stored", "previous", "cloning", "saving", "datastore",
+        "format", "fs", "size", "stored", "previous", "cloning", "saving", "replaces", "datastore",
     )  # fmt: skip
 
     type: int = ImageType.OS
@@ -80,6 +81,7 @@ class Image(Owned):
     previous: int = ImageState.INIT
     cloning: int = -1
     saving: int = -1
+    replaces: int = 0
     datastore: int = 1
 
     def __init__(self, oid: int, name: str, owner: tuple[int, int], octal: int) -> None:

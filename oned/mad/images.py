@@ -20,6 +20,7 @@ from oned.mad.stores import StoreMonitor
 from oned.pool.pools import Pools
 from oned.store.events import Change
 from oned.store.unit import Unit
+from oned.vm.disk import size as disk_size
 from oned.vm.fire import Cause
 from oned.vm.row import Row
 from oned.vm.states import CLONING, CLONING_FAILURE, DONE, EPILOG, EPILOG_FAILURE, GROWING, SAVING
@@ -158,28 +159,39 @@ class ImageWork:
             vm.settle_images()
         if vm.state not in GROWING and vm.previous in GROWING:
             for disk in vm.template.vectors("DISK"):
-                size = disk.pop("RESIZE", "")
-                if size and row.event == "transfer done":
-                    disk["SIZE"] = size
+                self._grown(unit, vm, disk, row.event == "transfer done")
+
+    def _grown(self, unit: Unit, vm: VM, disk: dict[str, str], well: bool) -> None:
+        """A disk is larger now, or did not become it; the image that it will be needs as much room."""
+        size = disk.pop("RESIZE", "")
+        if size and well:
+            disk["SIZE"] = size
+        target = self._pools.images.peek(int(disk.get("SAVE_AS") or -1))
+        if size and target is not None and target.saving == vm.id:
+            target.size = max(target.replaces, disk_size(disk))
+            unit.touch(target)
 
     def _saved(self, unit: Unit, vm: VM, row: Row, disk: dict[str, str]) -> None:
         if "HOTPLUG_SAVE_AS" in disk:
             number = disk.pop("HOTPLUG_SAVE_AS")
             disk.pop("HOTPLUG_SAVE_AS_SOURCE", None)
-            self._became(unit, vm, number, row.event == "transfer done")
+            self._became(unit, vm, number, disk if row.event == "transfer done" else None)
         if "SAVE_AS" in disk and vm.state is DONE:
-            self._became(unit, vm, disk["SAVE_AS"], vm.previous in EPILOG | EPILOG_FAILURE and row.event in FINISHED)
+            whole = vm.previous in EPILOG | EPILOG_FAILURE and row.event in FINISHED
+            self._became(unit, vm, disk["SAVE_AS"], disk if whole else None)
 
-    def _became(self, unit: Unit, vm: VM, number: str, whole: bool) -> None:
-        """A disk is now the image, or never will be."""
+    def _became(self, unit: Unit, vm: VM, number: str, disk: dict[str, str] | None) -> None:
+        """A disk is now the image; with None it never will be."""
         image = self._pools.images.peek(int(number))
         if image is None or image.saving != vm.id:
             return
-        image.saving = -1
-        if whole:
+        image.saving, before, image.replaces = -1, image.replaces, 0
+        if disk is not None:
+            image.size = disk_size(disk) or image.size
             self.move(unit, image, ImageState.READY)
             self._measure(unit, image)
         else:
+            image.size = before or image.size
             self.move(unit, image, ImageState.ERROR, f"A disk of VM {vm.id} could not be saved to it; see the VM's log")
 
     def _command(self, verb: str, image: Image) -> Command:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from oned.image.image import Image
 from oned.quota.blocks import Amounts, Where
 from oned.template.template import Template
-from oned.vm.disk import is_link
+from oned.vm.disk import is_link, size
 from oned.vm.states import DONE, POWEROFF, STOPPED, SUSPENDED, UNDEPLOYED
 from oned.vm.vm import KIB_PER_MIB, PERCENT, VM, Capacity
 from oned.vnet.network import Network
@@ -44,6 +44,11 @@ def of_image(image: Image) -> Amounts:
     return {(where, "IMAGES"): 1, (where, "SIZE"): image.size}
 
 
+def of_image_growth(image: Image, more: int) -> Amounts:
+    """What an image with so many MiB more would count beside what it counts now."""
+    return {(("DATASTORE", image.datastore), "SIZE"): more}
+
+
 def reserved(parent: int, size: int) -> Amounts:
     """What so many addresses of a network count, for whoever reserves them."""
     return {(("NETWORK", parent), "LEASES"): size}
@@ -76,8 +81,7 @@ def _running(always: Amounts) -> Amounts:
 
 def _disk_size(disk: Mapping[str, str]) -> int:
     """MiB that the disk takes of the system datastore: a link to an image or another file takes none."""
-    size = disk.get("SIZE", "")
-    return int(size) if size.isdecimal() and not is_link(disk) else 0
+    return 0 if is_link(disk) else size(disk)
 
 
 def _ids(template: Template, name: str, key: str) -> list[int]:

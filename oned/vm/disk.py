@@ -14,3 +14,8 @@ def is_volatile(disk: Mapping[str, str]) -> bool:
 def is_link(disk: Mapping[str, str]) -> bool:
     """Whether the disk is its image or file itself; else it takes room of its own."""
     return disk.get("CLONE", "").upper() == "NO" and not is_volatile(disk)
+
+
+def size(disk: Mapping[str, str]) -> int:
+    """MiB of a disk, or those that it is just being given; 0 if it does not say."""
+    return max(int(text) if (text := disk.get(name, "")).isdecimal() else 0 for name in ("SIZE", "RESIZE"))

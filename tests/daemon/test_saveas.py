@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from oned.client.client import Client
+from oned.client.documents import parse
 from tests.daemon.conftest import QUIET
 from tests.daemon.process import Scripted, refusal
 from tests.daemon.stores import OS, Store
@@ -182,3 +184,88 @@ def test_a_disk_grows_while_its_vm_is_off(site: Site) -> None:
     running = site.running(site.ready(), site.host)
     assert "Power it off first" in refusal(site.one.vm.diskresize, running, 0, "400")[0]
     site.delete(running)
+
+
+def limited(site: Site, name: str, size: int) -> Client:
+    """A user of the group users, who may fill so many MiB of the datastore."""
+    user = site.daemon.admin.number("one.user.allocate", name, "secret", "core")
+    site.one.datastore.chmod(1, -1, -1, -1, 1, -1, -1, 1, -1, -1)
+    site.one.user.quota(user, f"DATASTORE = [ ID = 1, IMAGES = -1, SIZE = {size} ]")
+    return site.daemon.client(f"{name}:secret")
+
+
+def his(site: Site, client: Client, size: int) -> int:
+    """An image that a user has made."""
+    image = client.number("one.image.allocate", f'NAME = "{site.name()}"\nTYPE = DATABLOCK\nSIZE = {size}', 1)
+    site.ds.succeeds("MKFS", image, f"/ds/1/{image}")
+    site.reaches(image, "READY")
+    return image
+
+
+def off(site: Site, client: Client, disks: str) -> int:
+    """A VM of a user that is powered off."""
+    vm = client.number("one.vm.allocate", f"CPU = 0.1\nMEMORY = 64\n{disks}")
+    site.one.vm.deploy(vm, site.host)
+    site.tm.succeeds("TRANSFER", vm)
+    site.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
+    site.daemon.reaches(vm, "RUNNING")
+    site.one.vm.action("poweroff-hard", vm)
+    site.vmm.succeeds("CANCEL", vm)
+    site.daemon.reaches(vm, "POWEROFF")
+    return vm
+
+
+def used(site: Site, client: Client) -> str:
+    return parse(client.text("one.user.info", -1)).text("DATASTORE_QUOTA/DATASTORE/SIZE_USED")
+
+
+def test_an_image_that_a_disk_takes_the_place_of_counts_as_much_as_the_disk(site: Site) -> None:
+    kim = limited(site, "saves-kim", 100)
+    base, target = his(site, kim, 20), his(site, kim, 10)
+    vm = off(site, kim, f"DISK = [ IMAGE_ID = {base}, SIZE = 500 ]\nDISK = [ IMAGE_ID = {base}, SIZE = 70 ]")
+    text, code = refusal(kim.one.vm.savedisk, vm, 0, target)
+    assert ("limit of 100 reached for SIZE quota in DATASTORE" in text, code) == (True, 512)
+    assert (site.state(target), used(site, kim)) == ("READY", "30")
+    kim.one.vm.savedisk(vm, 1, target)
+    assert (site.info(target).int("SIZE"), used(site, kim)) == (70, "90")
+    site.delete(vm)
+    assert (site.state(target), site.info(target).int("SIZE"), used(site, kim)) == ("ERROR", 10, "30")
+
+
+def test_a_disk_that_grows_before_it_is_saved_counts_with_what_it_grows(site: Site) -> None:
+    lee = limited(site, "saves-lee", 100)
+    base = his(site, lee, 20)
+    vm = off(site, lee, f"DISK = [ IMAGE_ID = {base} ]")
+    image = lee.number("one.vm.savedisk", vm, 0, site.name())
+    text, code = refusal(lee.one.vm.diskresize, vm, 0, "7000")
+    assert ("limit of 100 reached for SIZE quota in DATASTORE" in text, code) == (True, 512)
+    assert (site.daemon.state(vm), used(site, lee)) == ("POWEROFF", "40")
+    for well, size in ((False, 20), (True, 60)):
+        lee.one.vm.diskresize(vm, 0, "60")
+        assert used(site, lee) == "80"
+        site.script(vm)
+        site.transferred(vm, well=well)
+        site.daemon.reaches(vm, "POWEROFF")
+        assert (site.info(image).int("SIZE"), used(site, lee)) == (size, str(20 + size))
+    lee.one.vm.action("terminate-hard", vm)
+    site.vmm.succeeds("CANCEL", vm)
+    site.script(vm)
+    site.transferred(vm)
+    site.daemon.reaches(vm, "DONE")
+    assert (site.state(image), site.info(image).int("SIZE"), used(site, lee)) == ("READY", 60, "80")
+
+
+def test_an_image_has_the_size_of_the_disk_that_took_its_place(site: Site) -> None:
+    vm, image = site.running(site.ready(), site.host), site.ready()
+    site.one.vm.savedisk(vm, 0, image)
+    before = site.info(image).int("SIZE")
+    smaller = his(site, site.daemon.admin, 5)
+    other = site.daemon.running(site.host, f"DISK = [ IMAGE_ID = {smaller} ]")
+    larger = site.ready()
+    site.one.vm.savedisk(other, 0, larger)
+    assert (before, site.info(larger).int("SIZE")) == (300, 300)
+    for number in (vm, other):
+        site.shut_down(number)
+        site.transferred(number)
+        site.daemon.reaches(number, "DONE")
+    assert (site.info(image).int("SIZE"), site.info(larger).int("SIZE")) == (300, 5)
