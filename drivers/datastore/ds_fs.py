@@ -36,23 +36,24 @@ def cp(request: ImageRequest, task: Task) -> str:
             with fetch.opened(path) as answer:
                 _take(request, answer, int(answer.headers.get("Content-Length") or 0), part, task)
         else:
-            _copy_file(request, _local(request), part, task)
+            _copy_file(request, part, task)
         part.chmod(MODE)
-        _probed(part)
+        _probed(access.open_regular(Path(os.path.realpath(part))))
     return _told(destination)
 
 
-def _local(request: ImageRequest) -> Path:
-    """The file that PATH names, if the owner of the image may have it copied."""
-    path = access.resolved(request.image("PATH"))
-    if request.image("GID") != ADMIN_GROUP:
-        safe, restricted = (request.datastore(f"TEMPLATE/{name}") for name in ("SAFE_DIRS", "RESTRICTED_DIRS"))
-        access.check_allowed(path, access.directories(safe), access.directories(restricted))
-    return path
+def _opened(request: ImageRequest) -> int:
+    """A descriptor of the file that PATH names, if the owner of the image may have it copied."""
+    text = request.image("PATH")
+    if request.image("GID") == ADMIN_GROUP:
+        return access.open_regular(access.resolved(text))
+    safe, restricted = (request.datastore(f"TEMPLATE/{name}") for name in ("SAFE_DIRS", "RESTRICTED_DIRS"))
+    access.check_allowed(text, access.directories(safe), access.directories(restricted))
+    return access.open_users(text)
 
 
-def _copy_file(request: ImageRequest, source: Path, part: Path, task: Task) -> None:
-    with os.fdopen(access.open_regular(source), "rb", buffering=0) as reader:
+def _copy_file(request: ImageRequest, part: Path, task: Task) -> None:
+    with os.fdopen(_opened(request), "rb", buffering=0) as reader:
         size = os.fstat(reader.fileno()).st_size
         head = os.pread(reader.fileno(), 8, 0)
         if _sums(request) or (_decompresses(request) and any(head.startswith(magic) for magic, *_ in fetch.MAGIC)):
@@ -60,7 +61,7 @@ def _copy_file(request: ImageRequest, source: Path, part: Path, task: Task) -> N
             return
         _check_room(os.fstat(reader.fileno()).st_blocks * 512, _room(request))
         with part.open("wb") as writer:
-            files.copy_data(reader.fileno(), writer.fileno(), str(source), task)
+            files.copy_data(reader.fileno(), writer.fileno(), request.image("PATH"), task)
 
 
 def _take(request: ImageRequest, source: fetch.Source, size: int, part: Path, task: Task) -> None:
@@ -86,9 +87,8 @@ def _check_room(wanted: int, room: int) -> None:
         raise ActionFailed(f"it needs {-(-wanted // MIB)} MiB, and {room // MIB} MiB are left in the datastore")
 
 
-def _probed(path: Path) -> Probe:
-    """What a file is, by its bytes. Errors: ActionFailed for one that leads to others."""
-    descriptor = access.open_regular(Path(os.path.realpath(path)))
+def _probed(descriptor: int) -> Probe:
+    """What an open file is, by its bytes; it is closed. Errors: ActionFailed for one that leads to others."""
     try:
         return probe(descriptor)
     finally:
@@ -96,7 +96,7 @@ def _probed(path: Path) -> Probe:
 
 
 def _told(path: Path) -> str:
-    found = _probed(path)
+    found = _probed(access.open_regular(Path(os.path.realpath(path))))
     return f"{path} {found.format} {found.mib}"
 
 
@@ -154,7 +154,7 @@ def stat_source(request: ImageRequest, task: Task) -> str:
     if fetch.is_url(path):
         with fetch.opened(path, "HEAD") as answer:
             return str(-(-int(answer.headers.get("Content-Length") or 0) // MIB))
-    return str(_probed(_local(request)).mib)
+    return str(_probed(_opened(request)).mib)
 
 
 @driver.action("MONITOR", alongside=True)

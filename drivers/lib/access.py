@@ -21,29 +21,54 @@ def directories(text: str) -> list[Path]:
     return [Path(word) for word in text.replace(",", " ").split()]
 
 
-def check_allowed(path: Path, safe: Sequence[Path], restricted: Iterable[Path]) -> None:
-    """ActionFailed for a path, free of links, below a restricted directory and below no safe one."""
-    if _below(path, safe):
-        return
-    if _below(path, [*restricted, *own_directories()]):
-        hint = (
-            "put it below one of SAFE_DIRS of the datastore" if safe else "let oneadmin set SAFE_DIRS of the datastore"
-        )
-        raise ActionFailed(f"Not allowed to copy image file {path}: {hint}")
-
-
-def _below(path: Path, directories: Iterable[Path]) -> bool:
-    return any(path.is_relative_to(os.path.realpath(directory)) for directory in directories)
-
-
-def resolved(text: str) -> Path:
-    """The absolute path without links. Errors: ActionFailed."""
+def named(text: str) -> Path:
+    """The absolute path without links; nothing need be there. Errors: ActionFailed."""
     if not text.startswith("/"):
         raise ActionFailed(f"PATH is an absolute path or an http URL, not {text!r}")
     try:
-        return Path(os.path.realpath(text, strict=True))
+        return Path(os.path.realpath(text))
     except (OSError, ValueError) as error:
-        raise ActionFailed(f"{text} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise _unreadable(text, error) from None
+
+
+def check_allowed(text: str, safe: Sequence[Path], restricted: Iterable[Path]) -> None:
+    """ActionFailed for a path below a restricted directory, as it is written or by its links, and below no safe one.
+
+    It says the same whether something is there or not, and nothing of where links lead.
+    """
+    path, barred = named(text), [*restricted, *own_directories()]
+    if _below(path, safe):
+        return
+    if _below(path, barred) or _below(Path(os.path.normpath("/" + text.lstrip("/"))), barred):
+        hint = (
+            "put it below one of SAFE_DIRS of the datastore" if safe else "let oneadmin set SAFE_DIRS of the datastore"
+        )
+        raise ActionFailed(f"Not allowed to copy image file {text}: {hint}")
+
+
+def _below(path: Path, directories: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(os.path.realpath(it)) or path.is_relative_to(it) for it in directories)
+
+
+def _unreadable(text: str, error: OSError | ValueError) -> ActionFailed:
+    return ActionFailed(f"{text} cannot be read: {getattr(error, 'strerror', None) or error}")
+
+
+def resolved(text: str) -> Path:
+    """The absolute path without links. Errors: ActionFailed, also if nothing is there."""
+    path = named(text)
+    try:
+        return Path(os.path.realpath(path, strict=True))
+    except (OSError, ValueError) as error:
+        raise _unreadable(text, error) from None
+
+
+def open_users(text: str) -> int:
+    """A descriptor of the regular file that a user names. Errors: ActionFailed, the same for all that is none."""
+    try:
+        return open_regular(named(text))
+    except ActionFailed:
+        raise ActionFailed(f"{text} cannot be read: it is no regular file that oned may read") from None
 
 
 def open_regular(path: Path) -> int:

@@ -158,8 +158,11 @@ def test_users_copy_only_from_directories_that_are_safe(real: Daemon, tmp_path: 
     file.write_bytes(b"x")
     text, code = refusal(bob.one.image.allocate, f"NAME = os\nPATH = {file}", 1)
     assert (f"Not allowed to copy image file {file}" in text, code) == (True, 16384)
-    for path in ("/dev/zero", real.root / ".one/one_auth", "/proc/self/environ"):
-        assert refusal(bob.one.image.allocate, f"NAME = os\nPATH = {path}", 1)[1] == 16384
+    (tmp_path / "link").symlink_to(real.root / ".one/one_auth")
+    own = (real.root / ".one/one_auth", real.root / ".one/nothing", tmp_path / "link", tmp_path / "nothing")
+    for path in ("/dev/zero", "/proc/self/environ", *own):
+        text, code = refusal(bob.one.image.allocate, f"NAME = os\nPATH = {path}", 1)
+        assert (f" Not allowed to copy image file {path}: " in text, code) == (True, 16384)
     real.one.datastore.update(1, f"SAFE_DIRS = {tmp_path}", 1)
     image = bob.number("one.image.allocate", f"NAME = os\nPATH = {file}", 1)
     assert settled(real, image) == "READY"

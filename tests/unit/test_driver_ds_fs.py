@@ -221,12 +221,12 @@ def test_an_image_made_with_a_backing_file_by_qemu_is_refused(store: Store) -> N
 
 def test_only_regular_files_are_copied(store: Store) -> None:
     os.mkfifo(store.safe / "fifo")
-    assert "is no regular file" in store.refused(store.safe / "fifo")
-    assert "is no regular file" in store.refused(store.safe)
+    for path in (store.safe / "fifo", store.safe, store.safe / "nothing"):
+        assert store.refused(path) == f"{path} cannot be read: it is no regular file that oned may read"
     admin = {"GID": "0"}
     assert "is no regular file" in store.refused("/dev/null", **admin)
     assert "is no regular file" in store.refused("/dev/zero", **admin)
-    assert "No such file" in store.refused(store.safe / "nothing")
+    assert "No such file" in store.refused(store.safe / "nothing", **admin)
     assert "is an absolute path or an http URL" in store.refused("../etc/passwd")
 
 
@@ -236,7 +236,7 @@ def test_restricted_directories_are_barred_links_into_them_too(store: Store, tmp
     (store.safe / "link").symlink_to(secret)
     (store.safe / "tree").symlink_to(tmp_path)
     for path in (secret, store.safe / "link", store.safe / "tree/secret", store.safe / "../secret"):
-        assert store.refused(path).startswith(f"Not allowed to copy image file {secret}")
+        assert store.refused(path).startswith(f"Not allowed to copy image file {path}: ")
     beside = Path(f"{store.safe}-not")
     beside.mkdir()
     (beside / "file").write_text("x")
@@ -251,6 +251,22 @@ def test_the_engines_own_directories_are_barred_without_a_setting(store: Store, 
         path.write_text("x")
         answer = store.ask("CP", "<A>b</A>", PATH=str(path))
         assert answer.startswith(f"CP FAILURE {IMAGE} Not allowed to copy image file {path}")
+
+
+@pytest.mark.parametrize("verb", ["STAT", "CP"])
+def test_a_user_does_not_learn_what_is_below_a_restricted_directory(store: Store, tmp_path: Path, verb: str) -> None:
+    """Of a file, a directory, nothing, and links in and out of it the answer is the same, but for the name given."""
+    var = tmp_path / "one/var"
+    (var / "vms").mkdir(parents=True)
+    (var / "vms/there").write_text("x")
+    (var / "out").symlink_to(store.file("plain", b"x").parent.parent)
+    (store.safe / "in").symlink_to(var / "vms/there")
+    (store.safe / "dangling").symlink_to(var / "vms/nope")
+    names = [var / name for name in ("vms/there", "vms/nope", "vms", "out/other", "vms/there/below")]
+    for path in (*names, store.safe / "in", store.safe / "dangling", f"/{var}/out/other"):
+        answer = store.ask(verb, "<A>b</A>", PATH=str(path))
+        expected = "let oneadmin set SAFE_DIRS of the datastore"
+        assert answer == f"{verb} FAILURE {IMAGE} Not allowed to copy image file {path}: {expected}"
 
 
 def test_what_does_not_fit_is_refused_before_it_begins_or_when_it_swells(store: Store) -> None:
