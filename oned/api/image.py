@@ -198,6 +198,8 @@ def enable(call: Call, image: Image, enabled: bool) -> Image:
     word = "enable" if enabled else "disable"
     if image.stored in (ImageState.LOCKED, ImageState.DELETE):
         raise ActionError(detail=f"Could not {word} image: it is {image.state.name}. Wait for its datastore driver")
+    if enabled and call.unit.desk.open_for(Kind.IMAGE, image.id):
+        raise ActionError(detail="Could not enable image: its files are being removed. Delete it and register it anew")
     if enabled and not image.source:
         raise ActionError(detail="Could not enable image: it was never copied. Delete it and register it anew")
     if not enabled:

@@ -17,7 +17,9 @@ from oned.image.states import ImageState
 from oned.mad import ds
 from oned.mad.operations import Operations
 from oned.mad.stores import StoreMonitor
+from oned.pool.charges import holders
 from oned.pool.pools import Pools
+from oned.quota.usage import of_image_growth
 from oned.store.events import Change
 from oned.store.unit import Unit
 from oned.vm.disk import size as disk_size
@@ -131,10 +133,23 @@ class ImageWork:
             self.move(unit, image, ImageState.ERROR, f"Error {verb} image: {info or 'no reason given'}")
             return
         image.source = result.source
+        if reason := self._lack(image, result.size):
+            self._too_large(unit, image, reason)
+            return
         image.size = result.size or image.size
         image.format = result.format or image.format or "raw"
         self.move(unit, image, ImageState.READY)
         self._measure(unit, image)
+
+    def _lack(self, image: Image, size: int) -> str:
+        """Why its owner may not have an image of so many MiB, more than was known when it was registered; "" if so."""
+        more = of_image_growth(image, size - image.size)
+        return self._pools.charges.lack(holders(image.uid, image.gid), more)
+
+    def _too_large(self, unit: Unit, image: Image, reason: str) -> None:
+        """Have the files removed of an image that is larger than its owner may have; it stays to tell why."""
+        unit.open(self._command("RM", image))
+        self.move(unit, image, ImageState.ERROR, f"Error copying image: {reason}. Its files are removed; delete it")
 
     def _measure(self, unit: Unit, image: Image) -> None:
         """Have its datastore measured: it has more or less room now."""
@@ -143,10 +158,16 @@ class ImageWork:
             unit.after(lambda: self._stores.ask(datastore))
 
     def _removed(self, unit: Unit, image: Image, success: bool, info: str) -> None:
-        if success or not image.source:
+        if image.stored == ImageState.ERROR and success:
+            image.source = ""
+            unit.touch(image)
+            self._measure(unit, image)
+        elif success or not image.source:
             self.drop(unit, image)
         else:
             detail = f"Error removing image from datastore: {info or 'no reason given'}. Remove {image.source} by hand"
+            if image.stored == ImageState.ERROR:
+                image.source = ""
             self.move(unit, image, ImageState.ERROR, detail)
 
     # --- disks that become images, or larger ---

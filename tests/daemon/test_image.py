@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from oned.client.documents import parse
 from tests.daemon.conftest import QUIET
-from tests.daemon.process import Scripted, refusal
+from tests.daemon.process import Scripted, refusal, until
 from tests.daemon.stores import OS, Store, document
 
 
@@ -312,3 +313,33 @@ def test_images_count_against_the_quotas_of_their_datastore(store: Store) -> Non
     store.ds.succeeds("RM", image)
     store.gone(image)
     kim.number("one.image.allocate", "NAME = more\nTYPE = DATABLOCK\nSIZE = 100", 1)
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_an_image_larger_than_its_source_told_ends_in_error_when_quotas_allow_no_more(
+    store: Store, removed: bool
+) -> None:
+    """As of a server that tells no Content-Length, and of a file that is compressed."""
+    name = f"tim-{removed}"
+    user = store.daemon.admin.number("one.user.allocate", name, "secret", "core")
+    tim = store.daemon.client(f"{name}:secret")
+    store.one.user.quota(user, "DATASTORE = [ ID = 1, IMAGES = -1, SIZE = 80 ]")
+    store.one.datastore.chmod(1, -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    store.daemon.fakes["DATASTORE_MAD"].answers_all("STAT", "SUCCESS {id} 0")
+    url = 'PATH = "http://127.0.0.1:1/x.img"\nTYPE = DATABLOCK'
+    images = [tim.number("one.image.allocate", f'NAME = "{store.name()}"\n{url}', 1) for _ in range(2)]
+    for image in images:
+        store.ds.succeeds("CP", image, f"/ds/1/{image} raw 60")
+    store.reaches(images[0], "READY")
+    store.reaches(images[1], "ERROR")
+    reason = "limit of 80 reached for SIZE quota in DATASTORE with ID: 1. In use: 60, asked for: 60"
+    assert reason in store.info(images[1]).text("TEMPLATE/ERROR")
+    assert "its files are being removed" in refusal(tim.one.image.enable, images[1], True)[0]
+    request = (store.ds.succeeds if removed else store.ds.fails)("RM", images[1])
+    assert document(request).findtext(".//IMAGE/SOURCE") == f"/ds/1/{images[1]}"
+    until(lambda: not store.info(images[1]).text("SOURCE"), "the end of its files")
+    assert (f"Remove /ds/1/{images[1]} by hand" in store.info(images[1]).text("TEMPLATE/ERROR")) is not removed
+    assert "it was never copied" in refusal(tim.one.image.enable, images[1], True)[0]
+    assert parse(tim.text("one.user.info", -1)).text("DATASTORE_QUOTA/DATASTORE/SIZE_USED") == "60"
+    tim.one.image.delete(images[1])
+    store.gone(images[1])
