@@ -76,6 +76,7 @@ def update(call: Call, datastore: Datastore, template: str, append: int = REPLAC
     rules.describe(datastore, rules.whole(updated, datastore))
     datastore.template = updated
     call.unit.touch(datastore)
+    call.unit.after(lambda: call.services.stores.ask(datastore))
     return datastore
 
 

@@ -9,6 +9,7 @@ from oned.document.object import Owned
 from oned.errors import ActionError, InternalError, NameTaken
 from oned.ids import DEFAULT_DATASTORE, Kind
 from oned.image import allocate as rules
+from oned.image import room
 from oned.image.image import Image
 from oned.image.states import ImageState, ImageType, type_named
 from oned.names import check_name
@@ -107,10 +108,12 @@ def _keeps_all(call: Call, place: Datastore) -> bool:
 
 
 def check_room(call: Call, place: Datastore, size: int, *, skip: bool = False) -> None:
-    """AllocateFailed if so many MiB do not fit into the datastore, as far as its driver has told."""
-    wanted = call.services.setting("DATASTORE_CAPACITY_CHECK") and not (skip and call.user.is_admin)
-    if wanted and place.total_mb and size > place.free_mb:
-        detail = f"Not enough space in datastore. {place.name} [{place.id}] has {place.free_mb} MiB left"
+    """AllocateFailed if so many MiB do not fit into the datastore, beside what its images may come to take."""
+    if not size or not call.services.setting("DATASTORE_CAPACITY_CHECK") or (skip and call.user.is_admin):
+        return
+    left = room.left(place, filter(None, map(call.pools.images.peek, place.images)))
+    if left is not None and size > left:
+        detail = f"Not enough space in datastore. {place.name} [{place.id}] has {left} MiB left"
         raise rules.refused(f"{detail}, the image needs {size}")
 
 

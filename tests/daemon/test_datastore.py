@@ -168,6 +168,49 @@ def test_users_copy_only_from_directories_that_are_safe(real: Daemon, tmp_path: 
     assert settled(real, image) == "READY"
 
 
+def limited(daemon: Daemon, name: str, limit: int) -> int:
+    """A datastore that has been measured."""
+    template = f"NAME = {name}\nDS_MAD = fs\nTM_MAD = shared\nLIMIT_MB = {limit}"
+    made = daemon.admin.number("one.datastore.allocate", template, -1)
+    until(lambda: info(daemon, made).int("TOTAL_MB") == limit, "its measure")
+    return made
+
+
+def test_images_that_are_being_copied_count_against_the_limit(real: Daemon, tmp_path: Path) -> None:
+    place, file = limited(real, "narrow", 50), tmp_path / "os.img"
+    file.write_bytes(os.urandom(20_000_000))
+    allocate = real.one.image.allocate
+    images = [real.admin.number("one.image.allocate", f"NAME = n{n}\nPATH = {file}", place) for n in range(2)]
+    text, code = refusal(allocate, f"NAME = n2\nPATH = {file}", place)
+    assert ("narrow [" in text, text.endswith("has 10 MiB left, the image needs 20"), code) == (True, True, 16384)
+    assert [settled(real, image) for image in images] == ["READY", "READY"]
+    assert refusal(allocate, f"NAME = n2\nPATH = {file}", place)[1] == 16384
+    assert refusal(real.one.image.clone, images[0], "n2")[1] == 16384
+    real.one.image.delete(images[0])
+    until(lambda: info(real, place).all("IMAGES/ID")[1:] == [], "the end of the first")
+    until(lambda: info(real, place).int("FREE_MB") >= 30, "its measure")
+    image = real.admin.number("one.image.allocate", f"NAME = n2\nPATH = {file}", place)
+    assert settled(real, image) == "READY"
+
+
+def test_empty_images_count_in_full_against_the_limit_of_now(real: Daemon) -> None:
+    place = limited(real, "empty", 10)
+    block = "TYPE = DATABLOCK\nSIZE = {}\nNAME = {}"
+    first = real.admin.number("one.image.allocate", block.format(6, "e0"), place)
+    assert settled(real, first) == "READY"
+    assert refusal(real.one.image.allocate, block.format(6, "e1"), place)[1] == 16384
+    assert settled(real, real.admin.number("one.image.allocate", block.format(4, "e2"), place)) == "READY"
+    real.one.datastore.update(place, "LIMIT_MB = 1", 1)
+    text, code = refusal(real.one.image.allocate, block.format(3, "e3"), place)
+    assert (text.endswith("has 0 MiB left, the image needs 3"), code) == (True, 16384)
+    until(lambda: info(real, place).int("TOTAL_MB") == 1, "the measure of the new limit")
+    elsewhere = "NAME = e4\nSOURCE = /srv/elsewhere\nTYPE = OS\nSIZE = 5"
+    real.admin.number("one.image.allocate", elsewhere, place)
+    real.one.datastore.update(place, "LIMIT_MB = 12", 1)
+    until(lambda: info(real, place).int("TOTAL_MB") == 12, "the measure of the new limit")
+    assert settled(real, real.admin.number("one.image.allocate", block.format(2, "e5"), place)) == "READY"
+
+
 @pytest.mark.parametrize("victim", ["oned", "driver"])
 def test_a_copy_goes_on_after_a_kill(root: Path, victim: str) -> None:
     file = root / "big.img"
