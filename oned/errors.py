@@ -4,6 +4,7 @@ A text is a template filled with facts; the second sentence says what to do next
 wording are those of OpenNebula 6.10.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -29,8 +30,29 @@ class NotAuthorized(OneError):
 
 
 class NoExists(OneError):
+    """There is no such object. The kind is in the words of `ids.Kind`, or another thing that has numbers."""
+
     code = 0x0400
-    text = "Error getting {kind} [{id}]."
+    text = "Error getting {kind} [{id}].{hint}"
+
+    def __init__(self, *, kind: str, id: int) -> None:
+        super().__init__(kind=kind, id=id, hint=f" See {LISTED[kind]}" if kind in LISTED else "")
+
+
+LISTED: Mapping[str, str] = {
+    "virtual machine": "onevm list",
+    "host": "onehost list",
+    "user": "oneuser list",
+    "group": "onegroup list",
+    "cluster": "onecluster list",
+    "datastore": "onedatastore list",
+    "virtual network": "onevnet list",
+    "image": "oneimage list",
+    "virtual machine template": "onetemplate list",
+    "hook": "onehook list",
+    "hook execution": "onehook log",
+}
+"""What has numbers → the command that lists what there is."""
 
 
 class ActionError(OneError):

@@ -24,7 +24,7 @@ def check_name(name: str) -> str:
         raise InternalError(detail=f"Invalid NAME, max length is {LONGEST_NAME} chars")
     bad = next((char for char in name if char in FORBIDDEN or _BLANK.match(char)), None)
     if bad is not None:
-        raise InternalError(
-            detail=f"Invalid NAME, char '{bad if bad.isprintable() else repr(bad)[1:-1]}' is not allowed"
-        )
+        shown = bad if bad.isprintable() else repr(bad)[1:-1]
+        detail = f"Invalid NAME, char '{shown}' is not allowed. Leave out control characters and {' '.join(FORBIDDEN)}"
+        raise InternalError(detail=detail)
     return name

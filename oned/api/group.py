@@ -98,7 +98,8 @@ def addadmin(call: Call, group: Group, user: User) -> Group:
 def deladmin(call: Call, group: Group, user: User) -> Group:
     """Let a member manage the group no more. Errors: NO_EXISTS, AUTHORIZATION, ACTION (he does not). Since: 4.12."""
     if user.id not in group.admins:
-        raise ActionError(detail=f"User {user.id} is not an administrator of Group {group.id}")
+        detail = f"User {user.id} is not an administrator of Group {group.id}. See onegroup show {group.id}"
+        raise ActionError(detail=detail)
     withdraw(call, group, user)
     return group
 

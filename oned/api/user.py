@@ -30,14 +30,14 @@ def _checked_password(password: str) -> str:
         raise InternalError(detail="Invalid password, it cannot be empty.")
     found = _BLANKS.search(password)
     if found:
-        raise InternalError(detail=f"Invalid password, character '{found.group()}' is not allowed.")
+        raise InternalError(detail=f"Invalid password, character '{found.group()}' is not allowed. Leave out blanks")
     return password
 
 
 def _checked_user_name(name: str) -> str:
     found = _BLANKS.search(name) or re.search(":", name)
     if found:
-        raise InternalError(detail=f"Invalid NAME, char '{found.group()}' is not allowed.")
+        raise InternalError(detail=f"Invalid NAME, char '{found.group()}' is not allowed. Leave out blanks and colons")
     return check_name(name)
 
 
@@ -178,7 +178,7 @@ def delgroup(call: Call, user: User, group: Group) -> User:
     if group.id == user.gid:
         raise ActionError(detail="Cannot remove user from the primary group. Set another one first: oneuser chgrp")
     if group.id not in user.groups:
-        raise ActionError(detail=f"User is not part of group {group.id}")
+        raise ActionError(detail=f"User is not part of group {group.id}. See oneuser show {user.id}")
     user.groups.remove(group.id)
     withdraw(call, group, user)
     return _regrouped(call, user)

@@ -149,7 +149,10 @@ class Program:
                 sys.stderr.write(f"{self.name} has no command {rest[0]!r}\n")
             return FAILURE if rest and command is None else 0
         with _client(given) as one:
-            return command.function(one, *self._positional(one, command, rest[1:]), **_keywords(command, given)) or 0
+            return (
+                command.function(one, *self._positional(one, command, rest[1:]), **_keywords(self.name, command, given))
+                or 0
+            )
 
     def _parse(self, words: list[str]) -> tuple[dict[str, Any], list[str]]:
         """The options given, and the other words: all that follow a "--". Raises CommandError."""
@@ -164,7 +167,8 @@ class Program:
         known, rest = parser.parse_known_args(_joined(words[:end], options))
         strange = [word for word in rest if word.startswith("-") and not _is_word(word)]
         if strange:
-            raise CommandError(f"invalid option: {strange[0]}")
+            verb = next((f" {word}" for word in words if word in self.commands), "")
+            raise CommandError(f"invalid option: {strange[0]}. See {self.name}{verb} --help")
         return vars(known), rest + words[end + 1 :]
 
     def _options_for(self, words: list[str]) -> list[Option]:
@@ -262,7 +266,7 @@ def _checked(option: Option) -> Callable[[str], object]:
     return convert
 
 
-def _keywords(command: Command, given: dict[str, Any]) -> dict[str, object]:
+def _keywords(program: str, command: Command, given: dict[str, Any]) -> dict[str, object]:
     """The keyword arguments of the function: options given, defaults for the others."""
     code = command.function.__code__
     wanted = list(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
@@ -271,7 +275,8 @@ def _keywords(command: Command, given: dict[str, Any]) -> dict[str, object]:
         wanted += [keyword for keyword in offered if keyword not in wanted]
     for keyword in given:
         if keyword not in offered:
-            raise CommandError(f"{command.verb} has no option --{keyword.replace('_', '-')}")
+            flag = f"--{keyword.replace('_', '-')}"
+            raise CommandError(f"{command.verb} has no option {flag}. See {program} {command.verb} --help")
     return {name: given.get(name, offered[name].default) for name in wanted}
 
 

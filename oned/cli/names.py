@@ -26,6 +26,11 @@ class Kind(NamedTuple):
     arguments: tuple[int, ...] = ()
     root: str = ""
 
+    @property
+    def command(self) -> str:
+        """The program for these objects."""
+        return f"one{self.word.lower()}"
+
     def objects(self, one: Client) -> list[Document]:
         """All that the caller may see, DONE VMs left out."""
         pool = parse(one.text(self.pool, *self.arguments))
@@ -46,9 +51,9 @@ class Kind(NamedTuple):
 
     def _only(self, name: str, found: list[int]) -> int:
         if not found:
-            raise CommandError(f"{self.word} named {name} not found.")
+            raise CommandError(f"{self.word} named {name} not found. See {self.command} list")
         if len(found) > 1:
-            raise CommandError(f"There are multiple {self.word}s with name {name}.")
+            raise CommandError(f"There are multiple {self.word}s with name {name}. Give an id: {self.command} list")
         return found[0]
 
 

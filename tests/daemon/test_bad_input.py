@@ -84,10 +84,15 @@ def test_an_unknown_method_is_fault_506(simulated: Daemon, method: str) -> None:
 @pytest.mark.parametrize(("method", "kind"), [
     ("one.vm.info", "virtual machine"), ("one.host.info", "host"), ("one.user.info", "user"),
     ("one.group.info", "group"), ("one.cluster.info", "cluster"), ("one.datastore.info", "datastore"),
+    ("one.image.info", "image"), ("one.vn.info", "virtual network"), ("one.template.info", "virtual machine template"),
+    ("one.hook.info", "hook"),
 ])  # fmt: skip
 @pytest.mark.parametrize("oid", [999999, -5, 2**31 - 1])
 def test_an_object_that_is_not_there_is_no_exists(simulated: Daemon, method: str, kind: str, oid: int) -> None:
-    assert refusal(simulated.admin.call, method, oid) == (f"[{method}] Error getting {kind} [{oid}].", 1024)
+    space = method.split(".")[1]
+    program = "onevnet" if space == "vn" else f"one{space}"
+    told = f"[{method}] Error getting {kind} [{oid}]. See {program} list"
+    assert refusal(simulated.admin.call, method, oid) == (told, 1024)
 
 
 # --- templates ---
@@ -164,7 +169,9 @@ def test_two_disks_of_one_device_are_refused(simulated: Daemon) -> None:
 @pytest.mark.parametrize("character", "&|:\\;/'#{}$<>")
 def test_names_with_characters_of_shells_and_documents_are_refused(simulated: Daemon, character: str) -> None:
     text, code = refusal(simulated.one.host.allocate, f"a{character}b", "dummy", "dummy", 0)
-    assert (text, code) == (f"[one.host.allocate] Invalid NAME, char '{character}' is not allowed", 8192)
+    told, _, hint = text.partition(". ")
+    assert (told, code) == (f"[one.host.allocate] Invalid NAME, char '{character}' is not allowed", 8192)
+    assert character in hint.split()
 
 
 # --- content ---
@@ -245,7 +252,7 @@ def test_answers_have_three_values_for_a_success_and_a_refusal(simulated: Daemon
     good = answer(body)
     assert (len(good), good[0], good[2]) == (3, True, 0)
     _, body = post(simulated, call("one.vm.info", "<int>999999</int>"))
-    assert answer(body) == [False, "[one.vm.info] Error getting virtual machine [999999].", 1024]
+    assert answer(body) == [False, "[one.vm.info] Error getting virtual machine [999999]. See onevm list", 1024]
 
 
 def test_integers_are_taken_in_each_spelling(simulated: Daemon) -> None:

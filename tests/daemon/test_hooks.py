@@ -290,7 +290,7 @@ def test_an_execution_can_be_repeated_with_the_same_arguments(engine: Hooked) ->
         lambda: (engine.runs("made")[0].int("EXECUTION_ID"), engine.runs("made")[0].text("STATE")) == (number, "done")
     )
     assert refusal(engine.one.hook.retry, 0, 99999)[1] == 0x0400
-    assert refusal(engine.one.hook.info, 99)[0] == "[one.hook.info] Error getting hook [99]."
+    assert refusal(engine.one.hook.info, 99)[0] == "[one.hook.info] Error getting hook [99]. See onehook list"
 
 
 def test_hooks_are_for_the_group_of_oneadmin_only(engine: Hooked) -> None:

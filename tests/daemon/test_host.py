@@ -69,7 +69,10 @@ def test_registrations_that_cannot_be_are_refused(simulated: Daemon) -> None:
     assert (text.startswith(taken), code) == (True, 8192)
     assert refusal(allocate, "x1", "", "dummy", 0)[0].startswith("[one.host.allocate] IM_MAD_NAME cannot be empty")
     assert refusal(allocate, "x1", "dummy", " ", 0)[1] == 8192
-    assert refusal(allocate, "x1", "dummy", "dummy", 99) == ("[one.host.allocate] Error getting cluster [99].", 1024)
+    assert refusal(allocate, "x1", "dummy", "dummy", 99) == (
+        "[one.host.allocate] Error getting cluster [99]. See onecluster list",
+        1024,
+    )
     assert refusal(allocate, "", "dummy", "dummy", 0) == (
         "[one.host.allocate] Invalid NAME, it cannot be empty", 8192)  # fmt: skip
 
@@ -109,7 +112,10 @@ def test_a_host_with_vms_is_neither_deleted_nor_renamed(simulated: Daemon) -> No
     simulated.one.vm.action("terminate-hard", vm)
     simulated.reaches(vm, "DONE")
     assert simulated.one.host.delete(host) == host
-    assert refusal(simulated.one.host.info, host) == (f"[one.host.info] Error getting host [{host}].", 1024)
+    assert refusal(simulated.one.host.info, host) == (
+        f"[one.host.info] Error getting host [{host}]. See onehost list",
+        1024,
+    )
 
 
 def test_a_host_is_renamed_unless_the_name_is_taken(simulated: Daemon) -> None:

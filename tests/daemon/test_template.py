@@ -196,7 +196,7 @@ def test_a_template_that_is_deleted_is_gone_and_its_id_is_not_used_again(simulat
     item = made(simulated.admin)
     assert simulated.one.template.delete(item) == item
     assert refusal(simulated.one.template.info, item) == (
-        f"[one.template.info] Error getting virtual machine template [{item}].", 1024,
+        f"[one.template.info] Error getting virtual machine template [{item}]. See onetemplate list", 1024,
     )  # fmt: skip
     assert made(simulated.admin) == item + 1
 

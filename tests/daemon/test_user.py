@@ -101,10 +101,11 @@ def test_tokens_for_ever_and_for_a_group_are_listed_without_the_token(simulated:
 
 
 @pytest.mark.parametrize(("name", "password", "text"), [
-    ("a:b", "x", "Invalid NAME, char ':' is not allowed."), ("a b", "x", "Invalid NAME, char ' ' is not allowed."),
+    ("a:b", "x", "Invalid NAME, char ':' is not allowed. Leave out blanks and colons"),
+    ("a b", "x", "Invalid NAME, char ' ' is not allowed. Leave out blanks and colons"),
     ("", "x", "Invalid NAME, it cannot be empty"), ("x" * 129, "x", "Invalid NAME, max length is 128 chars"),
     ("good", "", "Invalid password, it cannot be empty."),
-    ("good", "a b", "Invalid password, character ' ' is not allowed."),
+    ("good", "a b", "Invalid password, character ' ' is not allowed. Leave out blanks"),
 ])  # fmt: skip
 def test_bad_names_and_passwords_are_refused(simulated: Daemon, name: str, password: str, text: str) -> None:
     assert refusal(simulated.one.user.allocate, name, password) == (f"[one.user.allocate] {text}", 8192)
@@ -123,6 +124,9 @@ def test_groups_are_given_at_the_start_and_changed_later(simulated: Daemon) -> N
     assert sorted(int(item.content) for item in document.all("GROUPS/ID")) == [0, 1]
     simulated.one.user.delgroup(ida, 0)
     assert refusal(simulated.one.user.delgroup, ida, 1)[1] == 2048
+    assert refusal(simulated.one.user.delgroup, ida, 0) == (
+        f"[one.user.delgroup] User is not part of group 0. See oneuser show {ida}", 2048,
+    )  # fmt: skip
     simulated.one.user.addgroup(ida, 0)
     assert refusal(simulated.one.user.addgroup, ida, 0)[1] == 2048
     simulated.one.user.chgrp(ida, 0)

@@ -267,8 +267,14 @@ def test_moves_that_make_no_sense_are_refused_with_the_reason(site: Site) -> Non
     vm = site.running()
     assert refusal(site.one.vm.migrate, vm, site.alpha, True) == (
         f"[one.vm.migrate] VM is already running on host [{site.alpha}]", 2048)  # fmt: skip
-    assert refusal(site.one.vm.migrate, vm, 999, True) == ("[one.vm.migrate] Error getting host [999].", 1024)
-    assert refusal(site.one.vm.migrate, 999999, 999, True) == ("[one.vm.migrate] Error getting host [999].", 1024)
+    assert refusal(site.one.vm.migrate, vm, 999, True) == (
+        "[one.vm.migrate] Error getting host [999]. See onehost list",
+        1024,
+    )
+    assert refusal(site.one.vm.migrate, 999999, 999, True) == (
+        "[one.vm.migrate] Error getting host [999]. See onehost list",
+        1024,
+    )
     text, code = refusal(site.one.vm.migrate, vm, site.beta, False, False, -1, 3)
     assert (text.startswith("[one.vm.migrate] Unknown kind of migration 3"), code) == (True, 4096)
     other = site.one.host.allocate("vmware1", "dummy", "vmware", 0)

@@ -122,7 +122,10 @@ def test_a_network_with_leases_in_use_is_not_deleted(nets: Daemon) -> None:
     assert code == 2048
     nets.one.vn.release(number, "LEASES = [ IP = 10.0.0.2 ]")
     assert nets.one.vn.delete(number) == number
-    assert refusal(nets.one.vn.info, number) == (f"[one.vn.info] Error getting virtual network [{number}].", 1024)
+    assert refusal(nets.one.vn.info, number) == (
+        f"[one.vn.info] Error getting virtual network [{number}]. See onevnet list",
+        1024,
+    )
 
 
 @pytest.mark.parametrize(("template", "why"), [
