@@ -10,7 +10,7 @@ from oned.cli.command import FAILURE, CommandError, Option, Program
 from oned.cli.lists import FILTERS, Listing, add_list, filtered, show_each
 from oned.cli.names import DATASTORES, IMAGES, ImageId, ImageList
 from oned.cli.output import FORMATS, complain, say
-from oned.cli.owned import add_locks, add_owners, add_rename, add_update
+from oned.cli.owned import APPEND, add_locks, add_owners, add_rename, change_template
 from oned.cli.preview import preview
 from oned.cli.units import mebibytes
 from oned.cli.wait import Events
@@ -172,6 +172,27 @@ def unpublish(one: Client, images: ImageList, *, verbose: bool) -> int:
     return _each(images, "unpublish", lambda image: one.call("one.image.publish", image, False), verbose)
 
 
+@program.command("update", "<image> [<file>] [<value>]", APPEND)
+def update(one: Client, image: ImageId, file: str = "", value: str | None = None, *, append: bool) -> None:
+    """Changes its template: by a file (- is stdin), in an editor, or as 2.x: <image> <attribute> <value>."""
+    if value is None:
+        change_template(one, IMAGES, image, "TEMPLATE", file, append=append)
+    else:
+        one.call("one.image.update", image, file, value)
+
+
+@program.command("addattr", "<image> <attribute> <value>", classic="update <image> <attribute> <value>")
+def addattr(one: Client, image: ImageId, attribute: str, value: str) -> None:
+    """Sets one attribute of its template."""
+    one.call("one.image.update", image, attribute, value)
+
+
+@program.command("rmattr", "<image> <attribute>")
+def rmattr(one: Client, image: ImageId, attribute: str) -> None:
+    """Removes one attribute of its template."""
+    one.call("one.image.rmattr", image, attribute)
+
+
 def _each(images: list[int], action: str, call: Any, verbose: bool) -> int:
     return apply(IMAGES, images, Step(action, action, call), verbose=verbose)
 
@@ -184,7 +205,6 @@ def show(one: Client, images: ImageList, **formats: Any) -> None:
 
 add_list(program, Listing("images", filtered(IMAGES), lambda pool: pool.all("IMAGE"), image_views.IMAGE_TABLE, FILTERS))
 add_rename(program, IMAGES, ImageId)
-add_update(program, IMAGES, ImageId, "TEMPLATE")
 add_owners(program, IMAGES, ImageList)
 add_locks(program, IMAGES, ImageList)
 program.alias("register", "create")

@@ -36,16 +36,21 @@ def add_update(program: Program, kind: Kind, id_type: Any, element: str) -> None
     """Give the program `update`; the element is the template that users may change."""
 
     def update(one: Client, oid: int, file: str = "", *, append: bool) -> None:
-        if file:
-            text = editor.read(file)
-        else:
-            document = parse(one.text(f"{kind.space}.info", oid))
-            before = "" if append else template_text(document.first(element))
-            text = editor.edit(before, f"{kind.word.lower()}-{oid}")
-        one.call(f"{kind.space}.update", oid, text, int(append))
+        change_template(one, kind, oid, element, file, append=append)
 
     sentence = "Changes its template: by a file (- is stdin), or in an editor."
     _enter(program, update, "update", f"<{kind.word.lower()}> [<file>]", sentence, APPEND, oid=id_type)
+
+
+def change_template(one: Client, kind: Kind, oid: int, element: str, file: str, *, append: bool) -> None:
+    """Send the template of a file, or, without one, what comes out of the editor."""
+    if file:
+        text = editor.read(file)
+    else:
+        document = parse(one.text(f"{kind.space}.info", oid))
+        before = "" if append else template_text(document.first(element))
+        text = editor.edit(before, f"{kind.word.lower()}-{oid}")
+    one.call(f"{kind.space}.update", oid, text, int(append))
 
 
 def add_owners(program: Program, kind: Kind, list_type: Any) -> None:

@@ -1,6 +1,9 @@
 """Images: how they are registered, used and deleted, with a datastore driver that the test plays."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -288,6 +291,27 @@ def test_the_forms_of_2_x_are_served(store: Store) -> None:
     store.one.image.update(image, "A = b")
     store.one.image.update(image, "C = d", 1)
     assert [child.name for child in store.info(image).first("TEMPLATE") or ()] == ["A", "C"]
+
+
+def test_the_command_sets_and_removes_attributes_as_2_x_did(store: Store) -> None:
+    image, daemon = store.ready(), store.daemon
+    environment = {**daemon.environment, "ONE_XMLRPC": daemon.endpoint}
+
+    def oneimage(*words: str) -> None:
+        command = [Path(sys.executable).with_name("oneimage"), *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    before = store.info(image).text("TEMPLATE/DEV_PREFIX")
+    oneimage("addattr", str(image), "DESCRIPTION", "an old one")
+    oneimage("update", str(image), "COMMENT", 'of "2.x"')
+    template = store.info(image).first("TEMPLATE")
+    assert template is not None
+    assert (template.text("DESCRIPTION"), template.text("COMMENT")) == ("an old one", 'of "2.x"')
+    assert template.text("DEV_PREFIX") == before
+    oneimage("rmattr", str(image), "DESCRIPTION")
+    assert store.info(image).first("TEMPLATE/DESCRIPTION") is None
+    assert store.info(image).text("TEMPLATE/COMMENT") == 'of "2.x"'
 
 
 @pytest.mark.parametrize("verb", ["snapshotdelete", "snapshotrevert", "snapshotflatten"])

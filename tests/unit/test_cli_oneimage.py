@@ -46,7 +46,10 @@ class Sent:
         cloud.methods["one.datastorepool.info"] = lambda: f"<DATASTORE_POOL>{DATASTORE}</DATASTORE_POOL>"
         cloud.methods["one.datastore.info"] = lambda _oid: DATASTORE
         for space, names in (
-            ("image", "allocate clone delete enable persistent chtype publish chown chmod rename update lock unlock"),
+            (
+                "image",
+                "allocate clone delete enable persistent chtype publish chown chmod rename update rmattr lock unlock",
+            ),
             ("datastore", "allocate delete enable chown chmod rename update"),
         ):
             for name in names.split():
@@ -100,6 +103,19 @@ def test_nothing_is_no_image(sent: Sent, capsys: Capture) -> None:
     assert oneimage.main(["create"]) == 255
     assert "name a template file, or options" in capsys.readouterr().err
     assert sent.calls == []
+
+
+def test_attributes_are_set_and_removed_as_2_x_did(sent: Sent, tmp_path: Path) -> None:
+    file = tmp_path / "image.one"
+    file.write_text("A = b\n")
+    for words in (
+        "update web DESCRIPTION text", "addattr 7 DESCRIPTION text", "rmattr web DESCRIPTION", f"update 7 {file} -a",
+    ):  # fmt: skip
+        assert oneimage.main(words.split()) == 0
+    assert sent.calls == [
+        ("image.update", 7, "DESCRIPTION", "text"), ("image.update", 7, "DESCRIPTION", "text"),
+        ("image.rmattr", 7, "DESCRIPTION"), ("image.update", 7, "A = b\n", 1),
+    ]  # fmt: skip
 
 
 def test_waiting_ends_when_the_driver_is_done(sent: Sent) -> None:
