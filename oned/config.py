@@ -23,6 +23,7 @@ from oned.setting import (
     Values,
     effective_text,
     one_of,
+    public,
     xml,
 )
 
@@ -270,9 +271,10 @@ class Config(Values):
             waiting=self["MAX_CONN_BACKLOG"],
         )
 
-    def xml(self) -> str:
-        """The configuration as one.system.config gives it."""
-        return xml(self.effective(), "OPENNEBULA_CONFIGURATION")
+    def xml(self, *, secrets: bool) -> str:
+        """The configuration as one.system.config gives it, to oneadmin's group with secrets."""
+        effective = self.effective()
+        return xml(effective if secrets else public(effective), "OPENNEBULA_CONFIGURATION")
 
     def write_effective(self, path: Path) -> None:
         """Write the file that drivers read."""

@@ -210,7 +210,8 @@ class Daemon:
             images=ImageWork(operations, pools, stores),
             stores=stores,
             started=clock.now(),
-            config_xml=self.config.xml(),
+            config_xml=self.config.xml(secrets=True),
+            public_config_xml=self.config.xml(secrets=False),
         )
 
     def _first_start(self, services: Services) -> None:

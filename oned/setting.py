@@ -83,6 +83,10 @@ VECTOR = Type("a vector [ NAME = value, … ]", str)
 REPEATED = Type("text, repeatable", str)
 
 
+SECRETS = frozenset(("ARGUMENTS", "COMMAND", "PASSWD", "PASSWORD", "ONE_KEY"))
+"""Settings, and keys of vectors, that may hold passwords and tokens: only oneadmin's group is told."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """One setting.
@@ -268,6 +272,17 @@ def _effective_value(value: Value) -> str:
     if isinstance(value, str):
         return value
     return "[" + ",".join(f'{key}="{item}"' for key, item in value.items()) + "]"
+
+
+def public(template: Template) -> Template:
+    """The configuration without what may be secret: such settings, and such keys of vectors, are left out."""
+    told = Template()
+    for name, value in template:
+        if isinstance(value, dict):
+            told.add(name, {key: item for key, item in value.items() if key.upper() not in SECRETS})
+        elif name.upper() not in SECRETS:
+            told.add(name, value)
+    return told
 
 
 def xml(template: Template, root: str) -> str:

@@ -67,6 +67,7 @@ class Services:
     stores: StoreMonitor
     started: float = 0.0
     config_xml: str = ""
+    public_config_xml: str = ""
 
 
 @dataclass

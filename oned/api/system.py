@@ -12,5 +12,9 @@ def version(call: Call) -> str:
 
 @method("one.system.config", reads=True)
 def config(call: Call) -> Document:
-    """The configuration in force: OPENNEBULA_CONFIGURATION. Since: 4.0."""
-    return Document(call.services.config_xml)
+    """The configuration in force: OPENNEBULA_CONFIGURATION.
+
+    Who is not in oneadmin's group does not see what may hold secrets: ARGUMENTS and COMMAND of hooks and drivers, PASSWD.
+    Since: 4.0.
+    """
+    return Document(call.services.config_xml if call.user.is_admin else call.services.public_config_xml)

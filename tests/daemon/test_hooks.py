@@ -324,3 +324,14 @@ def test_without_hooks_no_hook_driver_is_started(root: Path) -> None:
         engine.monitored("alpha")
         assert "one_hm" not in engine.drivers()
         assert os.listdir(root / "var/remotes") == [] if (root / "var/remotes").exists() else True
+
+
+def test_what_hooks_are_told_is_shown_to_oneadmins_group_only(engine: Hooked) -> None:
+    engine.one.user.allocate("curious", "secret", "core")
+    whole = engine.admin.text("one.system.config")
+    told = engine.client("curious:secret").text("one.system.config")
+    for secret in ("fixed", "CREATE $VMID $NAME", "<COMMAND>", "<ARGUMENTS>"):
+        assert secret in whole
+        assert secret not in told
+    assert parse(told).text("PORT") == "0"
+    assert [hook.text("NAME") for hook in parse(told).all("VM_HOOK")][:2] == ["made", "runs"]
