@@ -14,7 +14,7 @@ def version(call: Call) -> str:
 def config(call: Call) -> Document:
     """The configuration in force: OPENNEBULA_CONFIGURATION.
 
-    Who is not in oneadmin's group does not see what may hold secrets: ARGUMENTS and COMMAND of hooks and drivers, PASSWD.
+    Only oneadmin's group sees what may hold secrets: ARGUMENTS and COMMAND of hooks and drivers, passwords.
     Since: 4.0.
     """
     return Document(call.services.config_xml if call.user.is_admin else call.services.public_config_xml)
