@@ -266,7 +266,7 @@ def test_the_environment_of_a_hook_leads_back_to_the_engine(engine: Hooked) -> N
 def test_the_last_executions_are_kept_and_the_log_tells_good_from_bad(engine: Hooked) -> None:
     for _ in range(6):
         vm = engine.allocate()
-    engine.ended("made", vm)
+        engine.ended("made", vm)
     until(lambda: len(engine.runs("made")) == 4, "the end of the oldest executions")
     newest = engine.runs("made")[0]
     assert newest.int("RESOURCE_ID") == vm
