@@ -210,7 +210,12 @@ class Call:
         self.set_bits(item, (-1, -1, -1, bit, -1, -1, bit if open_to_all else -1, -1, -1))
 
     def set_owner(self, item: Owned, uid: int, gid: int) -> None:
-        """Give an object to another user or group (-1 keeps one); needs rights on both, and room in their quotas.
+        """Give an object to another user or group (-1 keeps one), which `new_owner` may refuse."""
+        owner, group = self.new_owner(item, uid, gid)
+        self.pools.of(item.kind).give(self.unit, item, owner, group)
+
+    def new_owner(self, item: Owned, uid: int, gid: int) -> tuple[int, int]:
+        """The user and the group that an object would have; needs rights on both, and room in their quotas.
 
         NameTaken if the new owner has one of that name.
         """
@@ -223,7 +228,7 @@ class Call:
             pool.claim(item.name, owner)
         new = set(holders(owner, group)) - set(holders(item.uid, item.gid))
         self.charge(new, self.pools.charges.counts(item))
-        pool.give(self.unit, item, owner, group)
+        return owner, group
 
     def resize(self, vm: VM, wanted: Template, *, enforce: bool) -> None:
         """Give a resting VM another capacity; what it takes of its host changes with it."""

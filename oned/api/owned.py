@@ -71,7 +71,7 @@ def add_owners(space: Space) -> None:
 
 
 def add_chown(space: Space) -> None:
-    """Declare chown."""
+    """Declare chown, and of our own preview_chown."""
 
     @method(f"{space.name}.chown", of=space.of, item=MANAGE)
     def chown(call: Call, item: Owned, uid: int, gid: int) -> Owned:
@@ -81,6 +81,12 @@ def add_chown(space: Space) -> None:
         Since: 3.0.
         """
         call.set_owner(item, uid, gid)
+        return item
+
+    @method(f"oned.{space.name.partition('.')[2]}.preview_chown", of=space.of, item=MANAGE)
+    def preview_chown(call: Call, item: Owned, uid: int, gid: int) -> Owned:
+        """Refuse what chown would refuse, and change nothing: for dry runs. Errors: as chown. Since: oned."""
+        call.new_owner(item, uid, gid)
         return item
 
 

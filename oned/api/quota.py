@@ -33,6 +33,20 @@ def user_quota(call: Call, user: User, template: str) -> User:
     return user
 
 
+@method("oned.user.preview_quota", user=ADMIN)
+def preview_user_quota(call: Call, user: User, template: str) -> User:
+    """Refuse what one.user.quota would refuse, and change nothing: for dry runs. Errors: as that. Since: oned."""
+    _limited(call, (Kind.USER, user.id), template)
+    return user
+
+
+@method("oned.group.preview_quota", group=ADMIN)
+def preview_group_quota(call: Call, group: Group, template: str) -> Group:
+    """Refuse what one.group.quota would refuse, and change nothing: for dry runs. Errors: as that. Since: oned."""
+    _limited(call, (Kind.GROUP, group.id), template)
+    return group
+
+
 @method("one.group.quota", group=ADMIN)
 def group_quota(call: Call, group: Group, template: str) -> Group:
     """Limit what the objects of a group may have together. As one.user.quota. Since: 3.6."""
@@ -81,14 +95,18 @@ def _admins_only(call: Call, kind: Kind) -> None:
 
 
 def _limit(call: Call, holder: Holder, template: str) -> None:
+    limits, (kind, oid) = _limited(call, holder, template), holder
+    call.pools.charges.limit(holder, limits)
+    call.unit.put(tables.quota_limit, {"holder": kind.name, "oid": oid, "body": encoded(limits.saved())})
+
+
+def _limited(call: Call, holder: Holder, template: str) -> Limits:
+    """The limits that a holder would have. ActionError for what is no quota template."""
     try:
         given = parse(template)
     except TemplateError as error:
         raise ActionError(detail=f"Parse error: {error}") from error
-    charges, (kind, oid) = call.pools.charges, holder
-    limits = charges.limits(holder).merged(given)
-    charges.limit(holder, limits)
-    call.unit.put(tables.quota_limit, {"holder": kind.name, "oid": oid, "body": encoded(limits.saved())})
+    return call.pools.charges.limits(holder).merged(given)
 
 
 def forget(call: Call, item: PoolObject) -> None:

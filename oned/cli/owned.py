@@ -7,7 +7,7 @@ from oned.cli import editor
 from oned.cli.actions import DRY_RUN, Step, apply, one_of, switches
 from oned.cli.command import CommandError, Option, Program
 from oned.cli.names import GROUPS, USERS, GroupId, Kind, UserId
-from oned.cli.preview import preview
+from oned.cli.preview import ask, preview
 from oned.cli.sections import template_text
 from oned.client.client import Client
 from oned.client.documents import Document, parse
@@ -81,17 +81,11 @@ def add_owners(program: Program, kind: Kind, list_type: Any) -> None:
 
 
 def _preview_gift(one: Client, kind: Kind, ids: list[int], user: int, group: int) -> int:
-    """Write what would have another owner, and what cannot because he has one of that name; the exit code."""
-    taken = {} if kind.word == "VM" else {
-        (item.int("UID"), item.text("NAME")): item.text("ID") for item in kind.objects(one)
-    }  # fmt: skip
+    """Write what would have another owner, and what the daemon would refuse; the exit code."""
 
     def refusal(item: Document) -> str:
-        name, holder = item.text("NAME"), taken.get((user, item.text("NAME")))
-        if user == _KEPT or item.int("UID") == user or holder is None:
-            return ""
-        told = f"{kind.word} {item.text('ID')} cannot be given to {_name(one, USERS, user)}"
-        return f"{told}: NAME is already taken by {kind.word} {holder}, {name}. Rename one of them"
+        ask(one, f"{kind.space}.preview_chown", item.int("ID"), user, group)
+        return ""
 
     new = [f"{word} {_name(one, holders, oid)}" for word, holders, oid in
            (("owner", USERS, user), ("group", GROUPS, group)) if oid != _KEPT]  # fmt: skip

@@ -39,6 +39,18 @@ def preview(one: Client, kind: Kind, ids: list[int], action: str, refusal: Refus
     return code
 
 
+def ask(one: Client, method: str, *arguments: int | str) -> None:
+    """Have the daemon refuse what it would refuse, as ServerRefused. An engine without such a method is not asked.
+
+    method  of ours for dry runs, as if it were one of the kind's: one.vm.preview_chown
+    """
+    try:
+        one.call(method.replace("one.", "oned.", 1), *arguments)
+    except Faulted as fault:
+        if fault.code != NO_SUCH_METHOD:
+            raise
+
+
 def preview_vms(one: Client, vms: list[int], event: str, host: int = -1) -> int:
     """The same for an event of the VMs' life cycle, which may lead to a host (-1 for none). Raises ClientError."""
     if host < 0:

@@ -8,6 +8,7 @@ from oned.cli.actions import DRY_RUN, Step, apply
 from oned.cli.command import CommandError, Program
 from oned.cli.names import Kind
 from oned.cli.output import heading, say
+from oned.cli.preview import ask
 from oned.cli.table import Column
 from oned.cli.units import size
 from oned.client.client import Client
@@ -62,16 +63,14 @@ def add_quota(program: Program, kind: Kind, id_type: Any, list_type: Any) -> Non
         document = parse(one.text(f"{kind.space}.info", oid))
         text = editor.read(file) if file else editor.edit(_HINT + written(document), f"{word}-{oid}-quota")
         if dry_run:
-            effect(document, text)
+            _effect(one, kind, oid, text)
         else:
             one.call(f"{kind.space}.quota", oid, text)
 
     def batchquota(one: Client, ids: list[int], file: str = "", *, dry_run: bool, verbose: bool) -> int:
         text = editor.read(file) if file else editor.edit(_HINT, f"{word}s-quota")
         if dry_run:
-            for oid in ids:
-                effect(parse(one.text(f"{kind.space}.info", oid)), text)
-            return 0
+            return apply(kind, ids, Step("quota", "looking at the quota", lambda oid: _effect(one, kind, oid, text)))
         step = Step("quota", "changing the quota", lambda oid: one.call(f"{kind.space}.quota", oid, text))
         return apply(kind, ids, step, verbose=verbose)
 
@@ -90,6 +89,11 @@ def add_quota(program: Program, kind: Kind, id_type: Any, list_type: Any) -> Non
     program.command("quota", f"<{word}> [<file>]", DRY_RUN)(quota)
     program.command("batchquota", f"<{word}-list> [<file>]", DRY_RUN)(batchquota)
     program.command("defaultquota", "[<file>]", DRY_RUN)(defaultquota)
+
+
+def _effect(one: Client, kind: Kind, oid: int, text: str) -> None:
+    ask(one, f"{kind.space}.preview_quota", oid, text)
+    effect(parse(one.text(f"{kind.space}.info", oid)), text)
 
 
 def written(document: Document) -> str:

@@ -13,7 +13,7 @@ ANYBODY: tuple[str, ...] = ()
 
 SHARED = {
     "info": "USE", "chown": "MANAGE", "chmod": "MANAGE", "rename": "MANAGE", "lock": "MANAGE", "unlock": "MANAGE",
-    "publish": "MANAGE", "update": "MANAGE", "delete": "MANAGE",
+    "publish": "MANAGE", "preview_chown": "MANAGE", "update": "MANAGE", "delete": "MANAGE",
 }  # fmt: skip
 """Of objects with an owner and permission bits: method → right on the object."""
 
@@ -49,11 +49,11 @@ ADMIN CLUSTER + ADMIN DATASTORE: one.cluster.adddatastore one.cluster.deldatasto
 ADMIN CLUSTER + ADMIN NET: one.cluster.addvnet one.cluster.delvnet
 USE USER:                  one.user.info
 MANAGE USER:               one.user.passwd one.user.update one.user.login
-ADMIN USER:                one.user.delete one.user.chauth one.user.enable one.user.quota
+ADMIN USER:                one.user.delete one.user.chauth one.user.enable one.user.quota oned.user.preview_quota
 MANAGE USER + MANAGE GROUP: one.user.chgrp one.user.addgroup one.user.delgroup
 USE GROUP:                 one.group.info
 MANAGE GROUP:              one.group.update one.group.rename
-ADMIN GROUP:               one.group.delete one.group.quota
+ADMIN GROUP:               one.group.delete one.group.quota oned.group.preview_quota
 MANAGE GROUP + MANAGE USER: one.group.addadmin one.group.deladmin
 MANAGE ACL:                one.acl.addrule one.acl.delrule one.acl.info
 CREATE VM:                 one.vm.allocate oned.vm.preview

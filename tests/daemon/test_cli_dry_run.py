@@ -74,10 +74,55 @@ def test_dry_run_of_giving_away_says_what_the_new_owner_has_already(scripted: Sc
     scripted.one.template.rename(same, "one")
     before = scripted.admin.text("one.templatepool.info", -2, -1, -1)
     told = run(scripted, "onetemplate", "chown", f"{same},{other}", "heir", "users", "--dry-run")
-    assert f"TEMPLATE {same} cannot be given to heir: NAME is already taken by TEMPLATE {hers}, one" in told.stderr
+    assert f"NAME is already taken by TEMPLATE {hers}." in told.stderr
     assert [row.split()[0] for row in told.stdout.splitlines() if "owner heir, group users" in row] == [str(other)]
     assert scripted.admin.text("one.templatepool.info", -2, -1, -1) == before
     for oid in (same, other):
         previewed = run(scripted, "onetemplate", "chown", str(oid), "heir", "--dry-run")
         assert previewed.returncode == run(scripted, "onetemplate", "chown", str(oid), "heir").returncode
     assert run(scripted, "onetemplate", "chgrp", str(other), "oneadmin", "--dry-run").returncode == 0
+
+
+def refused_alike(daemon: Daemon, session: str, program: str, *words: str) -> str:
+    """Why both the dry run and the command itself are refused to somebody: the text behind the method's name."""
+    user, _, password = session.partition(":")
+    line = [*words, "--user", user, "--password", password]
+    previewed, done = run(daemon, program, *line, "--dry-run"), run(daemon, program, *line)
+    assert (previewed.returncode, done.returncode) == (REFUSED, REFUSED), (previewed, done)
+    assert previewed.stderr.partition("] ")[2] == done.stderr.partition("] ")[2]
+    return done.stderr
+
+
+def test_dry_run_of_giving_away_says_which_right_or_quota_is_missing(scripted: Scripted) -> None:
+    ann, carol = (scripted.admin.number("one.user.allocate", name, "secret") for name in ("ann9", "carol9"))
+    vm = scripted.client("ann9:secret").number("one.vm.allocate", "CPU = 1\nMEMORY = 64")
+    scripted.one.user.quota(carol, "VM = [ VMS = 0 ]")
+    before = scripted.admin.text("one.vm.info", vm)
+    told = refused_alike(scripted, "ann9:secret", "onevm", "chown", str(vm), str(carol))
+    assert f"Not authorized to perform MANAGE USER [{carol}]" in told
+    told = refused_alike(scripted, "oneadmin:opennebula", "onevm", "chown", str(vm), "carol9")
+    assert f"user [{carol}] limit of 0 reached for VMS quota" in told
+    scripted.one.vm.lock(vm, 2)
+    assert "VM is locked" in refused_alike(scripted, "oneadmin:opennebula", "onevm", "chgrp", str(vm), "oneadmin")
+    scripted.one.vm.unlock(vm)
+    assert scripted.admin.text("one.vm.info", vm) == before
+    assert run(scripted, "onevm", "chgrp", str(vm), "oneadmin", "--dry-run").returncode == 0
+    assert scripted.vm(vm).int("UID") == ann
+
+
+def test_dry_run_of_quotas_is_refused_to_whom_the_quota_is(scripted: Scripted, tmp_path: Path) -> None:
+    group = scripted.admin.number("one.group.allocate", "governed9")
+    boss = scripted.admin.number("one.user.allocate", "boss9", "secret", "core", [group])
+    scripted.one.group.addadmin(group, boss)
+    before = scripted.admin.text("one.group.info", group)
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text("VM = [ VMS = 3 ]")
+    bad.write_text("CAKE = [ PIECES = 3 ]")
+    for verb in ("quota", "batchquota"):
+        told = refused_alike(scripted, "boss9:secret", "onegroup", verb, str(group), str(good))
+        assert f"ADMIN GROUP [{group}]" in told
+        told = refused_alike(scripted, "oneadmin:opennebula", "onegroup", verb, str(group), str(bad))
+        assert "CAKE is no quota" in told
+    shown = run(scripted, "onegroup", "quota", str(group), str(good), "--dry-run")
+    assert (shown.returncode, "default -> 3" in shown.stdout) == (0, True), shown
+    assert scripted.admin.text("one.group.info", group) == before

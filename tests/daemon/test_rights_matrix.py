@@ -35,6 +35,7 @@ BITS = ("owner_u", "owner_m", "owner_a", "group_u", "group_m", "group_a", "other
 Chosen = Mapping[str, object]
 ARGUMENTS: Mapping[str, Chosen] = {
     "chmod": dict.fromkeys(BITS, -1), "chown": {"uid": -1, "gid": -1},
+    "preview_chown": {"uid": -1, "gid": -1},
     "one.acl.delrule": {"number": 9999}, "one.host.allocate": {"cluster": -1},
     "oned.events.wait": {"after": -1}, "one.vmpool.info": {"pool_filter": -2},
 }  # fmt: skip
@@ -81,7 +82,7 @@ def cases(name: str) -> Iterator[Case]:
         kind = kinds[-1][0]
         changed = dict.fromkeys(BITS, -1) | {"other_a": 1, "group_a": 0}
         yield Case(made, (f"CHANGES A BIT OF {kind}",), changed, "a bit of ADMIN")
-    if verb == "chown":
+    if verb in ("chown", "preview_chown"):
         kind = kinds[-1][0]
         yield Case(made, (f"MANAGE {kind}", "MANAGE USER"), {"uid": the("USER"), "gid": -1}, "to a user")
         yield Case(made, (f"MANAGE {kind}", "USE GROUP"), {"uid": -1, "gid": the("GROUP")}, "to a group")
