@@ -24,6 +24,9 @@ HOOK = Option("hook", ("--hook-id",), "of one hook only, id or name", "HOOK")
 FAILED = Option("failed", ("--error",), "only those that failed")
 WELL = Option("well", ("--success",), "only those that succeeded")
 
+SHOWN, IN_TABLE = 2000, 120
+"""Characters of a command that are shown; -x, -j and -y have all."""
+
 _RESULTS = {(True, False): -1, (False, True): 1}
 _TIMES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
@@ -44,6 +47,12 @@ def _object(record: Document) -> str:
 def _code(record: Document) -> str:
     ended = record.text("STATE") not in ("waiting", "running")
     return record.text("EXECUTION_RESULT/CODE") if ended else "-"
+
+
+def _brief(text: str, most: int = IN_TABLE) -> str:
+    """The text on one line, cut where it is too long to be read."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]}… ({len(line)} characters)"
 
 
 HOOK_TABLE = Table(
@@ -68,7 +77,9 @@ RECORD_TABLE = Table(
         Column("STATE", 7, "what became of it", lambda record: record.text("STATE"), left=True),
         Column("RC", 4, "exit code; 255: it gave none", _code),
         Column("SECONDS", 7, "how long it took", lambda record: record.text("SECONDS")),
-        Column("ARGUMENTS", 30, "its arguments", lambda record: record.text("ARGUMENTS"), left=True, expand=True),
+        Column(
+            "ARGUMENTS", 30, "its arguments", lambda record: _brief(record.text("ARGUMENTS")), left=True, expand=True
+        ),
     ),
     default="HOOK,ID,TIMESTAMP,OBJECT,EVENT,STATE,RC,SECONDS,ARGUMENTS",
 )
@@ -118,7 +129,7 @@ def _view_execution(record: Document) -> None:
     facts(f"EXECUTION {record.text('EXECUTION_ID')}", (
         ("OBJECT", _object(record)), ("EVENT", record.text("EVENT")), ("TIME", moment(record.int("TIMESTAMP"))),
         ("STATE", record.text("STATE")), ("RC", _code(record)), ("ATTEMPT", record.text("ATTEMPT")),
-        ("SECONDS", record.text("SECONDS")), ("COMMAND", record.text("EXECUTION_RESULT/COMMAND")),
+        ("SECONDS", record.text("SECONDS")), ("COMMAND", _brief(record.text("EXECUTION_RESULT/COMMAND"), SHOWN)),
     ))  # fmt: skip
     for title, name in (("OUTPUT", "STDOUT"), ("ERRORS", "STDERR")):
         if text := _unpacked(record.text(f"EXECUTION_RESULT/{name}")):

@@ -6,12 +6,19 @@ semicolon, it stays inside the word where its variable stands.
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
 NONE_GIVEN = ("-",)
 """The words of a hook without ARGUMENTS, as every release of OpenNebula up to 5.8 passes them."""
+
+BY_STDIN = "-"
+"""The word in the place of one that is too long, and comes on standard input."""
+LONGEST = 128 * 1024 - 1
+"""Bytes of a word that Linux hands to a program (execve(2), MAX_ARG_STRLEN)."""
+ROOM = 1024 * 1024
+"""Bytes of all words; the environment needs room beside them."""
 
 _VARIABLE = re.compile(
     r"""\$(?:(?P<vm>\d+)\.(?P<context>\w+)
@@ -59,9 +66,30 @@ class Arguments:
         return tuple(word.replace("\0", "") for word in words) or NONE_GIVEN
 
     @property
+    def is_long(self) -> bool:
+        """Whether a whole document is among the words."""
+        return any(variable.name == "TEMPLATE" and not variable.key for variable in self.variables)
+
+    @property
     def variables(self) -> list[Variable]:
         """The variables, in their order."""
         return [piece for word in self.words for piece in word if isinstance(piece, Variable)]
+
+
+def fitting(words: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The words that a program can be given, `-` in the place of each that is too long; and those that are."""
+    given: list[str] = []
+    long: list[str] = []
+    room = ROOM
+    for word in words:
+        size = len(word.encode()) + 1
+        fits = size <= min(LONGEST + 1, room)
+        given.append(word if fits else BY_STDIN)
+        if fits:
+            room -= size
+        else:
+            long.append(word)
+    return given, long
 
 
 def _variable(match: re.Match[str]) -> Variable:

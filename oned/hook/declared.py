@@ -28,6 +28,9 @@ def declared(vectors: Callable[[str], Iterable[Mapping[str, str]]], find: Find, 
             found.append(_named_apart(hook, found))
             if not Path(hook.command[0]).exists():
                 log.warning("Hook %s: there is no command %s yet", hook.name, hook.command[0])
+            if hook.arguments.is_long and not hook.stdin:
+                log.warning("Hook %s: $TEMPLATE in ARGUMENTS comes on standard input, and - in its place, when it is "
+                            "too long for a word. ARGUMENTS_STDIN = YES hands over XML", hook.name)  # fmt: skip
             if hook.remote:
                 log.error("Hook %s: REMOTE = YES needs hosts that are reached by ssh, which this release does not do "
                           "yet. It is listed and never executed", hook.name)  # fmt: skip

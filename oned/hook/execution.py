@@ -23,7 +23,7 @@ class Execution:
     at       when the event was, epoch seconds
     event    the event's word, as the hook declares it
     command  the program and its own words; arguments  those of ARGUMENTS, filled in
-    stdin    the object's document, "" without ARGUMENTS_STDIN
+    stdin    with ARGUMENTS_STDIN the object's document; else the words that are too long to be arguments
     timeout  seconds
     retries  attempts beyond the first; attempt  the current one, from 1
     rc       exit code; -1 without one
@@ -76,7 +76,7 @@ class Execution:
         """It has ended, or this attempt of it."""
         self.state, self.rc = state, rc
         self.output, self.errors = output[-TAIL:], errors[-TAIL:]
-        self.seconds = round(max(0.0, clock.now() - self.began), 3)
+        self.seconds = round(max(0.0, clock.now() - self.began), 3) if self.began else 0.0
 
     def again(self, oid: int) -> "Execution":
         """A new run of the same command with the same arguments."""

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from oned import clock
 from oned.command import Command, Intent, Mad
 from oned.document.object import View
+from oned.hook.arguments import fitting
 from oned.hook.event import Event
 from oned.hook.execution import DONE, FAILED, LOST, WAITING, Execution, kind_of
 from oned.hook.hook import Hook
@@ -84,10 +85,11 @@ class HookDesk:
         item = unit.item(change)
         assert item is not None, "who tells of an object has touched it"
         event = Event(item, change.old, self._view, self._context)
+        arguments, long = fitting(hook.arguments.filled(event.value))
         self.open(unit, Execution(
             id=self.next_id(), hook=hook.name, at=clock.stamp(), kind=change.kind.name, oid=change.oid, event=hook.on,
-            command=list(hook.command), arguments=list(hook.arguments.filled(event.value)),
-            stdin=event.document if hook.stdin else "", timeout=hook.timeout, retries=hook.retries,
+            command=list(hook.command), arguments=arguments,
+            stdin=event.document if hook.stdin else "\n".join(long), timeout=hook.timeout, retries=hook.retries,
             repeats=hook.repeats,
         ))  # fmt: skip
 

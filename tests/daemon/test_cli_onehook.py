@@ -70,3 +70,17 @@ def test_retry_executes_again_and_refuses_what_is_not_there(engine: Daemon) -> N
     until(lambda: len((engine.var / "events").read_text().splitlines()) == 2, "the second line")
     assert "Error getting hook execution [99]" in onehook(engine, "retry", "note", "99", status=255)
     assert engine.check() == []
+
+
+def test_arguments_that_are_long_or_have_line_ends_keep_the_tables_whole(tmp_path: Path) -> None:
+    hook = 'VM_HOOK = [ NAME = "long", ON = "CREATE", COMMAND = "/bin/true", ARGUMENTS = "$ID $WORD" ]'
+    with Daemon(tmp_path, f"{QUIET}{SIMULATED}{hook}\n") as daemon:
+        daemon.allocate(f'WORD = "{"z" * 5000}\nmore"')
+        until(lambda: " done " in onehook(daemon, "log"), "the end of the hook")
+        [_, line] = onehook(daemon, "log").splitlines()
+        assert line.rstrip().endswith("… (5009 characters)")
+        assert len(line) < 300
+        shown = onehook(daemon, "show", "long", "-e", "0")
+        assert "characters)" in shown
+        assert len(shown) < 3000
+        assert "z" * 5000 + "\nmore" in onehook(daemon, "show", "long", "-x")

@@ -17,8 +17,8 @@ RECORD = """\
 import json, os, sys
 text = sys.stdin.read()
 line = json.dumps({"words": sys.argv[1:], "stdin": text, "env": dict(os.environ)})
-with open(os.environ["ONE_LOCATION"] + "/heard", "a") as file:
-    file.write(line + "\\n")
+with open(os.environ["ONE_LOCATION"] + "/heard", "ab", buffering=0) as file:
+    file.write(line.encode() + b"\\n")
 print("heard", sys.argv[1])
 """
 SLOW = """\
@@ -59,6 +59,7 @@ VM_HOOK = [ NAME = "asks", ON = "CUSTOM", STATE = "SUSPENDED", COMMAND = "asks",
 VM_HOOK = [ NAME = "missing", ON = "CUSTOM", STATE = "POWEROFF", COMMAND = "nowhere" ]
 HOST_HOOK = [ NAME = "off", ON = "DISABLE", COMMAND = "record", ARGUMENTS = "DISABLE $HID $NAME $PREV_STATE" ]
 HOST_HOOK = [ NAME = "back", STATE = "INIT", COMMAND = "record", ARGUMENTS = "INIT $ID" ]
+VM_HOOK = [ NAME = "long", ON = "CREATE", COMMAND = "record", ARGUMENTS = "LONG $ID <$TEMPLATE> '$LINES'" ]
 USER_HOOK = [ NAME = "leaves", ON = "REMOVE", COMMAND = "record", ARGUMENTS = "REMOVE $ID $NAME" ]
 HOST_HOOK = [ NAME = "far", ON = "DISABLE", COMMAND = "record", REMOTE = "YES" ]
 VM_HOOK = [ NAME = "bad", ON = "NEVER", COMMAND = "record" ]
@@ -85,7 +86,8 @@ class Hooked(Daemon):
     def heard(self, *words: str) -> list[dict[str, object]]:
         """What the recording hooks whose first words are these were given."""
         path = self.root / "heard"
-        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if line["words"][: len(words)] == list(words)]
 
     def hears(self, *words: str) -> dict[str, object]:
@@ -133,13 +135,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooked]:
 
 def test_hooks_that_cannot_be_registered_are_told_and_the_others_are(engine: Hooked) -> None:
     names = [hook.text("NAME") for hook in parse(engine.admin.text("one.hookpool.info")).all("HOOK")]
-    assert names == ["made", "runs", "turn", "turn.2", "gone", "boots", "hangs", "fails", "asks", "missing", "off",
-                     "back", "far", "leaves"]  # fmt: skip
+    assert names == ["made", "runs", "turn", "turn.2", "gone", "boots", "hangs", "fails", "asks", "missing", "long",
+                     "off", "back", "far", "leaves"]  # fmt: skip
     for text in (
         "Unknown VM_HOOK NEVER. Hook not registered!",
         "Empty ON or COMMAND attribute in VM_HOOK. Hook not registered!",
         "ARGUMENTS = 'never closed cannot be cut into words",
         "Hook far: REMOTE = YES needs hosts that are reached by ssh",
+        "Hook long: $TEMPLATE in ARGUMENTS comes on standard input, and - in its place",
     ):
         assert text in engine.log()
 
@@ -315,7 +318,7 @@ def test_waiting_hooks_are_executed_after_a_restart_and_none_twice(tmp_path: Pat
             ["CREATE", str(vm), "before"], ["CREATE", str(other), "after"]]  # fmt: skip
         engine.one.vm.action("terminate", vm)
         engine.hears("DONE", str(vm))
-        assert [run.int("EXECUTION_ID") for run in engine.runs("made")] == [1, 0]
+        assert [run.int("EXECUTION_ID") for run in engine.runs("made")] == [2, 0]
         assert engine.check() == []
 
 
@@ -335,3 +338,32 @@ def test_what_hooks_are_told_is_shown_to_oneadmins_group_only(engine: Hooked) ->
         assert secret not in told
     assert parse(told).text("PORT") == "0"
     assert [hook.text("NAME") for hook in parse(told).all("VM_HOOK")][:2] == ["made", "runs"]
+
+
+def test_a_word_that_is_too_long_for_a_program_comes_on_standard_input(engine: Hooked) -> None:
+    vm = engine.allocate(f'LINES = "a\nb"\nBALLAST = "{"y" * 300000}"')
+    heard = engine.hears("LONG", str(vm))
+    assert heard["words"] == ["LONG", str(vm), "-", "a\nb"]
+    text = str(heard["stdin"])
+    assert (text[0], text[-1]) == ("<", ">")
+    assert parse(base64.b64decode(text[1:-1]).decode()).int("ID") == vm
+    assert engine.ended("long", vm).text("STATE") == "done"
+    short = engine.allocate()
+    heard = engine.hears("LONG", str(short))
+    assert (heard["stdin"], len(str(heard["words"])) > 200) == ("", True)
+
+
+def test_a_run_that_never_began_took_no_time(engine: Hooked) -> None:
+    """Its hook has left oned.conf while it waited behind another one of its object."""
+    vm = engine.allocate()
+    engine.one.vm.deploy(vm, engine.host("alpha"))
+    until(lambda: [run for run in engine.runs("turn.2") if run.int("RESOURCE_ID") == vm], "the event")
+    engine.kill()
+    left = HOOKS.replace('ON = "RUNNING", COMMAND = "slow"', 'ON = "NEVER", COMMAND = "slow"')
+    engine.configure(QUIET + SIMULATED + left)
+    engine.restart()
+    log = parse(engine.admin.text("one.hooklog.info")).all("HOOK_EXECUTION_RECORD")
+    [lost] = [run for run in log if run.int("RESOURCE_ID") == vm and run.text("ARGUMENTS") == f"{vm} running"]
+    assert (lost.text("STATE"), float(lost.text("SECONDS")) < 60) == ("lost", True)
+    assert "its hook is no longer in oned.conf" in output(lost, "STDERR")
+    assert engine.check() == []
