@@ -10,7 +10,7 @@ from oned.template.template import Template
 from oned.user.user import User
 from oned.vm.requirements import Source
 from oned.vm.vm import VM
-from oned.vnet.address import read_number
+from oned.vnet.address import read_mac, read_number
 from oned.vnet.leases import Holder, Place
 from oned.vnet.network import Network
 
@@ -27,7 +27,7 @@ def find_leases(call: Call, template: Template, nics: Iterable[dict[str, str]]) 
 
     template  that of the VM, for NIC_DEFAULT
     The answer is where the networks are, for AUTOMATIC_REQUIREMENTS. Nothing is changed but the NICs.
-    Errors: INTERNAL (no such network, no free address), AUTHORIZATION (no USE on the network).
+    Errors: INTERNAL (no such network, no free address, no MAC), AUTHORIZATION (no USE on the network).
     """
     default = template.vector("NIC_DEFAULT")
     wanted: list[tuple[dict[str, str], Network]] = []
@@ -36,6 +36,7 @@ def find_leases(call: Call, template: Template, nics: Iterable[dict[str, str]]) 
             nic.setdefault(key, value)
         network = named_network(call, nic)
         if network is None:
+            _check_own_mac(nic)
             nic.pop("AR_ID", None)
         else:
             call.demand(USE, network)
@@ -62,14 +63,17 @@ def take_leases(call: Call, vm: VM, nics: Iterable[dict[str, str]]) -> None:
 
 
 def named_network(call: Call, nic: Mapping[str, str]) -> Network | None:
-    """The network that a NIC names; None if it names none."""
+    """The network that a NIC names; None if it names none. InternalError if it wants one to be chosen for it."""
     number, name = nic.get("NETWORK_ID", "").strip(), nic.get("NETWORK", "")
     if number:
         found = call.pools.networks.peek(read_number(number))
         if found is None:
             raise InternalError(detail=f"Virtual network with ID: {number} does not exist. onevnet list shows them")
         return found
-    if not name or nic.get("NETWORK_MODE", "").upper() == AUTO:
+    if nic.get("NETWORK_MODE", "").strip().upper() == AUTO:
+        hint = "Name its network: NETWORK_ID or NETWORK. onevnet list shows them"
+        raise InternalError(detail=f"NETWORK_MODE = auto in a NIC: no network is chosen for NICs here. {hint}")
+    if not name:
         return None
     owner = _owner(call, nic)
     found = call.pools.networks.find(name, owner)
@@ -77,6 +81,15 @@ def named_network(call: Call, nic: Mapping[str, str]) -> Network | None:
         hint = "Set NETWORK_UNAME or NETWORK_UID of owner in NIC"
         raise InternalError(detail=f"User {owner} does not own a network with name: {name} . {hint}.")
     return found
+
+
+def _check_own_mac(nic: Mapping[str, str]) -> None:
+    """InternalError if a NIC without a network has a MAC that is none: hypervisors would refuse it later."""
+    try:
+        if nic.get("MAC"):
+            read_mac(nic["MAC"])
+    except ValueError as error:
+        raise InternalError(detail=f"MAC of the NIC: {error}. It has six bytes, as 02:00:0a:00:00:01") from error
 
 
 def _owner(call: Call, nic: Mapping[str, str]) -> int:

@@ -140,6 +140,34 @@ def test_a_nic_without_a_network_is_left_alone(nets: Daemon) -> None:
     assert nic_of(nets, number) == {"BRIDGE": "br9", "MAC": "02:00:00:00:00:09", "NAME": "NIC0", "NIC_ID": "0"}
 
 
+def test_a_nic_for_which_a_network_should_be_chosen_is_refused(nets: Daemon) -> None:
+    why = "NETWORK_MODE = auto in a NIC: no network is chosen for NICs here. Name its network: NETWORK_ID or NETWORK"
+    template = nets.admin.number("one.template.allocate", f"NAME = chosen\n{CAPACITY}NIC = [ NETWORK_MODE = AUTO ]")
+    resting = vm(nets.admin, "BRIDGE = br9")
+    nets.one.vm.deploy(resting, nets.monitored("alpha"))
+    nets.reaches(resting, "RUNNING")
+    nets.one.vm.action("poweroff-hard", resting)
+    nets.reaches(resting, "POWEROFF")
+    before = len(list(parse(nets.admin.text("one.vmpool.info", -2, -1, -1, -2))))
+    for name, arguments in (
+        ("one.vm.allocate", (f"{CAPACITY}NIC = [ NETWORK_MODE = auto ]",)),
+        ("one.vm.allocate", (f"{CAPACITY}NIC = [ NETWORK = lan1, NETWORK_MODE = auto ]",)),
+        ("one.template.instantiate", (template, "chosen")),
+        ("one.vm.attachnic", (resting, "NIC = [ NETWORK_MODE = auto ]")),
+    ):
+        text, code = refusal(nets.admin.call, name, *arguments)
+        assert (text.startswith(f"[{name}] {why}"), code) == (True, 8192), text
+    assert len(list(parse(nets.admin.text("one.vmpool.info", -2, -1, -1, -2)))) == before
+
+
+def test_a_nic_without_a_network_has_a_mac_or_none(nets: Daemon) -> None:
+    for given in ("zz", "02:00:00:00:09", "02:00:00:00:00:0g"):
+        text, code = refusal(vm, nets.admin, f'BRIDGE = br9, MAC = "{given}"')
+        assert (text, code) == (
+            f"[one.vm.allocate] MAC of the NIC: {given!r} is no MAC. It has six bytes, as 02:00:0a:00:00:01", 8192
+        )  # fmt: skip
+
+
 def test_nic_default_fills_what_nics_do_not_say(nets: Daemon) -> None:
     net, _ = network(nets)
     number = vm(nets.admin, f"NETWORK_ID = {net}, MODEL = e1000", "NIC_DEFAULT = [ MODEL = virtio, FILTER = clean ]")
