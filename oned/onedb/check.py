@@ -8,11 +8,23 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from oned import bootstrap
+from oned.datastore.datastore import Datastore
+from oned.document.object import Owned
 from oned.hook import execution
+from oned.host.host import Host
 from oned.ids import Kind
 from oned.onedb import images, leases, members
 from oned.onedb.snapshot import Snapshot
 from oned.vm.states import ACTIVE_STATES, CLONING, DONE, HOLDS_ROOM, WAITS_FOR_DRIVER
+from oned.vm.vm import VM
+from oned.vnet.network import Network
+
+WORDS = {
+    Kind.VM: ("VM", "onevm"),
+    Kind.NET: ("virtual network", "onevnet"),
+    Kind.TEMPLATE: ("template", "onetemplate"),
+}
+"""What some kinds are called, and their commands; the others are called by their value."""
 
 
 def everything_is_readable(snapshot: Snapshot) -> Iterator[str]:
@@ -81,10 +93,13 @@ def names_are_unique(snapshot: Snapshot) -> Iterator[str]:
 
 
 def places_exist(snapshot: Snapshot) -> Iterator[str]:
-    """The hosts that VMs take room on exist, and the clusters of hosts."""
-    for host in snapshot.pools.hosts:
-        if not snapshot.has_row(Kind.CLUSTER, host.cluster):
-            yield f"host {host.name} ({host.id}): it is in cluster {host.cluster}, which does not exist"
+    """The hosts that VMs take room on exist, and the clusters of hosts, datastores and networks."""
+    pools = snapshot.pools
+    placed: tuple[Host | Datastore | Network, ...] = (*pools.hosts, *pools.datastores, *pools.networks)
+    for item in placed:
+        for cluster in item.in_clusters:
+            if not snapshot.has_row(Kind.CLUSTER, cluster):
+                yield f"{item.kind.value} {item.name} ({item.id}): it is in cluster {cluster}, which does not exist"
     for vm in snapshot.pools.vms:
         for hid in vm.holds():
             if not snapshot.has_row(Kind.HOST, hid):
@@ -133,10 +148,14 @@ def hosts_are_not_overcommitted(snapshot: Snapshot) -> Iterator[str]:
 
 
 def owners_exist(snapshot: Snapshot) -> Iterator[str]:
-    """The owner of each VM that lives is a user (he may have been deleted: his VMs go on)."""
-    for vm in snapshot.pools.vms:
-        if vm.state is not DONE and vm.uid not in snapshot.pools.users:
-            yield f"VM {vm.id}: its owner, user {vm.uid}, does not exist. Give it to another: onevm chown {vm.id} USER"
+    """The owner of each object that lives is a user: whoever owns something is not deleted."""
+    for item in snapshot.objects:
+        if isinstance(item, VM) and item.state is DONE:
+            continue
+        if isinstance(item, Owned) and not snapshot.has_row(Kind.USER, item.uid):
+            what, command = WORDS.get(item.kind, (item.kind.value, f"one{item.kind.value}"))
+            hint = f"Give it to another: {command} chown {item.id} USER"
+            yield f"{what} {item.id}: its owner, user {item.uid}, does not exist. {hint}"
 
 
 def users_groups_and_rules_agree(snapshot: Snapshot) -> Iterator[str]:
@@ -167,7 +186,12 @@ PROBLEMS: tuple[Check, ...] = (
     images.waiting_images_have_an_intent,
     hooks_run_one_at_a_time,
 )
-NOTES: tuple[Check, ...] = (hosts_are_not_overcommitted, owners_exist, rules_are_for_somebody)
+NOTES: tuple[Check, ...] = (
+    hosts_are_not_overcommitted,
+    owners_exist,
+    images.images_in_use_are_enabled,
+    rules_are_for_somebody,
+)
 
 
 def problems(snapshot: Snapshot) -> list[str]:

@@ -27,6 +27,15 @@ def disks_have_their_images(snapshot: Snapshot) -> Iterator[str]:
             yield f"image {number}: it is persistent, and VMs {sorted(vms)} use it"
 
 
+def images_in_use_are_enabled(snapshot: Snapshot) -> Iterator[str]:
+    """No VM that lives uses an image that is disabled: what is used cannot be disabled."""
+    for vm in snapshot.pools.vms:
+        for number in sorted(vm.images) if vm.state is not DONE else ():
+            image = snapshot.pools.images.peek(number)
+            if image is not None and image.stored == ImageState.DISABLED:
+                yield f"image {number}: it is disabled, and VM {vm.id} uses it. Enable it: oneimage enable {number}"
+
+
 def images_are_at_their_places(snapshot: Snapshot) -> Iterator[str]:
     """The datastore of an image exists, and so does the image that it is being copied from."""
     for image in snapshot.pools.images:

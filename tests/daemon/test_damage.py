@@ -31,6 +31,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Daemon(root, SIMULATED) as daemon:
         daemon.monitored("alpha")
         daemon.admin.number("one.template.allocate", "NAME=web\nCPU=1\nMEMORY=64")
+        daemon.admin.number("one.vn.allocate", "NAME=lan\nBRIDGE=br0\nAR=[TYPE=IP4, IP=10.0.0.1, SIZE=9]")
+        daemon.admin.number("one.image.allocate", "NAME=data\nTYPE=DATABLOCK\nSIZE=1", 1)
         vm = daemon.admin.number("one.vm.allocate", "NAME=web\nCPU=1\nMEMORY=64")
         daemon.admin.number("one.vm.deploy", vm, daemon.host("alpha"))
         daemon.reaches(vm, "RUNNING")
@@ -54,14 +56,18 @@ def damage(location: Path) -> Damage:
     return run
 
 
-def problems(location: Path) -> list[str]:
-    """What `onedb check` finds in the copy; its exit code says whether there is anything."""
+def findings(location: Path, word: str) -> list[str]:
+    """What `onedb check` finds in the copy, problems or notes; its exit code says whether there are problems."""
     output = io.StringIO()
     with redirect_stdout(output):
         code = main(["-s", str(location / "var/one.db"), "check"])
-    found = [line for line in output.getvalue().splitlines() if line.startswith("problem: ")]
-    assert code == (255 if found else 0)
-    return found
+    lines = output.getvalue().splitlines()
+    assert code == (255 if any(line.startswith("problem: ") for line in lines) else 0)
+    return [line for line in lines if line.startswith(f"{word}: ")]
+
+
+def problems(location: Path) -> list[str]:
+    return findings(location, "problem")
 
 
 def assert_refused(location: Path, because: str) -> None:
@@ -81,6 +87,30 @@ def assert_refused(location: Path, because: str) -> None:
 
 def test_a_sound_data_base_has_no_problems(location: Path) -> None:
     assert problems(location) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "what"), [("network_pool", "virtual network lan"), ("datastore_pool", "datastore system")]
+)
+def test_a_cluster_that_is_not_there_is_a_problem(location: Path, damage: Damage, table: str, what: str) -> None:
+    damage(f"UPDATE {table} SET body = json_set(body, '$.clusters', json('[0, 77]')) WHERE oid = 0")
+    assert problems(location) == [f"problem: {what} (0): it is in cluster 77, which does not exist"]
+
+
+@pytest.mark.parametrize(
+    ("table", "what", "command"),
+    [
+        ("network_pool", "virtual network 0", "onevnet"), ("image_pool", "image 0", "oneimage"),
+        ("template_pool", "template 0", "onetemplate"), ("datastore_pool", "datastore 0", "onedatastore"),
+        ("vm_pool", "VM 0", "onevm"),
+    ],
+)  # fmt: skip
+def test_an_owner_who_is_not_there_is_noted(
+    location: Path, damage: Damage, table: str, what: str, command: str
+) -> None:
+    damage(f"UPDATE {table} SET uid = 77, body = json_set(body, '$.uid', 77) WHERE oid = 0")
+    why = f"its owner, user 77, does not exist. Give it to another: {command} chown 0 USER"
+    assert findings(location, "note") == [f"note: {what}: {why}"]
 
 
 @pytest.mark.parametrize("table", POOLS)

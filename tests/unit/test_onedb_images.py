@@ -7,7 +7,12 @@ from oned.datastore.datastore import Datastore
 from oned.ids import Kind
 from oned.image.image import Image
 from oned.image.states import ImageState
-from oned.onedb.images import disks_have_their_images, images_are_at_their_places, waiting_images_have_an_intent
+from oned.onedb.images import (
+    disks_have_their_images,
+    images_are_at_their_places,
+    images_in_use_are_enabled,
+    waiting_images_have_an_intent,
+)
 from oned.onedb.snapshot import Snapshot
 from oned.vm.states import DONE, PENDING, State
 from oned.vm.vm import VM
@@ -95,3 +100,13 @@ def test_an_image_whose_vm_has_ended_is_found(engine: Engine) -> None:
     engine.image(1, ImageState.LOCKED).saving = 7
     engine.vm(7, DONE, SAVE_AS="1")
     assert len(list(waiting_images_have_an_intent(engine.snapshot))) == 1
+
+
+def test_an_image_that_is_disabled_while_a_vm_uses_it_is_named(engine: Engine) -> None:
+    engine.image(1, ImageState.DISABLED)
+    engine.image(2)
+    engine.vm(7, IMAGE_ID="1")
+    engine.vm(8, IMAGE_ID="2")
+    engine.vm(9, DONE, IMAGE_ID="1")
+    told = "image 1: it is disabled, and VM 7 uses it. Enable it: oneimage enable 1"
+    assert list(images_in_use_are_enabled(engine.snapshot)) == [told]
