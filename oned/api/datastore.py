@@ -5,7 +5,7 @@ from oned.api.listing import whole
 from oned.api.owned import REPLACE, Space, add_info, add_owners, add_rename
 from oned.api.registry import ADMIN, MANAGE, method
 from oned.datastore import allocate as rules
-from oned.datastore.datastore import SYSTEM, Datastore
+from oned.datastore.datastore import NO_DRIVER, SYSTEM, Datastore
 from oned.errors import ActionError
 from oned.ids import Kind
 from oned.names import check_name
@@ -27,6 +27,7 @@ def allocate(call: Call, template: str, cluster: int = -1) -> Datastore:
     given, user = call.template(template), call.user
     datastore = Datastore(-1, check_name(given.get("NAME")), "", "")
     rules.describe(datastore, given)
+    _check_drivers(call, datastore.tm_mad, datastore.ds_mad)
     rules.complete(datastore, call.services.vectors("TM_MAD_CONF"), call.services.vectors("DS_MAD_CONF"))
     path = rules.base_path(given, "/")
     call.pools.datastores.claim(datastore.name)
@@ -40,6 +41,14 @@ def allocate(call: Call, template: str, cluster: int = -1) -> Datastore:
     call.created(datastore, "READY")
     call.unit.after(lambda: call.services.stores.ask(datastore))
     return datastore
+
+
+def _check_drivers(call: Call, transfer: str, store: str) -> None:
+    """InternalError if a driver (- is none) is not configured."""
+    vectors = call.services.vectors
+    for name, driver, program in (("TM_MAD", transfer, "TM_MAD"), ("DS_MAD", store, "DATASTORE_MAD")):
+        if driver != NO_DRIVER:
+            rules.check_driver(name, driver, rules.configured(vectors(f"{name}_CONF"), vectors(program)))
 
 
 @method("one.datastore.delete", datastore=ADMIN)
@@ -73,7 +82,10 @@ def update(call: Call, datastore: Datastore, template: str, append: int = REPLAC
     for name in rules.FIXED:
         if datastore.template.get(name) and (name in ("TYPE", "BASE_PATH") or name not in updated):
             updated.set(name, datastore.template.get(name))
-    rules.describe(datastore, rules.whole(updated, datastore))
+    wanted = rules.whole(updated, datastore)
+    drivers = [(datastore.tm_mad, wanted.get("TM_MAD")), (datastore.ds_mad, wanted.get("DS_MAD"))]
+    _check_drivers(call, *(NO_DRIVER if now in ("", before) else now for before, now in drivers))
+    rules.describe(datastore, wanted)
     datastore.template = updated
     call.unit.touch(datastore)
     call.unit.after(lambda: call.services.stores.ask(datastore))

@@ -13,6 +13,7 @@ OWN = ("NAME", "SYSTEM")
 """Attributes that leave the template; the others stay in it, as clients expect."""
 FIXED = ("DS_MAD", "TM_MAD", "TYPE", "DISK_TYPE", "BASE_PATH")
 """Attributes that an update takes into the datastore itself."""
+_SERVED = re.compile(r"(?:^|\s)-d\s*(\S+)")
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -77,3 +78,23 @@ def complete(datastore: Datastore, transfer: Iterable[Mapping[str, str]], stores
         missing = [name for name in wanted if not datastore.template.get(name.upper())]
         if missing:
             raise InternalError(detail=f"A datastore of {datastore.ds_mad} needs {', '.join(missing)}")
+
+
+def configured(confs: Iterable[Mapping[str, str]], drivers: Iterable[Mapping[str, str]]) -> list[str]:
+    """The drivers that oned.conf names, sorted.
+
+    confs    TM_MAD_CONF or DS_MAD_CONF
+    drivers  TM_MAD or DATASTORE_MAD: the NAME of one, and what the program serves (-d of its ARGUMENTS, up to 6.10)
+    """
+    names = {conf["NAME"] for conf in confs}
+    for driver in drivers:
+        served = _SERVED.search(driver.get("ARGUMENTS", ""))
+        names |= {driver.get("NAME", ""), *(served[1].split(",") if served else ())}
+    return sorted(names - {""})
+
+
+def check_driver(name: str, driver: str, there: Iterable[str]) -> None:
+    """InternalError if a driver is not among those there are."""
+    if driver not in there:
+        known = f"There is: {', '.join(there) or 'none'}. For another add a {name}_CONF to oned.conf"
+        raise InternalError(detail=f"{name} {driver} is not configured. {known}")

@@ -86,13 +86,14 @@ def _mask_bits(mask: str) -> tuple[int, int]:
 
 
 def _size_bits(text: str, default_size: str) -> tuple[int, int]:
-    """The same of NETWORK_SIZE: A, B, C or a number of addresses; 0 and nothing are the default."""
-    text = (text if text.strip("0") else default_size).upper()
-    if text in CLASS_BITS:
-        return CLASS_BITS[text], (1 << CLASS_BITS[text]) - 2
-    size = address.read_number(text)
-    if not 0 < size <= (1 << CLASS_BITS["A"]) - 2:
-        raise RangeError(f"NETWORK_SIZE is A, B, C or a number of addresses, not {text}")
+    """The same of NETWORK_SIZE: A, B, C or a number of addresses. What is none of them is the default (1.2)."""
+    if text.upper() in CLASS_BITS:
+        bits = CLASS_BITS[text.upper()]
+        return bits, (1 << bits) - 2
+    readable = text.isascii() and text.isdigit() and text.strip("0")
+    size, most = int(text if readable else default_size), (1 << CLASS_BITS["A"]) - 2
+    if size > most:
+        raise RangeError(f"NETWORK_SIZE is A, B, C or a number of addresses, at most {most}, not {text}")
     return (size + 1).bit_length(), size
 
 

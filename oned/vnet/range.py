@@ -21,6 +21,7 @@ READERS = {"IP": address.read_ip4, "IP6": address.read_ip6, "MAC": address.read_
 """How the text of each kind of address becomes a number."""
 MOST = 1 << 24
 """Addresses of a range: as many as the largest classic network has (NETWORK_SIZE = A)."""
+LONGEST_PREFIX = 128
 SHOWN_ONLY = frozenset(["MAC_END", "IP_END", "IP6_END", "IP6_GLOBAL", "IP6_GLOBAL_END", "IP6_ULA", "IP6_ULA_END",
                         "IP6_LINK", "USED_LEASES", "LEASES", "ALLOCATED", "AR_ID", "PARENT_NETWORK_AR_ID"])  # fmt: skip
 """What the engine adds to a range: it is dropped where a shown range is given back."""
@@ -192,6 +193,11 @@ def _check_addresses(given: dict[str, str]) -> None:
             raise RangeError(f"An address range of type {given['TYPE']} needs {name}, its first address")
     for name in [name for name in READERS if given.get(name)]:
         _check_address(name, given[name])
+    if given.get("PREFIX_LENGTH") and not 0 < address.read_number(given["PREFIX_LENGTH"]) <= LONGEST_PREFIX:
+        length = given["PREFIX_LENGTH"]
+        raise RangeError(
+            f"PREFIX_LENGTH of an address range is a whole number from 1 to {LONGEST_PREFIX}, not {length}"
+        )
     if given.get("MAC"):
         given["MAC"] = address.mac(address.read_mac(given["MAC"]))
 

@@ -76,6 +76,13 @@ def test_a_datastore_is_made_below_the_location_with_what_its_driver_does(real: 
         ("NAME = a\nDS_MAD = fs\nTM_MAD = shared\nTYPE = TAPE_DS", "is no kind of datastore", 8192),
         ("NAME = a\nDS_MAD = fs\nTM_MAD = shared\nDISK_TYPE = TAPE", "DISK_TYPE TAPE", 8192),
         ('NAME = a\nDS_MAD = "f s"\nTM_MAD = shared', "DS_MAD is one word", 8192),
+        (
+            "NAME = a\nDS_MAD = fs\nTM_MAD = nosuch",
+            "TM_MAD nosuch is not configured. There is: dummy, qcow2, shared",
+            8192,
+        ),
+        ("NAME = a\nDS_MAD = nosuch\nTM_MAD = shared", "DS_MAD nosuch is not configured. There is: dummy, fs", 8192),
+        ("NAME = a\nTYPE = SYSTEM_DS\nTM_MAD = nosuch", "TM_MAD nosuch is not configured", 8192),
         ('NAME = a\nDS_MAD = fs\nTM_MAD = shared\nBASE_PATH = "a/b"', "BASE_PATH is an absolute path", 8192),
         ("NAME = default\nDS_MAD = fs\nTM_MAD = shared", "NAME is already taken by DATASTORE 1.", 8192),
     ],

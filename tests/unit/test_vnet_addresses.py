@@ -183,7 +183,7 @@ def test_masks_and_bounds_of_3_x_limit_a_ranged_network(more: str, first: str, c
 @pytest.mark.parametrize(("text", "why"), [
     ("TYPE = STAR", "RANGED or FIXED"), ("TYPE = RANGED", "needs NETWORK_ADDRESS"),
     ("TYPE = RANGED\nNETWORK_ADDRESS = 10.0.0", "NETWORK_ADDRESS is not an IPv4 address"),
-    ("TYPE = RANGED\nNETWORK_ADDRESS = 10.0.0.0\nNETWORK_SIZE = many", "NETWORK_SIZE is A, B, C"),
+    ("TYPE = RANGED\nNETWORK_ADDRESS = 10.0.0.0\nNETWORK_SIZE = 16777215", "at most 16777214, not 16777215"),
     ("TYPE = RANGED\nNETWORK_ADDRESS = 10.0.0.0/31", "leaves no usable range"),
     ("TYPE = RANGED\nNETWORK_ADDRESS = 10.0.0.0/x", "mask of the network is none"),
     ("TYPE = RANGED\nNETWORK_ADDRESS = 10.0.0.0/24\nIP_START = 10.0.1.1", "must lie in the network"),
@@ -195,9 +195,23 @@ def test_a_classic_network_that_cannot_be_is_refused_with_the_reason(text: str, 
         classic.ranges(parse(f"{text}\n"), "254")
 
 
+@pytest.mark.parametrize("size", ["many", "-5", "0", "1.5", "D", '""'])
+def test_a_network_size_that_cannot_be_read_is_the_default(size: str) -> None:
+    text = f"TYPE = RANGED\nNETWORK_ADDRESS = 10.0.0.0\nNETWORK_SIZE = {size}\n"
+    assert classic.ranges(parse(text), "30") == [{"TYPE": "IP4", "SIZE": "30", "IP": "10.0.0.1"}]
+
+
 @given(st.lists(IP4S, max_size=30, unique=True))
 def test_a_fixed_network_has_a_range_for_each_lease_in_their_order(numbers: list[int]) -> None:
     text = "".join(f"LEASES = [ IP = {address.ip4(number)} ]\n" for number in numbers)
     made = classic.ranges(parse(f"TYPE = FIXED\n{text}"), "254")
     assert [address.read_ip4(one["IP"]) for one in made] == sorted(numbers)
     assert all((one["TYPE"], one["SIZE"]) == ("IP4", "1") for one in made)
+
+
+@pytest.mark.parametrize("length", ["999", "0", "-1", "129", "many"])
+def test_a_prefix_length_that_cannot_be_is_refused(length: str) -> None:
+    given = {"TYPE": "IP6_STATIC", "IP6": "2001:db8::1", "SIZE": "4", "PREFIX_LENGTH": length}
+    with pytest.raises(RangeError, match=f"PREFIX_LENGTH of an address range is .* from 1 to 128, not {length}"):
+        Range.made(0, given, 0x0200)
+    assert Range.made(0, given | {"PREFIX_LENGTH": "64"}, 0x0200).attributes["PREFIX_LENGTH"] == "64"
