@@ -8,6 +8,7 @@ from oned.errors import InternalError
 from oned.vnet import classic
 from oned.vnet.leases import ON_HOLD, Place
 from oned.vnet.network import Network
+from oned.vnet.range import Range
 
 
 @method("one.vn.hold", network=MANAGE)
@@ -17,13 +18,17 @@ def hold(call: Call, network: Network, template: str) -> Network:
     Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (in use, or no address of the network).
     Since: 3.6; MAC 4.8.
     """
-    places = _places(call, network, template)
-    if None in places or any(network.leases.holder(place) is not None for place in places if place is not None):
-        raise InternalError(detail="Address is not part of the address range or in use.")
-    for place in dict.fromkeys(places):
-        assert place is not None, "what is no address of the network was refused"
+    for place in found_free(call, network, template):
         call.pools.leases.take(call.unit, network, place, ON_HOLD)
     return network
+
+
+def found_free(call: Call, network: Network, template: str) -> list[Place]:
+    """The free addresses that would be held. InternalError if one is in use, or no address of the network."""
+    places = [place for place in _places(call, network, template) if place and network.leases.holder(place) is None]
+    if len(places) < len(vectors(call, template, "LEASES")):
+        raise InternalError(detail="Address is not part of the address range or in use.")
+    return list(dict.fromkeys(places))
 
 
 @method("one.vn.release", network=MANAGE)
@@ -33,13 +38,17 @@ def release(call: Call, network: Network, template: str) -> Network:
     Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (not on hold).
     Since: 3.6; MAC 4.8.
     """
-    places = _places(call, network, template)
-    if any(place is None or network.leases.holder(place) != ON_HOLD for place in places):
-        raise InternalError(detail=f"Address is not on hold. See what is: onevnet show {network.id}")
-    for place in dict.fromkeys(places):
-        assert place is not None, "what is no address of the network was refused"
+    for place in found_held(call, network, template):
         call.pools.leases.give_back(call.unit, network, place)
     return network
+
+
+def found_held(call: Call, network: Network, template: str) -> list[Place]:
+    """The addresses on hold that would be let go. InternalError if one is not on hold."""
+    places = [place for place in _places(call, network, template) if place and network.leases.holder(place) == ON_HOLD]
+    if len(places) < len(vectors(call, template, "LEASES")):
+        raise InternalError(detail=f"Address is not on hold. See what is: onevnet show {network.id}")
+    return list(dict.fromkeys(places))
 
 
 @method("one.vn.addleases", network=MANAGE)
@@ -49,12 +58,16 @@ def add_leases(call: Call, network: Network, template: str) -> Network:
     Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (not FIXED; no address, or it is there already).
     Since: 2.2 to 4.6.
     """
-    if not network.fixed:
-        raise InternalError(detail="Leases can be added to FIXED networks only. Add an address range: onevnet addar")
-    given = classic.fixed(vectors(call, template, "LEASES"))
-    network.add_ranges(network.new_ranges(given, mac_prefix(call)))
+    network.add_ranges(found_leases(call, network, template))
     call.unit.touch(network)
     return network
+
+
+def found_leases(call: Call, network: Network, template: str) -> list[Range]:
+    """The ranges of one address that would be added. InternalError if the network is not FIXED, or has one already."""
+    if not network.fixed:
+        raise InternalError(detail="Leases can be added to FIXED networks only. Add an address range: onevnet addar")
+    return network.new_ranges(classic.fixed(vectors(call, template, "LEASES")), mac_prefix(call))
 
 
 @method("one.vn.rmleases", network=MANAGE)

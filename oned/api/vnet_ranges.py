@@ -43,12 +43,17 @@ def add_range(call: Call, network: Network, template: str) -> Network:
     Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (a range that cannot be, or overlaps another).
     Since: 4.8.
     """
+    network.add_ranges(found_ranges(call, network, template))
+    call.unit.touch(network)
+    return network
+
+
+def found_ranges(call: Call, network: Network, template: str) -> list[Range]:
+    """The ranges that would be added; raises what refuses them."""
     _refuse_reservation(network)
     given = vectors(call, template, "AR")
     refuse_restricted(call, _restrictable(given))
-    network.add_ranges(network.new_ranges(given, mac_prefix(call)))
-    call.unit.touch(network)
-    return network
+    return network.new_ranges(given, mac_prefix(call))
 
 
 @method("one.vn.update_ar", network=MANAGE)
@@ -58,6 +63,13 @@ def update_range(call: Call, network: Network, template: str) -> Network:
     Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (no such range; leases would fall out of it).
     Since: 4.8.
     """
+    network.change_ranges(found_changes(call, network, template))
+    call.unit.touch(network)
+    return network
+
+
+def found_changes(call: Call, network: Network, template: str) -> list[Range]:
+    """The ranges as they would be after the change; raises what refuses it."""
     wanted = []
     for given in vectors(call, template, "AR"):
         before = range_of(network, read_number(given.get("AR_ID", "")))
@@ -66,9 +78,8 @@ def update_range(call: Call, network: Network, template: str) -> Network:
         if before.parent and changed.size != before.size:
             raise InternalError(detail=f"SIZE of range {before.id} is reserved from network {network.parent} and stays")
         wanted.append(changed)
-    network.change_ranges(wanted)
-    call.unit.touch(network)
-    return network
+    network.check_changes(wanted)
+    return wanted
 
 
 def _restrictable(vectors: list[dict[str, str]]) -> Template:

@@ -13,6 +13,7 @@ from oned.template.template import Template
 from oned.vnet.address import read_number
 from oned.vnet.leases import Holder, Place
 from oned.vnet.network import Network
+from oned.vnet.range import Range
 
 MOST_AT_ONCE = 1 << 14
 """Addresses of one reservation: each is a lease of the parent, and nobody waits long while they are taken."""
@@ -29,6 +30,22 @@ def reserve(call: Call, network: Network, template: str) -> Network:
     Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (not possible), INTERNAL (the template; too few are free).
     Since: 4.8.
     """
+    extends, first, made = found_reservation(call, network, template)
+    if extends.id < 0:
+        admit(call, extends)
+    holder = Holder(Kind.NET.name, extends.id)
+    for step in range(made.size):
+        call.pools.leases.take(call.unit, network, Place(first.ar, first.place + step), holder)
+    extends.add_ranges([made])
+    call.unit.touch(extends)
+    return extends
+
+
+def found_reservation(call: Call, network: Network, template: str) -> tuple[Network, Place, Range]:
+    """The network that would get the addresses (-1 for a new one), the first of them, the range they would be there.
+
+    Raises what refuses it, and changes nothing.
+    """
     given = call.template(template)
     if network.parent >= 0:
         detail = f"Cannot reserve addresses from a reserved network. Reserve from network {network.parent}"
@@ -42,15 +59,8 @@ def reserve(call: Call, network: Network, template: str) -> Network:
         extends = _new(call, network, given)
     parts = dict(network.ranges[first.ar].attributes) | network.ranges[first.ar].at(first.place).named()
     parts["SIZE"] = str(size)
-    made = extends.new_ranges([parts], mac_prefix(call), str(first.ar))
-    if extends.id < 0:
-        admit(call, extends)
-    for step in range(size):
-        holder = Holder(Kind.NET.name, extends.id)
-        call.pools.leases.take(call.unit, network, Place(first.ar, first.place + step), holder)
-    extends.add_ranges(made)
-    call.unit.touch(extends)
-    return extends
+    (made,) = extends.new_ranges([parts], mac_prefix(call), str(first.ar))
+    return extends, first, made
 
 
 def _extended(call: Call, network: Network, given: Template) -> Network | None:

@@ -30,6 +30,8 @@ ULA = Option("ula_prefix", ("--ip6_ula",), "prefix of local IPv6 addresses that 
 ADDRESSES = (TYPE, SIZE, IP, MAC, IP6, GLOBAL, ULA)
 
 _DEFAULT_CLUSTER = -1
+METHODS = {"addar": "add_ar", "updatear": "update_ar"}
+"""Commands whose method has another name."""
 
 
 def _text(name: str, vector: Mapping[str, object]) -> str:
@@ -47,9 +49,15 @@ def _lease(address: str, mac: str = "") -> str:
     return _text("LEASES", {key: address, **({"MAC": mac} if mac else {})})
 
 
-def _change(one: Client, net: int, step: Step, refusal: Refusal, *, dry_run: bool) -> int:
-    """Do it to a network, or show that and why it would be refused; the exit code."""
+def _change(one: Client, net: int, step: Step, refusal: Refusal, *, dry_run: bool, sent: str = "") -> int:
+    """Do it to a network, or show that and why it would be refused; the exit code.
+
+    refusal  why, as far as the network's document tells
+    sent     the template of the change, for which a daemon can be asked that previews such changes
+    """
     if dry_run:
+        if sent:
+            refusal = vnet_preview.asked(one, METHODS.get(step.action, step.action), sent, refusal)
         return preview(one, VNETS, [net], step.doing, refusal)
     return apply(VNETS, [net], step)
 
@@ -76,15 +84,17 @@ def delete(one: Client, nets: VNetList, *, dry_run: bool, verbose: bool) -> int:
 @program.command("hold", "<vnet> <address>", DRY_RUN)
 def hold(one: Client, net: VNetId, address: str, *, dry_run: bool) -> int:
     """Keeps a free address, an IP address or a MAC, from being used."""
-    step = Step("hold", f"hold {address}", lambda oid: one.call("one.vn.hold", oid, _lease(address)))
-    return _change(one, net, step, vnet_preview.not_free(address), dry_run=dry_run)
+    text = _lease(address)
+    step = Step("hold", f"hold {address}", lambda oid: one.call("one.vn.hold", oid, text))
+    return _change(one, net, step, vnet_preview.not_free(address), dry_run=dry_run, sent=text)
 
 
 @program.command("release", "<vnet> <address>", DRY_RUN)
 def release(one: Client, net: VNetId, address: str, *, dry_run: bool) -> int:
     """Lets an address be used that is on hold."""
-    step = Step("release", f"release {address}", lambda oid: one.call("one.vn.release", oid, _lease(address)))
-    return _change(one, net, step, vnet_preview.not_held(address), dry_run=dry_run)
+    text = _lease(address)
+    step = Step("release", f"release {address}", lambda oid: one.call("one.vn.release", oid, text))
+    return _change(one, net, step, vnet_preview.not_held(address), dry_run=dry_run, sent=text)
 
 
 @program.command("addleases", "<vnet> <ip> [<mac>]", DRY_RUN)
@@ -92,7 +102,7 @@ def addleases(one: Client, net: VNetId, address: str, mac: str = "", *, dry_run:
     """Adds an address to a network of TYPE = FIXED."""
     text = _lease(address, mac)
     step = Step("addleases", f"add {address}", lambda oid: one.call("one.vn.addleases", oid, text))
-    return _change(one, net, step, _nothing, dry_run=dry_run)
+    return _change(one, net, step, _nothing, dry_run=dry_run, sent=text)
 
 
 @program.command("rmleases", "<vnet> <ip>", DRY_RUN)
@@ -107,7 +117,7 @@ def addar(one: Client, net: VNetId, file: str = "", *, dry_run: bool, **options:
     """Adds an address range: AR vectors of a file (- is stdin), or one of options."""
     text = editor.read(file) if file else _text("AR", {"type": _type(options), **_addresses(options)})
     step = Step("addar", f"add {' '.join(text.split())}", lambda oid: one.call("one.vn.add_ar", oid, text))
-    return _change(one, net, step, _nothing, dry_run=dry_run)
+    return _change(one, net, step, _nothing, dry_run=dry_run, sent=text)
 
 
 def _addresses(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +145,7 @@ def updatear(one: Client, net: VNetId, number: str, file: str = "", *, size: int
     vector = {**given, "AR_ID": _number(number), **({"SIZE": size} if size is not None else {})}
     text = _text("AR", vector)
     step = Step("updatear", f"update {' '.join(text.split())}", lambda oid: one.call("one.vn.update_ar", oid, text))
-    return _change(one, net, step, vnet_preview.too_small(_number(number), size), dry_run=dry_run)
+    return _change(one, net, step, vnet_preview.too_small(_number(number), size), dry_run=dry_run, sent=text)
 
 
 @program.command("rmar", "<vnet> <range>", FORCE, DRY_RUN)
@@ -172,7 +182,8 @@ def reserve(one: Client, net: VNetId, more_for: VNetId = -1, *, dry_run: bool, *
               "MAC": options["mac"], "NETWORK_ID": more_for if more_for >= 0 else None}  # fmt: skip
     text = render.text(Template((key, str(value)) for key, value in wanted.items() if value is not None))
     if dry_run:
-        return preview(one, VNETS, [net], f"reserve {options['size']}", vnet_preview.too_few(options["size"]))
+        refusal = vnet_preview.asked(one, "reserve", text, vnet_preview.too_few(options["size"]))
+        return preview(one, VNETS, [net], f"reserve {options['size']}", refusal)
     say(f"ID: {one.number('one.vn.reserve', net, text)}")
     return 0
 

@@ -2,10 +2,30 @@
 
 from collections.abc import Callable
 
+from oned.cli.preview import NO_SUCH_METHOD
 from oned.cli.vnet_views import holder, size
+from oned.client.client import Client, Faulted
 from oned.client.documents import Document
 
 Refusal = Callable[[Document], str]
+
+
+def asked(one: Client, change: str, template: str, otherwise: Refusal) -> Refusal:
+    """What the daemon itself says of a change; of one that does not preview networks, what the document tells.
+
+    The refusal raises ClientError.
+    """
+
+    def refusal(net: Document) -> str:
+        try:
+            one.text("oned.vn.preview", net.int("ID"), change, template)
+        except Faulted as fault:
+            if fault.code != NO_SUCH_METHOD:
+                raise
+            return otherwise(net)
+        return ""
+
+    return refusal
 
 
 def in_use(net: Document) -> str:

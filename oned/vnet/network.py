@@ -74,14 +74,18 @@ class Network(Owned):
             self.leases.open(one.id)
 
     def change_ranges(self, changed: Iterable[Range]) -> None:
-        """Put changed ranges in their places, all or none. RangeError if leases would fall out, or ranges overlap."""
+        """Put changed ranges in their places, which `check_changes` has found good."""
+        fresh = {one.id: one for one in changed}
+        self.ranges |= fresh
+        for number in fresh:
+            self.leases.open(number)
+
+    def check_changes(self, changed: Iterable[Range]) -> None:
+        """RangeError if leases would fall out of changed ranges, or ranges would overlap."""
         fresh = {one.id: one for one in changed}
         for one in fresh.values():
             self._check_size(one)
         check_overlaps((self.ranges | fresh).values())
-        self.ranges |= fresh
-        for number in fresh:
-            self.leases.open(number)
 
     def _check_size(self, changed: Range) -> None:
         outside = [place for place in self.leases.used(changed.id) if place >= changed.size]

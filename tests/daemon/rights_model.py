@@ -32,7 +32,7 @@ USE TEMPLATE + CREATE TEMPLATE: one.template.clone
 MANAGE IMAGE:              one.image.rmattr one.image.enable one.image.persistent one.image.chtype
 MANAGE IMAGE:              one.image.snapshotdelete one.image.snapshotrevert one.image.snapshotflatten
 USE IMAGE + CREATE IMAGE:  one.image.clone
-USE NET:                   one.vn.reserve
+USE NET:                   one.vn.reserve oned.vn.preview
 MANAGE NET:                one.vn.hold one.vn.release one.vn.addleases one.vn.rmleases one.vn.update_ar one.vn.free_ar
 MANAGE NET:                one.vn.recover
 ADMIN NET:                 one.vn.add_ar one.vn.rm_ar

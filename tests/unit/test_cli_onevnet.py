@@ -136,7 +136,7 @@ def test_dry_run_changes_nothing_and_says_what_would_be_refused(
     output = capsys.readouterr()
     assert (code, refused in output.err, bool(output.err)) == (255 if refused else 0, True, bool(refused))
     assert output.out.endswith("Nothing was changed.\n")
-    assert {call[0] for call in cloud.calls} <= {"one.vn.info", "one.vnpool.info"}
+    assert {call[0] for call in cloud.calls} <= {"one.vn.info", "one.vnpool.info", "oned.vn.preview"}
 
 
 @pytest.mark.parametrize("words", [
