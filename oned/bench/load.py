@@ -46,9 +46,14 @@ class Outcome(NamedTuple):
     failed: int
 
     @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
+
+    @property
     def rate(self) -> float:
         """Calls in a second."""
-        return len(self.latencies) / (self.ended - self.began)
+        return len(self.latencies) / self.seconds
 
     def percentile(self, share: float) -> float:
         """Seconds that the given share of the calls took at most."""

@@ -15,6 +15,9 @@ VMS: Where = ("VM", -1)
 AT_REST = SUSPENDED | POWEROFF | STOPPED | UNDEPLOYED
 """States in which a VM counts in the VM block, but not in its RUNNING_ keys."""
 NOTHING: Amounts = {}
+_COUNT, _CPU, _MEMORY, _DISK = ((VMS, key) for key in ("VMS", "CPU", "MEMORY", "SYSTEM_DISK_SIZE"))
+_RUNNING = {place: (VMS, f"RUNNING_{place[1]}") for place in (_COUNT, _CPU, _MEMORY)}
+"""What is always counted → the same of VMs that do not rest. One object of each: every VM that lives has them."""
 
 
 def of_vm(vm: VM) -> Amounts:
@@ -22,8 +25,8 @@ def of_vm(vm: VM) -> Amounts:
     if vm.state is DONE:
         return NOTHING
     counted: dict[tuple[Where, str], float] = defaultdict(float)
-    counted |= {(VMS, "VMS"): 1, **of_capacity(vm.capacity)}
-    counted[VMS, "SYSTEM_DISK_SIZE"] = sum(map(_disk_size, vm.template.vectors("DISK")))
+    counted |= {_COUNT: 1, **of_capacity(vm.capacity)}
+    counted[_DISK] = sum(map(_disk_size, vm.template.vectors("DISK")))
     if vm.state not in AT_REST:
         counted |= running(vm)
     for network in _ids(vm.template, "NIC", "NETWORK_ID"):
@@ -56,7 +59,7 @@ def reserved(parent: int, size: int) -> Amounts:
 
 def of_capacity(capacity: Capacity) -> Amounts:
     """What a capacity counts, whatever the VM does."""
-    return {(VMS, "CPU"): capacity.cpu / PERCENT, (VMS, "MEMORY"): capacity.memory // KIB_PER_MIB}
+    return {_CPU: capacity.cpu / PERCENT, _MEMORY: capacity.memory // KIB_PER_MIB}
 
 
 def of_growth(vm: VM, more: Capacity) -> Amounts:
@@ -67,16 +70,16 @@ def of_growth(vm: VM, more: Capacity) -> Amounts:
 
 def of_disk_growth(disk: Mapping[str, str], more: int) -> Amounts:
     """The same for a disk with so many MiB more."""
-    return NOTHING if is_link(disk) else {(VMS, "SYSTEM_DISK_SIZE"): more}
+    return NOTHING if is_link(disk) else {_DISK: more}
 
 
 def running(vm: VM) -> Amounts:
     """What a VM counts while it does not rest, beside what it always counts."""
-    return _running({(VMS, "VMS"): 1.0, **of_capacity(vm.capacity)})
+    return _running({_COUNT: 1.0, **of_capacity(vm.capacity)})
 
 
 def _running(always: Amounts) -> Amounts:
-    return {(where, f"RUNNING_{key}"): amount for (where, key), amount in always.items()}
+    return {_RUNNING[place]: amount for place, amount in always.items()}
 
 
 def _disk_size(disk: Mapping[str, str]) -> int:

@@ -62,8 +62,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def plain(template: Template) -> list[Any]:
-    """A JSON-able form: [name, text or object] pairs in order."""
-    return [[name, dict(value) if isinstance(value, dict) else value] for name, value in template]
+    """A JSON-able form: (name, text or object) pairs in order, the template's own: to be written at once."""
+    return list(template)
 
 
 def from_plain(items: list[Any]) -> Template:
