@@ -58,7 +58,7 @@ class Shell:
         self.home = home
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self._bash = subprocess.Popen(
-            ["bash"], env={"HOME": str(home), "PATH": path, "LC_ALL": "C.UTF-8"}, text=True, bufsize=1,
+            ["bash"], cwd=home, env={"HOME": str(home), "PATH": path, "LC_ALL": "C.UTF-8"}, text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
