@@ -10,18 +10,13 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from http.client import HTTPException
 from typing import Any, Protocol
-from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from oned.drivers.lib.files import PROGRESS
 from oned.drivers.lib.task import ActionFailed, Task
 
 CHUNK, BLOCK = 1 << 20, 1 << 16
 """Bytes read at once; a block of so many zeros becomes a hole."""
-SILENCE = 60.0
-"""Seconds that a server may say nothing."""
 MAGIC: tuple[tuple[bytes, str, Callable[[Any], "Source"]], ...] = (
     (b"\x1f\x8b", "gzip", lambda file: gzip.GzipFile(fileobj=file)),
     (b"BZh", "bzip2", bz2.BZ2File),
@@ -87,7 +82,7 @@ def write(tap: Tap, writer: int, room: int, *, decompress: bool) -> None:
             pass
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise ActionFailed(f"the {kind} data is damaged: {error}") from None
-    except (OSError, HTTPException) as error:
+    except OSError as error:
         raise ActionFailed(f"copying failed: {getattr(error, 'strerror', None) or error}") from None
     os.ftruncate(writer, size)
     os.fsync(writer)
@@ -116,28 +111,16 @@ def _write_all(reader: Source, writer: int, room: int) -> int:
     return offset
 
 
-class _Redirects(HTTPRedirectHandler):
-    """Follows a server to other http servers only."""
-
-    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
-        if not is_url(newurl):
-            raise ActionFailed(f"the server leads to {newurl[:80]}, which is no http URL")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
 def is_url(path: str) -> bool:
     """Whether it is fetched from a server."""
     return path.lower().startswith(("http://", "https://"))
 
 
 def opened(url: str, method: str = "GET") -> AbstractContextManager[Any]:
-    """The answer of a server. Errors: ActionFailed."""
-    opener = build_opener(_Redirects)
-    try:
-        answer: AbstractContextManager[Any] = opener.open(Request(url, method=method), timeout=SILENCE)
-    except HTTPError as error:
-        error.close()
-        raise ActionFailed(f"{url} cannot be fetched: the server answers {error.code} {error.reason}") from None
-    except (URLError, OSError, ValueError) as error:
-        raise ActionFailed(f"{url} cannot be fetched: {getattr(error, 'reason', error)}") from None
-    return answer
+    """The answer of a server: its headers, and a Source. Errors: ActionFailed; OSError while it is read.
+
+    What speaks to servers takes 8 MiB, which a driver needs with its first URL only.
+    """
+    from oned.drivers.lib.web import Answer
+
+    return Answer(url, method)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, text
+
+from oned.store import tables
 
 HEAD = "0003"
 """The newest revision in migrate/versions; a test compares the two."""
@@ -19,6 +21,9 @@ def revision(connection: Connection) -> str:
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
+_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+
+
 def upgrade(engine: Engine, to: str = HEAD) -> str:
     """Run the revisions that are missing, up to one. Answers where it came from. SchemaError for a newer data base."""
     with engine.begin() as connection:
@@ -28,8 +33,18 @@ def upgrade(engine: Engine, to: str = HEAD) -> str:
         if before > HEAD:
             detail = f"The data base has schema {before}, this release knows up to {HEAD}"
             raise SchemaError(f"{detail}. Use the release that made it, or restore an older backup (onedb restore)")
-        _run(connection, to)
+        if to == HEAD and not inspect(connection).get_table_names():
+            _make(connection)
+        else:
+            _run(connection, to)
     return before
+
+
+def _make(connection: Connection) -> None:
+    """The tables of this release in an empty data base: what all revisions make, without loading what runs them."""
+    tables.metadata.create_all(connection)
+    _VERSION.create(connection)
+    connection.execute(insert(_VERSION), {"version_num": HEAD})
 
 
 def _run(connection: Connection, to: str) -> None:

@@ -397,6 +397,5 @@ LIFECYCLE: tuple[Row, ...] = (
       )),
     Row(POWEROFF,                "nic-attach",       SAME),
     Row(POWEROFF,                "nic-detach",       SAME),
-    Row(PENDING | HOLD | POWEROFF | UNDEPLOYED,
-                                 "resize",           SAME),
+    Row(PENDING | HOLD | POWEROFF | UNDEPLOYED, "resize", SAME),
 )  # fmt: skip

@@ -106,10 +106,16 @@ def test_nothing_is_deleted_while_nothing_can_be_stored(database: Database, loop
 # --- revisions ---
 
 
-def test_the_revisions_make_what_the_tables_say(database: Database) -> None:
-    with database.engine.connect() as connection:
+@pytest.mark.parametrize("start", ["", "0001"], ids=["nothing", "the first revision"])
+def test_a_data_base_is_what_the_tables_say_wherever_it_came_from(tmp_path: Path, start: str) -> None:
+    engine = sqlite_engine(tmp_path / "any.db")
+    if start:
+        upgrade(engine, start)
+    assert upgrade(engine) == start
+    with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
         assert revision(connection) == HEAD
+    assert upgrade(engine) == HEAD
 
 
 def test_reasons_of_the_first_schema_get_their_times(tmp_path: Path) -> None:
