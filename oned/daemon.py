@@ -11,7 +11,7 @@ import os
 import platform
 import signal
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -73,11 +73,15 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        services, drivers = self._build(loop)
+        with closing(self._database(loop)) as database:
+            await self._live(*self._build(database), stop)
+        log.info("All modules finalized, exiting.")
+
+    async def _live(self, services: Services, drivers: DriverSet, stop: asyncio.Event) -> None:
+        """Serve until told to stop, or until there is no endpoint any more; its error is raised."""
         serving = asyncio.create_task(self._serve(services))
         await asyncio.sleep(0)
         if serving.done():  # there is no endpoint: nothing else need begin
-            services.database.close()
             serving.result()
             return
         starting = asyncio.create_task(self._start_drivers(services, drivers))
@@ -92,8 +96,6 @@ class Daemon:
         services.hooks.stop()
         await self._end(serving)
         await asyncio.gather(drivers.stop(), services.hooks.drivers.stop())
-        services.database.close()
-        log.info("All modules finalized, exiting.")
 
     async def _start_drivers(self, services: Services, drivers: DriverSet) -> None:
         """Start the drivers beside the endpoint: a slow one holds nobody up. Then take up what was open."""
@@ -112,9 +114,8 @@ class Daemon:
 
     # --- building ---
 
-    def _build(self, loop: asyncio.AbstractEventLoop) -> tuple[Services, DriverSet]:
+    def _build(self, database: Database) -> tuple[Services, DriverSet]:
         config = self.config
-        database = self._database(loop)
         pools = Pools(strict=config["STRICT_SCHEMA"], classic_failed=config["CLASSIC_FAILED"])
         with reading("what it holds"):
             bootstrap.load(pools, database)

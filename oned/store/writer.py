@@ -30,12 +30,16 @@ class Batch:
 
 
 class Writer:
-    """Commits batches in order. `submit` may be called from the loop only."""
+    """Commits batches in order. `submit` may be called from the loop only.
+
+    Made in the caller's thread is the connection, so that whoever cannot have one hears it; the thread then keeps it.
+    """
 
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
-        self._engine, self._loop = engine, loop
+        self._loop = loop
         self._broken: Exception | None = None
         self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._connection = engine.connect()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -48,7 +52,7 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        with self._engine.connect() as connection:
+        with self._connection as connection:
             while (first := self._waiting.get()) is not None:
                 batches, last = self._drain(first)
                 self._commit(connection, batches)

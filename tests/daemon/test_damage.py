@@ -1,18 +1,24 @@
 """A damaged data base: `onedb check` names the damage, oned refuses it in a sentence, and nothing ends in a trace."""
 
+import asyncio
 import io
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+import oned.daemon
+from oned.config import Config
+from oned.locations import Locations
 from oned.onedb.command import main
+from oned.store.reading import Unreadable
 from tests.daemon.process import SIMULATED, Daemon
 
 POOLS = ("user_pool", "group_pool", "cluster_pool", "datastore_pool", "host_pool", "template_pool", "acl", "vm_pool")
@@ -135,6 +141,14 @@ def test_an_intent_that_cannot_be_read_is_refused(
     damage(INTENT.format(mad=mad, kind=kind, body=body))
     assert any("intent 1 " in line for line in problems(location))
     assert_refused(location, "intent 1 ")
+
+
+def test_a_refused_start_ends_the_writer_before_it_tells(location: Path, damage: Damage) -> None:
+    damage(INTENT.format(mad="VMM", kind="VM", body="{"))
+    config, places = Config.load(location / "etc/oned.conf", []), Locations.of({"ONE_LOCATION": str(location)})
+    with pytest.raises(Unreadable, match="intent 1 "):
+        asyncio.run(oned.daemon.Daemon(config, places, lambda: None).run())
+    assert "writer" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.mark.parametrize("name", ["last_vm", "last_user", "events"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Table, select
+from sqlalchemy.exc import OperationalError
 
 from oned.command import Command, Intent, Mad
 from oned.document.object import PoolObject
@@ -289,3 +290,10 @@ def test_no_number_is_used_twice_however_many_events_a_run_had() -> None:
         assert again.publish(Change(Kind.VM, 1, "state", "", "")).number > events.last
 
     asyncio.run(step())
+
+
+def test_a_data_base_that_cannot_be_opened_is_refused_where_it_is_opened(tmp_path: Path) -> None:
+    loop = asyncio.new_event_loop()
+    with pytest.raises(OperationalError, match="unable to open"):
+        Database(sqlite_engine(tmp_path / "missing/one.db"), loop)
+    loop.close()
