@@ -20,7 +20,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="oned",
         description="The virtual infrastructure engine: keeps VMs and hosts, serves XML-RPC, drives the drivers.",
-        epilog="Self-contained below $ONE_LOCATION, or system-wide without it. `one start` runs it with the scheduler.",
+        epilog="Self-contained below $ONE_LOCATION, or system-wide without it. `one start` runs it with the scheduler. "
+        "Drivers are started when a host, a datastore or a VM names them.",
     )
     parser.add_argument("-f", "--foreground", action="store_true", help="stay in the foreground")
     parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="configuration instead of etc/oned.conf")

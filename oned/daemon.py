@@ -33,6 +33,7 @@ from oned.locations import Locations
 from oned.mad.hooks import HookDesk, NoFiles
 from oned.mad.images import ImageWork
 from oned.mad.monitor import Intervals, Monitor
+from oned.mad.named import by, by_all
 from oned.mad.operations import Operations
 from oned.mad.restorer import Restorer
 from oned.mad.resume import resume, stored_intents
@@ -98,10 +99,10 @@ class Daemon:
         await asyncio.gather(drivers.stop(), services.hooks.drivers.stop())
 
     async def _start_drivers(self, services: Services, drivers: DriverSet) -> None:
-        """Start the drivers beside the endpoint: a slow one holds nobody up. Then take up what was open."""
+        """Start the named drivers beside the endpoint: a slow one holds nobody up. Then take up what was open."""
         left_open = services.operations.open_intents
-        log.info("Starting the drivers")
-        await asyncio.gather(drivers.start(), services.hooks.drivers.start())
+        named = by_all(services.pools, left_open)
+        await asyncio.gather(drivers.start(named), services.hooks.drivers.start())
         services.hooks.resume()
         await resume(services.operations, left_open)
 
@@ -149,6 +150,7 @@ class Daemon:
         source = DriverSource(pools, site, locations.etc, config["VNC_BASE_PORT"])
         drivers = DriverSet(sections, self._surroundings(), source, operations)
         source.drivers = operations.drivers = drivers
+        operations.touching = lambda item: drivers.need(by(item))
         operations.lifecycle = Lifecycle(site, pools.followed)
         return drivers
 

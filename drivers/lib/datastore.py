@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,8 @@ class ImageRequest:
     @property
     def destination(self) -> Path:
         """Where the image belongs: the same at each attempt, so that a repeated one finds what the first has made."""
+        import hashlib  # and OpenSSL with it: 4 MiB, which a driver needs with its first image only
+
         name = f"{self.image('REGTIME')}:{self.image('ID')}"
         return self.base / hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
 

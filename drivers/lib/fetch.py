@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import hashlib
 import io
 import lzma
 import os
@@ -37,6 +36,8 @@ class Tap(io.RawIOBase):
     """A source that is watched: what went through it, its checksums, its progress, the owner's wish to end it."""
 
     def __init__(self, source: Source, size: int, sums: tuple[str, ...], task: Task) -> None:
+        import hashlib  # and OpenSSL with it: 4 MiB, which a driver needs with its first copy only
+
         super().__init__()
         self._source, self.size, self._task = source, size, task
         self.sums = {name: hashlib.new(name.lower(), usedforsecurity=False) for name in sums}

@@ -11,7 +11,6 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -130,7 +129,7 @@ class Gathering:
                     if self._left < 0:
                         raise ActionFailed(f"CONTEXT: with {shown} the disk is larger than {LIMIT >> 20} MiB")
                     writer.write(piece)
-        except (OSError, HTTPException) as error:
+        except OSError as error:
             raise ActionFailed(f"CONTEXT: {shown} cannot be fetched: {error}") from None
 
     def _copy_directory(self, descriptor: int, place: Path, shown: str, *, public: bool, depth: int) -> None:

@@ -39,7 +39,7 @@ def placement(call: Call, host: Host, datastore: int) -> Placement:
         hostname=host.name,
         cid=host.cluster,
         vm_mad=host.vm_mad,
-        tm_mad=host.tm_mad or (chosen.tm_mad if host.vm_mad != "dummy" else "dummy"),
+        tm_mad=host.transfers_by(chosen.tm_mad),
         ds_id=chosen.id,
         sysds_path=chosen.base_path,
     )

@@ -165,6 +165,10 @@ class Host(PoolObject):
             return "memory", wanted.memory, free_mem
         return None
 
+    def transfers_by(self, datastores: str) -> str:
+        """The transfer driver of its VMs, where that of their system datastore is given."""
+        return self.tm_mad or (datastores if self.vm_mad != "dummy" else "dummy")
+
     def move_to(self, state: HostState) -> None:
         """Change the state and remember the one before."""
         if state is not self.state:

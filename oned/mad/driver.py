@@ -13,7 +13,7 @@ from oned.mad import dialect, line, vmm
 from oned.mad.contract import Listener, Source
 from oned.mad.files import Files
 from oned.mad.line import Answer, Greeting, Log
-from oned.mad.process import GRACE, DriverProcess, Launch, StartFailed
+from oned.mad.process import GRACE, DriverProcess, Launch, StartFailed, check
 from oned.mad.section import DriverSection
 from oned.mad.turns import Turns, key
 
@@ -39,6 +39,7 @@ class Driver:
         self._files = Files()
         self._preparing: set[asyncio.Task[None]] = set()
         self._life: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
         self._stopping = False
 
     @property
@@ -57,7 +58,8 @@ class Driver:
         return self._greeting.repeats
 
     def send(self, intent: Intent) -> None:
-        """Queues the command; its line leaves when its turn comes. Never blocks."""
+        """Queues the command; its line leaves when its turn comes. Starts the driver if need be. Never blocks."""
+        self.wake()
         self._turns.add(intent)
         self._arm(intent)
         self._give()
@@ -71,11 +73,23 @@ class Driver:
         self._cancel(intent.command.oid)
         self._give()
 
+    def wake(self) -> None:
+        """Starts it, and from then on again whenever it dies, in the background. Once is enough."""
+        if self._life is None and not self._stopping:
+            self._down_since = clock.monotonic()
+            self._life = asyncio.create_task(self._live(), name=f"driver {self.section.label}")
+
     async def start(self) -> None:
         """Returns after the first attempt; whether it worked says `is_up`. Restarts go on in the background."""
-        tried = asyncio.Event()
-        self._life = asyncio.create_task(self._live(tried), name=f"driver {self.section.label}")
-        await tried.wait()
+        self.wake()
+        await self._tried.wait()
+
+    def check(self) -> None:
+        """Logs why its program cannot be run, if so, without running it."""
+        try:
+            check(self._launch.executable)
+        except StartFailed as failure:
+            self._cannot_start(failure)
 
     async def stop(self, grace: float = GRACE) -> None:
         """Ends the process; answers that come meanwhile still count, what stays open is not reported."""
@@ -91,30 +105,29 @@ class Driver:
 
     # --- the process ---
 
-    async def _live(self, tried: asyncio.Event) -> None:
+    async def _live(self) -> None:
         pause = FIRST_PAUSE
         while not self._stopping:
             born = clock.monotonic()
             try:
-                await self._one_life(tried)
+                await self._one_life()
             except (StartFailed, OSError) as failure:
-                self._reason = str(failure)
-                self._log.error("Driver %s could not be started: %s", self.section.label, failure)
+                self._cannot_start(failure)
             finally:
-                tried.set()
+                self._tried.set()
             if clock.monotonic() - born > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
             if not self._stopping:
                 await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _one_life(self, tried: asyncio.Event) -> None:
+    async def _one_life(self) -> None:
         """From the start of a process to its end. Raises StartFailed."""
         process = await DriverProcess.start(self._launch)
         self._process, self._greeting = process, process.greeting
         self._write_line = dialect.writer(self.section, process.greeting)
         self._log.info("Driver %s is up", self.section.label)
-        tried.set()
+        self._tried.set()
         self._give()
         async for text in process.lines():
             self._hear(text)
@@ -122,6 +135,10 @@ class Driver:
         status = await process.end()
         if not self._stopping:
             self._mourn(status)
+
+    def _cannot_start(self, failure: Exception) -> None:
+        self._reason = str(failure)
+        self._log.error("Driver %s could not be started: %s", self.section.label, failure)
 
     def _mourn(self, status: int) -> None:
         self._reason = f"it died (status {status}) and is being restarted"

@@ -55,6 +55,7 @@ class Operations:
     outcomes   what the answers do, by the kind of the object
     observers  who hears the answers of POLL and MONITOR, by the kind of the object
     preparing  what is called with each unit that has news, before its rows are taken (the hooks)
+    touching   what is called with each object that a unit takes in (the start of the drivers that it names)
     fired      what follows in the same unit from each transition of a VM
     """
 
@@ -71,6 +72,7 @@ class Operations:
         self.outcomes: dict[Kind, Outcome] = {Kind.VM: self._advance}
         self.observers: dict[Kind, Observer] = {}
         self.preparing: Callable[[Unit], None] = lambda _: None
+        self.touching: Callable[[PoolObject], None] = lambda _: None
         self.fired: Callable[[Unit, VM, Row], None] = lambda *_: None
 
     # --- the desk ---
@@ -115,6 +117,7 @@ class Operations:
 
     def touched(self, item: PoolObject) -> None:
         self._pools.charges.note(item)
+        self.touching(item)
 
     def prepare(self, unit: Unit) -> None:
         self.preparing(unit)

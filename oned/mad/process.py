@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import logging
 import os
@@ -204,6 +205,14 @@ class _Pipe(asyncio.Protocol):
                 transport.write(data)
         finally:
             transport.close()
+
+
+def check(executable: Path) -> None:
+    """Raises StartFailed if the program is not there, or may not be run by this user."""
+    if not executable.exists():
+        raise StartFailed(f"{executable}: {os.strerror(errno.ENOENT)}")
+    if not executable.is_file() or not os.access(executable, os.X_OK):
+        raise StartFailed(f"{executable}: {os.strerror(errno.EACCES)}")
 
 
 async def _run_locked(launch: Launch) -> subprocess.Popen[bytes]:

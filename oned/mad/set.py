@@ -53,13 +53,18 @@ class Surroundings:
         )
 
 
+DriverName = tuple[Mad, str]
+"""Kind and name of a driver, as objects have it: with or without the classic prefix."""
+
+
 class DriverSet:
     """The drivers by kind and name. A section that cannot be used is logged and left out."""
 
     def __init__(
         self, sections: Iterable[DriverSection], surroundings: Surroundings, source: Source, listener: Listener
     ) -> None:
-        self._drivers: dict[tuple[Mad, str], Driver] = {}
+        self._drivers: dict[DriverName, Driver] = {}
+        self._started = False
         for section in sections:
             try:
                 dialect.check(section)
@@ -77,9 +82,23 @@ class DriverSet:
     def __iter__(self) -> Iterator[Driver]:
         return iter(self._drivers.values())
 
-    async def start(self) -> None:
-        """Starts all at once; returns when each is up or has failed its first attempt."""
-        await asyncio.gather(*(driver.start() for driver in self))
+    async def start(self, named: Iterable[DriverName] | None = None) -> None:
+        """Starts those that are named, all by default; returns when each is up or has failed its first attempt.
+
+        The others start by `need` or by their first command; that the program of one cannot be run is logged now.
+        """
+        self._started = True
+        wanted = set(self) if named is None else {driver for name in named if (driver := self.find(*name))}
+        log.info("Starting the drivers: %s", ", ".join(sorted(driver.section.label for driver in wanted)) or "none")
+        for driver in set(self) - wanted:
+            driver.check()
+        await asyncio.gather(*(driver.start() for driver in wanted))
+
+    def need(self, named: Iterable[DriverName]) -> None:
+        """Starts those that do not run yet, in the background. Nothing starts before `start`, which begins it all."""
+        for name in named if self._started else ():
+            if driver := self.find(*name):
+                driver.wake()
 
     async def stop(self, grace: float = GRACE) -> None:
         """Ends all at once, the slowest within three times the grace."""

@@ -9,7 +9,7 @@ import pytest
 from oned.api.registry import METHODS
 from oned.client.client import Client
 from oned.client.failures import Faulted
-from tests.daemon.process import ADMIN, SIMULATED, Daemon, refusal
+from tests.daemon.process import ADMIN, SIMULATED, Daemon, refusal, until
 
 
 def run(daemon: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
@@ -126,6 +126,22 @@ def test_a_bad_configuration_is_told_with_its_file(tmp_path: Path, conf: str) ->
     ended = run(daemon)
     assert ended.returncode == 255
     assert "oned.conf" in ended.stderr
+
+
+def test_drivers_start_when_something_names_them_and_the_others_not_at_all(tmp_path: Path) -> None:
+    spare = 'VM_MAD = [ NAME = "spare", EXECUTABLE = "one_vmm_kvm", TYPE = "kvm", PROTOCOL = "xml" ]\n'
+    simulated = {"one_im_dummy", "one_vmm_dummy", "one_tm_dummy"}
+    with Daemon(tmp_path, SIMULATED + spare) as daemon:
+        until(daemon.drivers, "the start of the datastores' driver")
+        assert set(daemon.drivers()) == {"one_datastore_dummy"}
+        daemon.host("alpha")
+        until(lambda: set(daemon.drivers()) == {"one_datastore_dummy"} | simulated, "the start of the host's drivers")
+        daemon.stop()
+        before = len(daemon.log())
+        daemon.restart()
+        until(lambda: set(daemon.drivers()) == {"one_datastore_dummy"} | simulated, "the start of all that are named")
+        told = "Starting the drivers: ds_one_datastore_dummy, im_dummy, tm_dummy, vmm_dummy\n"
+        assert told in daemon.log()[before:]
 
 
 def test_oned_ends_cleanly_and_takes_its_drivers_with_it(tmp_path: Path) -> None:

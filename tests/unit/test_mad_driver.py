@@ -291,6 +291,64 @@ async def test_executable_that_is_missing_leaves_the_others_running(tmp_path: Pa
         await drivers.stop(grace=0.3)
 
 
+async def test_driver_that_is_not_named_starts_with_its_first_command(tmp_path: Path, fake: FakeDriver) -> None:
+    core = Core()
+    drivers = DriverSet([section(fake)], surroundings(tmp_path), core, core)
+    await drivers.start(named=[])
+    driver = drivers.find(Mad.VMM, "fake")
+    assert driver
+    assert (driver.is_up, fake.starts) == (False, 0)
+    try:
+        for vm in (7, 8):
+            driver.send(core.intent("DEPLOY", vm))
+            assert await asyncio.to_thread(fake.next_line) == f"DEPLOY {vm} h1 /r/deployment.0 -"
+        assert fake.starts == 1
+    finally:
+        await drivers.stop(grace=0.3)
+
+
+async def test_driver_starts_once_when_it_is_needed_but_neither_before_nor_after_its_set(
+    tmp_path: Path, fake: FakeDriver
+) -> None:
+    core = Core()
+    drivers = DriverSet([section(fake)], surroundings(tmp_path), core, core)
+    needed = [(Mad.VMM, "vmm_fake"), (Mad.VMM, "fake"), (Mad.TM, "fake")]
+    drivers.need(needed)
+    await drivers.start(named=[])
+    assert await not_started(fake)
+    drivers.need(needed)
+    drivers.need(needed)
+    await until(lambda: all(driver.is_up for driver in drivers))
+    await drivers.stop(grace=0.3)
+    drivers.need(needed)
+    await asyncio.sleep(0.2)
+    assert fake.starts == 1
+
+
+async def not_started(fake: FakeDriver) -> bool:
+    await asyncio.sleep(0.2)
+    return fake.starts == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("no_such_program", "No such file or directory"),
+        ("plain_file", "Permission denied"),
+        ("/etc", "Permission denied"),
+    ],
+)
+async def test_program_that_cannot_be_run_is_told_at_the_start_though_nothing_names_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, program: str, reason: str
+) -> None:
+    (tmp_path / "plain_file").write_text("no program")
+    path = tmp_path / program
+    drivers = DriverSet([DriverSection(Mad.VMM, "bad", str(path))], surroundings(tmp_path), Core(), Core())
+    await drivers.start(named=[])
+    assert f"Driver vmm_bad could not be started: {path}: {reason}" in caplog.text
+    await drivers.stop()
+
+
 async def test_stop_sends_finalize_and_the_process_is_gone(tmp_path: Path, fake: FakeDriver) -> None:
     async with running(tmp_path, fake) as bench:
         assert bench.driver.is_up
