@@ -1,7 +1,7 @@
 """What the variables in a new VM's CONTEXT and requirements mean."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from oned.errors import InternalError
 from oned.pool.pools import Pools
@@ -18,13 +18,18 @@ def fill_variables(pools: Pools, vm: VM) -> None:
     Errors: InternalError, if a value becomes too long. What is no variable was refused before (vm.context).
     """
     meaning = Meaning(pools, vm)
-    context = vm.template.vector("CONTEXT")
-    plain = {name: text for name, text in context.items() if name != FILES_DS}
-    context |= {name: _filled(f"CONTEXT: {name}", text, meaning) for name, text in plain.items()}
-    add_network(context, ((nic, _network_of(pools, nic)) for nic in vm.template.vectors("NIC")))
+    fill_context(pools, vm, vm.template.vector("CONTEXT"))
     for name in REQUIREMENTS:
         if name in vm.user_template:
             vm.user_template.set(name, _filled(name, vm.user_template.get(name), meaning))
+
+
+def fill_context(pools: Pools, vm: VM, names: Iterable[str]) -> None:
+    """The same for these variables of CONTEXT."""
+    meaning, context = Meaning(pools, vm), vm.template.vector("CONTEXT")
+    plain = {name: context[name] for name in names if name != FILES_DS}
+    context |= {name: _filled(f"CONTEXT: {name}", text, meaning) for name, text in plain.items()}
+    add_network(context, ((nic, _network_of(pools, nic)) for nic in vm.template.vectors("NIC")))
 
 
 def _network_of(pools: Pools, nic: Mapping[str, str]) -> dict[str, str]:

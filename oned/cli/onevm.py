@@ -11,8 +11,9 @@ from oned.cli.command import Command, CommandError, Option, Program
 from oned.cli.lists import FILTERS, Listing, add_list, filtered, show_each
 from oned.cli.names import VMS, DatastoreId, HostId, VMId, VMList
 from oned.cli.output import FORMATS, dump, say
-from oned.cli.owned import add_locks, add_owners, add_rename, add_update
+from oned.cli.owned import APPEND, add_locks, add_owners, add_rename, add_update, given_or_edited
 from oned.cli.preview import NO_SUCH_METHOD
+from oned.cli.sections import as_template
 from oned.cli.vm_nics import add_nics
 from oned.cli.wait import OPTIONS as MANNER
 from oned.cli.wait import SETTLED, Events, Goal, act, changes
@@ -190,6 +191,25 @@ def resize(one: Client, vm: VMId, *, enforce: bool, **capacity: Any) -> None:
     if not text:
         raise CommandError("say what to change: --cpu, --vcpu, --memory")
     one.call("one.vm.resize", vm, text, enforce)
+
+
+@program.command("updateconf", "<vm> [<file>]", APPEND)
+def updateconf(one: Client, vm: VMId, file: str = "", *, append: bool) -> None:
+    """Changes how a VM is built and what its guest is told: by a file (- is stdin), or in an editor.
+
+    A VM that runs has the new configuration when it is switched off and on again.
+    """
+    text = given_or_edited(file, f"vm-{vm}", lambda: "" if append else _configuration(one, vm))
+    one.call("one.vm.updateconf", vm, text, int(append))
+
+
+def _configuration(one: Client, vm: int) -> str:
+    """The sections that can be changed."""
+    from oned.template import render
+    from oned.template.configuration import sections
+
+    template = as_template(parse(one.text("one.vm.info", vm)).first("TEMPLATE"))
+    return render.text(sections(template))
 
 
 @program.command("show", "<vm-list>...", *FORMATS)

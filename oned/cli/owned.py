@@ -44,13 +44,17 @@ def add_update(program: Program, kind: Kind, id_type: Any, element: str) -> None
 
 def change_template(one: Client, kind: Kind, oid: int, element: str, file: str, *, append: bool) -> None:
     """Send the template of a file, or, without one, what comes out of the editor."""
-    if file:
-        text = editor.read(file)
-    else:
-        document = parse(one.text(f"{kind.space}.info", oid))
-        before = "" if append else template_text(document.first(element))
-        text = editor.edit(before, f"{kind.word.lower()}-{oid}")
+
+    def before() -> str:
+        return template_text(parse(one.text(f"{kind.space}.info", oid)).first(element))
+
+    text = given_or_edited(file, f"{kind.word.lower()}-{oid}", (lambda: "") if append else before)
     one.call(f"{kind.space}.update", oid, text, int(append))
+
+
+def given_or_edited(file: str, name: str, before: Callable[[], str]) -> str:
+    """The template of a file, or, without one, what the user makes of `before` in the editor."""
+    return editor.read(file) if file else editor.edit(before(), name)
 
 
 def add_owners(program: Program, kind: Kind, list_type: Any) -> None:

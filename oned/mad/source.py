@@ -46,7 +46,7 @@ class DriverSource:
             return {local: self._deployment(command, vm)}
         phase = command.arguments["phase"]
         files = {local: Script(vm, self._site, classic=self._speaks_classic(command)).text(phase)}
-        if phase == "prolog" and vm.template.vector("CONTEXT"):
+        if (phase == "prolog" or vm.new_context) and vm.template.vector("CONTEXT"):
             files[f"{self._site.vms}/{vm.id}/context.sh"] = context.script(vm.template.vector("CONTEXT"))
         return files
 

@@ -169,6 +169,11 @@ def check_disks(template: Template) -> None:
         elif not disk.get("SOURCE"):
             detail = f"DISK {number}: IMAGE or SOURCE is missing: a registered image, or a file to copy or link"
             raise InternalError(detail=detail)
+    check_words(template)
+
+
+def check_words(template: Template) -> None:
+    """InternalError for words of CONTEXT and GRAPHICS that would not stay one word in a script or a device's name."""
     for name in ("CONTEXT", "GRAPHICS"):
         _check_words(name, template.vector(name))
 

@@ -86,6 +86,16 @@ def named_files(where: str, text: str) -> list[dict[str, str]]:
     return named
 
 
+def as_written(template: Template) -> Template:
+    """The template without the paths that the engine put beside the names of files in OS."""
+    written = template.copy()
+    for system in written.vectors("OS"):
+        for name, path in FILE_ATTRIBUTES.items():
+            if name in system:
+                system.pop(path, None)
+    return written
+
+
 def file_word(path: str, name: str) -> str:
     """A file of a datastore as a transfer script names it: its path, and what it is called on the disk."""
     if not _PLAIN.fullmatch(name):

@@ -14,7 +14,7 @@ from oned.store.unit import Unit, history_row
 from oned.vm.history import ACTIONS, Record
 from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.machine import Site
-from oned.vm.row import Opens, Placement, Row
+from oned.vm.row import Opens, Placement, Row, makes_context
 from oned.vm.states import CLEANUP, DONE, RUNNING, WAITS_FOR_DRIVER, State
 from oned.vm.vm import VM
 
@@ -131,6 +131,8 @@ class Lifecycle:
                 unit.put(tables.history, history_row(vm.id, record))
 
     def _note(self, vm: VM, row: Row, cause: Cause) -> None:
+        if row.event == "transfer done" and makes_context(vm):
+            vm.new_context = False
         if row.event == "deploy done":
             vm.deploy_id = cause.info.split()[0] if cause.info.split() else vm.deploy_id
         if row.outcome == "failed" and row.to is not None:

@@ -20,6 +20,7 @@ from oned.vm.row import (
     held_later,
     kept_away,
     left_host,
+    new_context,
     power_move,
     was_stopped,
     was_undeployed,
@@ -113,7 +114,9 @@ FILES_ONLY = (
 )  # fmt: skip
 """No domain exists: there are only files to remove."""
 FRONT_END_ONLY = AWAY | DISK_RESIZE_UNDEPLOYED | HOTPLUG_SAVEAS_UNDEPLOYED | HOTPLUG_SAVEAS_STOPPED
-BOOTING = BOOT | BOOT_MIGRATE | BOOT_UNKNOWN | BOOT_POWEROFF | BOOT_SUSPENDED | BOOT_STOPPED | BOOT_UNDEPLOY
+FROM_TEMPLATE = BOOT | BOOT_UNKNOWN | BOOT_POWEROFF | BOOT_UNDEPLOY
+FROM_MEMORY = BOOT_MIGRATE | BOOT_SUSPENDED | BOOT_STOPPED
+BOOTING = FROM_TEMPLATE | FROM_MEMORY
 CHANGED_AT_REST = (
     HOTPLUG_PROLOG_POWEROFF | HOTPLUG_EPILOG_POWEROFF | DISK_SNAPSHOT_POWEROFF | DISK_SNAPSHOT_REVERT_POWEROFF
     | DISK_SNAPSHOT_DELETE_POWEROFF | DISK_SNAPSHOT_SUSPENDED | DISK_SNAPSHOT_DELETE_SUSPENDED | DISK_RESIZE_POWEROFF
@@ -187,6 +190,19 @@ LIFECYCLE: tuple[Row, ...] = (
         stamps="rstime"),
     Row(BOOT_POWEROFF,           "deploy done",      RUNNING),
     Row(BOOT_POWEROFF,           "deploy failed",    POWEROFF,              stamps="retime etime"),
+    # -- CONTEXT was changed: its disk is made before the domain is built anew
+    *(Row(state,                 event,              BOOT_POWEROFF,         transfer.context,         when=new_context,
+          opens=COPY, stamps="rstime")
+      for state in POWEROFF for event in ("resume", "boot")),
+    *(Row(state,                 event,              BOOT_UNKNOWN,          transfer.context,         when=new_context)
+      for state in UNKNOWN for event in ("resume", "boot")),
+    Row(BOOT_FAILURE,            "recover retry",    BOOT,                  transfer.context,         when=new_context),
+    Row(BOOT_UNDEPLOY_FAILURE,   "recover retry",    BOOT_UNDEPLOY,         transfer.context,         when=new_context),
+    *(Row(state,                 "transfer done",    SAME,                  machine.deploy)           for state in FROM_TEMPLATE),
+    Row(BOOT,                    "transfer failed",  BOOT_FAILURE),
+    Row(BOOT_POWEROFF,           "transfer failed",  POWEROFF,              stamps="retime etime"),
+    Row(BOOT_UNKNOWN,            "transfer failed",  UNKNOWN),
+    Row(BOOT_UNDEPLOY,           "transfer failed",  BOOT_UNDEPLOY_FAILURE),
     # -- undeploy
     Row(RUNNING | UNKNOWN,       "undeploy",         SHUTDOWN_UNDEPLOY,     machine.shutdown),
     Row(RUNNING | UNKNOWN | SHUTDOWN_UNDEPLOY,
@@ -357,10 +373,10 @@ LIFECYCLE: tuple[Row, ...] = (
     Row(FAILED | WAITS_FOR_DRIVER | LIVE | RESTING | AWAY | UNPLACED,
                                  "delete-db",        DONE,                  stamps="etime",           previous="etime"),
     # -- boot again by hand while a boot is under way: the command is sent again
-    *(Row(state,                 "boot",             SAME,                  machine.deploy)
-      for state in BOOT | BOOT_UNKNOWN | BOOT_POWEROFF | BOOT_UNDEPLOY),
-    *(Row(state,                 "boot",             SAME,                  machine.restore)
-      for state in BOOT_MIGRATE | BOOT_SUSPENDED | BOOT_STOPPED),
+    *(Row(state,                 "boot",             SAME,                  transfer.context,         when=new_context)
+      for state in FROM_TEMPLATE),
+    *(Row(state,                 "boot",             SAME,                  machine.deploy)           for state in FROM_TEMPLATE),
+    *(Row(state,                 "boot",             SAME,                  machine.restore)          for state in FROM_MEMORY),
     # -- changes of a running or resting VM
     *(row
       for event, origin, state, then, answer in (

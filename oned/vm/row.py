@@ -6,7 +6,16 @@ from enum import Enum
 
 from oned.vm.history import ACTIONS
 from oned.vm.machine import Then
-from oned.vm.states import State
+from oned.vm.states import (
+    BOOT,
+    BOOT_POWEROFF,
+    BOOT_UNDEPLOY,
+    BOOT_UNKNOWN,
+    PROLOG,
+    PROLOG_MIGRATE,
+    PROLOG_UNDEPLOY,
+    State,
+)
 from oned.vm.vm import VM
 
 Guard = Callable[[VM], bool]
@@ -23,6 +32,8 @@ class Opens(Enum):
 NEW, COPY, BACK = Opens.NEW, Opens.COPY, Opens.BACK
 SAME = None
 """As a target: the state stays."""
+BUILDS = PROLOG | PROLOG_UNDEPLOY | BOOT | BOOT_POWEROFF | BOOT_UNKNOWN | BOOT_UNDEPLOY
+"""States in which disks are made for a domain that is built anew."""
 
 
 class Row:
@@ -117,7 +128,17 @@ def another_stay(vm: VM) -> bool:
     return sum(1 for record in vm.history if not record.etime) > 1
 
 
+def new_context(vm: VM) -> bool:
+    """Its context disk is not made yet of what its CONTEXT says now."""
+    return vm.new_context
+
+
 def power_move(vm: VM) -> bool:
     """It moves switched off, not saved."""
     actions = (ACTIONS["migrate poweroff"], ACTIONS["migrate poweroff-hard"])
     return len(vm.history) > 1 and vm.previous_record.action in actions
+
+
+def makes_context(vm: VM) -> bool:
+    """The transfer of its state makes its context disk anew, if that is due: it is going to boot."""
+    return vm.state in BUILDS or (vm.state is PROLOG_MIGRATE and power_move(vm))

@@ -3,7 +3,8 @@
 Both forms of the scripts are here: the classic one of 1.2 to 3.2 and the per-datastore one of 3.4 and later. With
 one host and its stay written `H`, its directory `H:D`, and the front-end's directory of the VM `F:V`, the phases are
 prolog (disks are made in H:D), migrate (old H:D → new H:D), resume (F:V → H:D), stop (H:D → F:V), epilog (disks to
-keep → F:V, then H:D is removed) and delete (H:D is removed, at both ends of an unfinished move).
+keep → F:V, then H:D is removed), context (its disk in H:D is made anew) and delete (H:D is removed, at both ends of an
+unfinished move).
 """
 
 import re
@@ -15,6 +16,7 @@ from oned.vm.context import words
 from oned.vm.disk import is_link, is_volatile
 from oned.vm.history import Record
 from oned.vm.machine import Site, Then, directory
+from oned.vm.row import makes_context
 from oned.vm.states import CARRIED, MOVING
 from oned.vm.vm import VM
 
@@ -48,6 +50,7 @@ def phase(name: str) -> Then:
 
 prolog, migrate, resume = phase("prolog"), phase("migrate"), phase("resume")
 epilog, stop, delete = phase("epilog"), phase("stop"), phase("delete")
+context = phase("context")
 epilog_local, delete_local = phase("epilog_local"), phase("delete_stop")
 attach, detach = phase("attach"), phase("detach")
 snapshot, snapshot_revert, snapshot_delete = phase("snap_create"), phase("snap_revert"), phase("snap_delete")
@@ -67,21 +70,36 @@ class Script:
         return "".join(line + "\n" for line in lines)
 
     def prolog(self) -> Iterator[str]:
-        number = 0
-        for number, disk in enumerate(self._vm.template.vectors("DISK"), start=1):
-            yield from self._make(disk, number - 1)
+        for number, disk in enumerate(self._vm.template.vectors("DISK")):
+            yield from self._make(disk, number)
+        yield from self._context(self._place(self._record))
+
+    def context(self) -> Iterator[str]:
+        """The context disk alone, before the domain of a VM is built anew."""
+        yield from self._context(self._place(self._record))
+
+    def _context(self, place: str) -> Iterator[str]:
         context = self._vm.template.vector("CONTEXT")
         if context:
-            number = int(context.get("DISK_ID", number))
+            number = context.get("DISK_ID") or str(len(self._vm.template.vectors("DISK")))
             context_sh = f"{self._site.vms}/{self._vm.id}/context.sh"
-            yield self._line("CONTEXT", context_sh, *words(context), self._there(f"disk.{number}"))
+            yield self._line("CONTEXT", context_sh, *words(context), f"{place}/disk.{number}")
+
+    @property
+    def _renews(self) -> bool:
+        """The files move, and the context disk among them is to be another one."""
+        return self._vm.new_context and makes_context(self._vm)
 
     def migrate(self) -> Iterator[str]:
         source = self._vm.previous_record
         if (source.hostname, source.sysds_path) != (self._record.hostname, self._record.sysds_path):
             yield self._line("MV", self._place(source), self._place(self._record))
+        if self._renews:
+            yield from self.context()
 
     def resume(self) -> Iterator[str]:
+        if self._renews:
+            yield from self._context(self._front(str(self._vm.id)))
         yield self._line("MV", self._front(str(self._vm.id)), self._place(self._record))
 
     def stop(self) -> Iterator[str]:
@@ -187,6 +205,7 @@ class Script:
 
 PHASES: dict[str, Callable[[Script], Iterator[str]]] = {
     "prolog": Script.prolog,
+    "context": Script.context,
     "migrate": Script.migrate,
     "resume": Script.resume,
     "stop": Script.stop,

@@ -31,6 +31,7 @@ class VM(Owned):
     seen_off    whether the last report, and nothing since, says that it switched itself off
     counted     the hosts that count it and for how much, kept by the ledger (pool.ledger)
     images      the images that its disks are made of; used those that count it among their VMs (pool.uses)
+    new_context whether CONTEXT was changed since its disk was made
     saves       whether a disk is to become an image
     """
 
@@ -38,7 +39,7 @@ class VM(Owned):
     ROOT = "VM"
     STORED = (
         "name", "uid", "gid", "octal", "numbers", "previous_numbers", "stime", "etime", "deploy_id", "resched", "lock",
-        "last_poll",
+        "last_poll", "new_context",
     )  # fmt: skip
     TEMPLATES = ("template", "user_template")
     ELEMENTS = ELEMENTS
@@ -49,6 +50,7 @@ class VM(Owned):
     deploy_id: str = ""
     resched: int = 0
     last_poll: int = 0
+    new_context: bool = False
     state: State = INIT
     previous: State = INIT
 

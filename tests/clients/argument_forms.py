@@ -238,7 +238,7 @@ NOT_SERVED = frozenset({
     "one.vdcpool.info",
     "one.vm.attach", "one.vm.detach", "one.vm.disksnapshotcreate", "one.vm.disksnapshotdelete",
     "one.vm.disksnapshotrename", "one.vm.disksnapshotrevert", "one.vm.snapshotcreate", "one.vm.snapshotdelete",
-    "one.vm.snapshotrevert", "one.vm.updateconf",
+    "one.vm.snapshotrevert",
     "one.vmpool.calculateshowback", "one.vmpool.showback",
     "one.zone.allocate", "one.zone.delete", "one.zone.rename", "one.zone.update",
 })  # fmt: skip

@@ -94,6 +94,26 @@ def test_update_edits_the_user_template(cloud: FakeCloud, tmp_path: Path, monkey
     assert cloud.called("one.vm.update") == [(3, 'ERROR="new"\n', 0)]
 
 
+def test_updateconf_takes_a_file_or_edits_the_sections_that_can_be_changed(
+    cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.methods["one.vm.updateconf"] = lambda vm, *_rest: vm
+    cloud.methods["one.vm.info"] = lambda vm, *_rest: (
+        "<VM><ID>3</ID><TEMPLATE><CPU>1</CPU><OS><ARCH>i686</ARCH></OS><DISK><SIZE>1</SIZE></DISK></TEMPLATE></VM>"
+    )
+    (tmp_path / "new").write_text("OS = [ ARCH = i386 ]")
+    assert onevm.main(["updateconf", "3", str(tmp_path / "new"), "--append"]) == 0
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i s/i686/x86_64/ "$1"\n')
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    assert onevm.main(["updateconf", "3"]) == 0
+    assert cloud.called("one.vm.updateconf") == [
+        (3, "OS = [ ARCH = i386 ]", 1),
+        (3, 'OS=[\n  ARCH="x86_64" ]\n', 0),
+    ]
+
+
 def test_update_without_a_change_sends_nothing(
     cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
