@@ -31,7 +31,7 @@ def updateconf(call: Call, vm: VM, template: str, append: int = REPLACE) -> VM:
 
     append  0 replaces the sections and drops those that are not given, 1 merges keys into them
     Errors: NO_EXISTS, AUTHORIZATION (also: restricted attributes), ACTION (the state; the template does not parse),
-    INTERNAL (a section, CONTEXT), XML_RPC_API (append).
+    INTERNAL (a section or its variables), XML_RPC_API (append).
     Since: 5.0; append 6.0.
     """
     if vm.state not in CONFIGURABLE:
