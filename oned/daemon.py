@@ -35,6 +35,7 @@ from oned.mad.images import ImageWork
 from oned.mad.monitor import Intervals, Monitor
 from oned.mad.named import by, by_all
 from oned.mad.operations import Operations
+from oned.mad.plugs import Plugs
 from oned.mad.restorer import Restorer
 from oned.mad.resume import resume, stored_intents
 from oned.mad.section import section
@@ -196,6 +197,8 @@ class Daemon:
         reasons.load()
 
         restorer.reloaded = reasons.load
+        images = ImageWork(operations, pools, stores)
+        Plugs(operations, pools, images)
         return Services(
             setting=self.config.__getitem__,
             vectors=self.config.vectors,
@@ -210,7 +213,7 @@ class Daemon:
             restorer=restorer,
             reasons=reasons,
             hooks=self._hooks(database, pools, operations),
-            images=ImageWork(operations, pools, stores),
+            images=images,
             stores=stores,
             started=clock.now(),
             config_xml=self.config.xml(secrets=True),

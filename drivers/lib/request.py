@@ -22,6 +22,8 @@ class VMRequest:
     remote_file   deployment file on the host; local_file the same on the front-end
     destination   the host a VM migrates to
     target        path of the disk to attach or detach
+    tm_command    lines of a transfer script: before a disk is attached, after it was detached
+    tm_rollback   the same, after a disk could not be attached
     document      the VM as one.vm.info gives it; absent in the plain dialect
     """
 
@@ -33,6 +35,8 @@ class VMRequest:
     checkpoint: str = ""
     destination: str = ""
     target: str = ""
+    tm_command: str = ""
+    tm_rollback: str = ""
     document: ElementTree.Element | None = None
 
 
@@ -142,6 +146,8 @@ def _from_document(vm: int, text: bytes) -> VMRequest:
         checkpoint=value("CHECKPOINT_FILE"),
         destination=value("MIGR_HOST"),
         target=value("DISK_TARGET_PATH"),
+        tm_command=value("TM_COMMAND"),
+        tm_rollback=value("TM_COMMAND_ROLLBACK"),
         document=root.find("VM"),
     )
 

@@ -25,6 +25,7 @@ from oned.drivers.lib.hypervisor import (
 from oned.drivers.lib.request import VMM, VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.vmm import hotplug
 
 SHUTDOWN_TIMEOUT = "300"
 LOOK = 0.25
@@ -239,6 +240,9 @@ def poll(request: VMRequest, task: Task) -> str:
     """State letter and use of the domain; STATE=d if the hypervisor does not know it."""
     with hypervisor(request.host, settings) as kvm:
         return metrics.words(metrics.measure(kvm, name_of(request), task))
+
+
+hotplug.add_to(driver, settings)
 
 
 def main() -> None:

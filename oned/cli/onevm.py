@@ -14,6 +14,7 @@ from oned.cli.output import FORMATS, dump, say
 from oned.cli.owned import APPEND, add_locks, add_owners, add_rename, add_update, given_or_edited
 from oned.cli.preview import NO_SUCH_METHOD
 from oned.cli.sections import as_template
+from oned.cli.vm_disks import add_disks
 from oned.cli.vm_nics import add_nics
 from oned.cli.wait import OPTIONS as MANNER
 from oned.cli.wait import SETTLED, Events, Goal, act, changes
@@ -249,6 +250,7 @@ for row in ACTIONS:
 add_list(program, Listing("VMs that are not done", filtered(VMS), lambda pool: pool.all("VM"), vm_views.VM_TABLE,
                           FILTERS))  # fmt: skip
 add_rename(program, VMS, VMId)
+add_disks(program)
 add_nics(program)
 add_update(program, VMS, VMId, "USER_TEMPLATE")
 add_owners(program, VMS, VMList)

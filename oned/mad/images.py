@@ -42,7 +42,7 @@ class ImageWork:
         self._operations, self._pools, self._stores = operations, pools, stores
         self._questions = itertools.count(FIRST_QUESTION)
         operations.outcomes[Kind.IMAGE] = self.answered
-        operations.fired = self.followed
+        operations.followers.append(self.followed)
 
     def make(self, unit: Unit, image: Image) -> None:
         """Have a LOCKED image copied from another image or from its path, or made empty."""
@@ -172,7 +172,7 @@ class ImageWork:
 
     # --- disks that become images, or larger ---
 
-    def followed(self, unit: Unit, vm: VM, row: Row) -> None:
+    def followed(self, unit: Unit, vm: VM, row: Row, _cause: Cause) -> None:
         """What a transition of a VM means to the images that its disks are saved to, and to disks that were to grow."""
         if vm.saves and vm.state not in SAVING:
             for disk in vm.template.vectors("DISK"):
@@ -180,7 +180,7 @@ class ImageWork:
             vm.settle_images()
         if vm.state not in GROWING and vm.previous in GROWING:
             for disk in vm.template.vectors("DISK"):
-                self._grown(unit, vm, disk, row.event == "transfer done")
+                self._grown(unit, vm, disk, row.event in ("transfer done", "resizedisk done"))
 
     def _grown(self, unit: Unit, vm: VM, disk: dict[str, str], well: bool) -> None:
         """A disk is larger now, or did not become it; the image that it will be needs as much room."""
@@ -196,12 +196,12 @@ class ImageWork:
         if "HOTPLUG_SAVE_AS" in disk:
             number = disk.pop("HOTPLUG_SAVE_AS")
             disk.pop("HOTPLUG_SAVE_AS_SOURCE", None)
-            self._became(unit, vm, number, disk if row.event == "transfer done" else None)
+            self.became(unit, vm, number, disk if row.event == "transfer done" else None)
         if "SAVE_AS" in disk and vm.state is DONE:
             whole = vm.previous in EPILOG | EPILOG_FAILURE and row.event in FINISHED
-            self._became(unit, vm, disk["SAVE_AS"], disk if whole else None)
+            self.became(unit, vm, disk["SAVE_AS"], disk if whole else None)
 
-    def _became(self, unit: Unit, vm: VM, number: str, disk: dict[str, str] | None) -> None:
+    def became(self, unit: Unit, vm: VM, number: str, disk: dict[str, str] | None) -> None:
         """A disk is now the image; with None it never will be."""
         image = self._pools.images.peek(int(number))
         if image is None or image.saving != vm.id:

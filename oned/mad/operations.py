@@ -38,6 +38,9 @@ SPEAKS_OF = {Mad.IM: "Host", Mad.DS: "Image"}
 Outcome = Callable[[Unit, Intent, bool, str], None]
 """What an answer does to its object: in the unit that closes the intent."""
 
+Follower = Callable[[Unit, VM, Row, Cause], None]
+"""What follows from a transition: in the unit that makes it."""
+
 
 class Observer(Protocol):
     """Who hears the answers to questions about objects of a kind."""
@@ -56,7 +59,7 @@ class Operations:
     observers  who hears the answers of POLL and MONITOR, by the kind of the object
     preparing  what is called with each unit that has news, before its rows are taken (the hooks)
     touching   what is called with each object that a unit takes in (the start of the drivers that it names)
-    fired      what follows in the same unit from each transition of a VM
+    followers  what follows in the same unit from each transition of a VM
     """
 
     def __init__(self, database: Database, pools: Pools, events: Events) -> None:
@@ -73,7 +76,7 @@ class Operations:
         self.observers: dict[Kind, Observer] = {}
         self.preparing: Callable[[Unit], None] = lambda _: None
         self.touching: Callable[[PoolObject], None] = lambda _: None
-        self.fired: Callable[[Unit, VM, Row], None] = lambda *_: None
+        self.followers: list[Follower] = []
 
     # --- the desk ---
 
@@ -232,7 +235,8 @@ class Operations:
     def fire(self, unit: Unit, vm: VM, event: str, cause: Cause) -> None:
         """Fire the life cycle; a VM that is DONE gives back what it holds, and leaves the memory after the commit."""
         row = self.lifecycle.fire(unit, vm, event, cause)
-        self.fired(unit, vm, row)
+        for follow in self.followers:
+            follow(unit, vm, row, cause)
         if vm.state is DONE:
             self._pools.release(unit, vm)
             retire(self._pools, unit, vm)

@@ -36,13 +36,16 @@ ELEMENTS: tuple[tuple[str, str, str], ...] = (
     ("REMOTE_DEPLOYMENT_FILE", "remote_file", ""),
     ("CHECKPOINT_FILE", "checkpoint", ""),
     ("TM_COMMAND", "tm_command", ""),
+    ("TM_COMMAND_ROLLBACK", "tm_rollback", ""),
     ("DISK_TARGET_PATH", "target", ""),
 )
 """Elements of the document between HOST and VM, in order: name, argument that fills it, value when there is none."""
+LATER = ("TM_COMMAND_ROLLBACK",)
+"""Elements that came after 3.8: they are there only when they say something."""
 
 XML_VERBS = frozenset(PLAIN) | {
     "ATTACHDISK", "DETACHDISK", "ATTACHNIC", "DETACHNIC", "CLEANUP",
-    "SNAPSHOTCREATE", "SNAPSHOTREVERT", "SNAPSHOTDELETE",
+    "SNAPSHOTCREATE", "SNAPSHOTREVERT", "SNAPSHOTDELETE", "DISKSNAPSHOTCREATE", "RESIZE", "RESIZEDISK",
 }  # fmt: skip
 
 DEFAULT = "plain"
@@ -80,7 +83,11 @@ def xml(command: Command, source: Source) -> str:
     if command.verb not in XML_VERBS:
         raise Unspeakable(f"the xml dialect has no request {command.verb}")
     filled = [("HOST", command.host)]
-    filled += [(element, command.arguments.get(name) or default) for element, name, default in ELEMENTS]
+    filled += [
+        (element, command.arguments.get(name) or default)
+        for element, name, default in ELEMENTS
+        if name in command.arguments or element not in LATER
+    ]
     body = "".join(f"<{name}>{escape(value)}</{name}>" if value else f"<{name}/>" for name, value in filled)
     vm = source.document(Kind.VM, command.oid)
     document = f"<VMM_DRIVER_ACTION_DATA>{body}{vm}</VMM_DRIVER_ACTION_DATA>"

@@ -73,6 +73,15 @@ def of_disk_growth(disk: Mapping[str, str], more: int) -> Amounts:
     return NOTHING if is_link(disk) else {_DISK: more}
 
 
+def of_new_disk(vm: VM, disk: Mapping[str, str]) -> Amounts:
+    """What a VM would count beside what it counts now, with one more disk."""
+    counted: dict[tuple[Where, str], float] = {_DISK: _disk_size(disk)}
+    image = disk.get("IMAGE_ID", "")
+    if image.isdecimal() and int(image) not in vm.images:
+        counted[("IMAGE", int(image)), "RVMS"] = 1
+    return counted
+
+
 def running(vm: VM) -> Amounts:
     """What a VM counts while it does not rest, beside what it always counts."""
     return _running({_COUNT: 1.0, **of_capacity(vm.capacity)})

@@ -20,8 +20,8 @@ from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
 SET_ONCE = ("etime", "retime")
-LATER = ("recover ", "delete-db", "disk-", "nic-", "snapshot-")
-"""Beginnings of events that are no action of their own, or that wait for drivers of a later release."""
+NO_ACTIONS = ("recover ", "delete-db", "disk-", "nic-", "snapshot-")
+"""Beginnings of events that are no action of their own, or that change what the VM has and not what it does."""
 RESCHEDULES = ("resched", "unresched")
 _ENDS_ANYWAY = ("delete", "recreate")
 _DEPLOY_WORDS = {"deploy": "Deploy", "migrate": "Migrate"}
@@ -66,7 +66,7 @@ def find(vm: VM, event: str) -> Row | None:
 def possible(state: State) -> list[str]:
     """The user events that this release serves in a state, without recoveries, in alphabetic order."""
     names = {event for (start, event), rows in ROWS.items() if start is state and rows[0].by_user}
-    return sorted(name for name in names if not name.startswith(LATER) and (name, state) != ("resize", RUNNING))
+    return sorted(name for name in names if not name.startswith(NO_ACTIONS) and (name, state) != ("resize", RUNNING))
 
 
 def wrong_state(vm: VM, event: str) -> ActionError:

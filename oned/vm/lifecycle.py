@@ -8,7 +8,7 @@ In a state that waits for a driver, "recover success" and "recover failure" rais
 Rows follow OpenNebula 6.10; see share/doc/lifecycle.md, which is made from this table.
 """
 
-from oned.vm import machine, transfer
+from oned.vm import machine, plug, transfer
 from oned.vm.row import (
     BACK,
     COPY,
@@ -22,6 +22,7 @@ from oned.vm.row import (
     left_host,
     new_context,
     power_move,
+    stay_of,
     was_stopped,
     was_undeployed,
 )  # fmt: skip
@@ -380,8 +381,8 @@ LIFECYCLE: tuple[Row, ...] = (
     # -- changes of a running or resting VM
     *(row
       for event, origin, state, then, answer in (
-        ("disk-attach",          RUNNING,    HOTPLUG,                        machine.live("ATTACHDISK"),         "attachdisk"),
-        ("disk-detach",          RUNNING,    HOTPLUG,                        machine.live("DETACHDISK"),         "detachdisk"),
+        ("disk-attach",          RUNNING,    HOTPLUG,                        plug.attach_disk,                   "attachdisk"),
+        ("disk-detach",          RUNNING,    HOTPLUG,                        plug.detach_disk,                   "detachdisk"),
         ("disk-attach",          POWEROFF,   HOTPLUG_PROLOG_POWEROFF,        transfer.attach,                    "transfer"),
         ("disk-detach",          POWEROFF,   HOTPLUG_EPILOG_POWEROFF,        transfer.detach,                    "transfer"),
         ("nic-attach",           RUNNING,    HOTPLUG_NIC,                    machine.live("ATTACHNIC"),          "attachnic"),
@@ -407,7 +408,7 @@ LIFECYCLE: tuple[Row, ...] = (
         ("disk-saveas",          STOPPED,    HOTPLUG_SAVEAS_STOPPED,         transfer.saveas,                    "transfer"),
       )
       for row in (
-        Row(origin,              event,              state,                 then),
+        Row(origin,              event,              state,                 then,     **stay_of(origin, event)),
         Row(state,               f"{answer} done",   origin),
         Row(state,               f"{answer} failed", origin),
       )),

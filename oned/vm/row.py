@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypedDict
 
 from oned.vm.history import ACTIONS
 from oned.vm.machine import Then
@@ -14,6 +15,7 @@ from oned.vm.states import (
     PROLOG,
     PROLOG_MIGRATE,
     PROLOG_UNDEPLOY,
+    RUNNING,
     State,
 )
 from oned.vm.vm import VM
@@ -78,6 +80,21 @@ class Row:
 
     def applies(self, vm: VM) -> bool:
         return self.when is None or self.when(vm)
+
+
+class Stay(TypedDict, total=False):
+    """What a row does to history records, as Row takes it."""
+
+    opens: Opens
+    stamps: str
+    previous: str
+
+
+def stay_of(origin: State, event: str) -> Stay:
+    """A change of a running VM ends a stay and begins the next one there, so that accounting sees it (4.4)."""
+    if origin is not RUNNING or event == "disk-saveas":
+        return {}
+    return {"opens": COPY, "stamps": "rstime", "previous": "retime etime"}
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,11 @@ SAVING = Family(state for state in STATES if state.name.startswith("HOTPLUG_SAVE
 """A disk is being copied to an image."""
 GROWING = Family(state for state in STATES if state.name.startswith("DISK_RESIZE"))
 """A disk is being made larger."""
+CHANGING = Family(
+    state for state in STATES
+    if state.name.startswith(("HOTPLUG", "DISK_SNAPSHOT", "DISK_RESIZE")) and state not in SAVING
+)  # fmt: skip
+"""Its disks, NICs, snapshots or capacity are being changed."""
 
 CLEANUP = CLEANUP_DELETE | CLEANUP_RESUBMIT
 LIVE = RUNNING | UNKNOWN

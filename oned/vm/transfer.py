@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from oned.command import Command, Mad
 from oned.ids import Kind
 from oned.vm.context import words
-from oned.vm.disk import is_link, is_volatile
+from oned.vm.disk import is_changing, is_kept, is_link, is_volatile, numbered
 from oned.vm.history import Record
 from oned.vm.machine import Site, Then, directory
 from oned.vm.row import makes_context
@@ -70,7 +70,7 @@ class Script:
         return "".join(line + "\n" for line in lines)
 
     def prolog(self) -> Iterator[str]:
-        for number, disk in enumerate(self._vm.template.vectors("DISK")):
+        for number, disk in numbered(self._vm.template):
             yield from self._make(disk, number)
         yield from self._context(self._place(self._record))
 
@@ -120,9 +120,35 @@ class Script:
 
     def resize(self) -> Iterator[str]:
         """The disk that is to be larger."""
-        for number, disk in enumerate(self._vm.template.vectors("DISK")):
+        for number, disk in numbered(self._vm.template):
             if disk.get("RESIZE"):
                 yield self._of(disk, "RESIZE", f"{self._where()}/disk.{number}", disk["RESIZE"])
+
+    def attach(self) -> Iterator[str]:
+        """The disk that is being attached is made; what an earlier one of its number left is no part of it."""
+        yield from self.unattach()
+        yield from self.making()
+
+    def making(self) -> Iterator[str]:
+        """The disk that is being attached is made."""
+        for number, disk in numbered(self._vm.template):
+            if is_changing(disk):
+                yield from self._make(disk, number)
+
+    def unattach(self) -> Iterator[str]:
+        """The disk that is being attached is removed."""
+        for number, disk in numbered(self._vm.template):
+            if is_changing(disk):
+                yield self._drop(disk, number)
+
+    def detach(self) -> Iterator[str]:
+        """The disk that is being detached is kept where it belongs, or removed."""
+        for number, disk in numbered(self._vm.template):
+            if is_changing(disk):
+                yield self._carry(disk, number, self._where()) if is_kept(disk) else self._drop(disk, number)
+
+    def _drop(self, disk: dict[str, str], number: int) -> str:
+        return self._of(disk, "DELETE", f"{self._where()}/disk.{number}")
 
     def _where(self) -> str:
         """The directory of a VM at rest: on its host, or on the front-end when it has left it."""
@@ -130,7 +156,7 @@ class Script:
 
     def saveas(self) -> Iterator[str]:
         """The disk that is to become an image is copied; the VM keeps it."""
-        for number, disk in enumerate(self._vm.template.vectors("DISK")):
+        for number, disk in numbered(self._vm.template):
             if disk.get("HOTPLUG_SAVE_AS"):
                 target = disk["HOTPLUG_SAVE_AS_SOURCE"]
                 snapshot = [] if self._classic else ["-1"]
@@ -146,17 +172,18 @@ class Script:
 
     def _keep(self, place: str) -> Iterator[str]:
         """The disks that outlive the VM: to a new image, to their own persistent one, or to the front-end."""
-        for number, disk in enumerate(self._vm.template.vectors("DISK")):
-            if disk.get("SAVE", "").upper() != "YES":
-                continue
-            source = f"{place}/disk.{number}"
-            image = disk.get("SAVE_AS_SOURCE") or (disk.get("SOURCE", "") if "IMAGE_ID" in disk else "")
-            if not image:
-                yield self._line("MV", source, self._front(f"disk.{number}"))
-            elif self._classic:
-                yield self._line("MV", source, f"{self._site.frontend}:{image}")
-            else:
-                yield self._of(disk, "MVDS", source, image)
+        for number, disk in numbered(self._vm.template):
+            if is_kept(disk):
+                yield self._carry(disk, number, place)
+
+    def _carry(self, disk: dict[str, str], number: int, place: str) -> str:
+        source = f"{place}/disk.{number}"
+        image = disk.get("SAVE_AS_SOURCE") or (disk.get("SOURCE", "") if "IMAGE_ID" in disk else "")
+        if not image:
+            return self._line("MV", source, self._front(f"disk.{number}"))
+        if self._classic:
+            return self._line("MV", source, f"{self._site.frontend}:{image}")
+        return self._of(disk, "MVDS", source, image)
 
     def _of(self, disk: dict[str, str], verb: str, *words: str) -> str:
         """A command on a disk, which names the type and number of its image's datastore."""
@@ -215,5 +242,7 @@ PHASES: dict[str, Callable[[Script], Iterator[str]]] = {
     "delete_stop": Script.delete_local,
     "saveas": Script.saveas,
     "resize": Script.resize,
+    "attach": Script.attach,
+    "detach": Script.detach,
 }
-"""Phases that have a script. Hot-plug phases get theirs with the drivers that need them."""
+"""Phases that have a script."""

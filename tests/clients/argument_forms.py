@@ -236,7 +236,7 @@ NOT_SERVED = frozenset({
     "one.vdc.allocate", "one.vdc.delcluster", "one.vdc.deldatastore", "one.vdc.delete", "one.vdc.delgroup",
     "one.vdc.delhost", "one.vdc.delvnet", "one.vdc.info", "one.vdc.rename", "one.vdc.update",
     "one.vdcpool.info",
-    "one.vm.attach", "one.vm.detach", "one.vm.disksnapshotcreate", "one.vm.disksnapshotdelete",
+    "one.vm.disksnapshotcreate", "one.vm.disksnapshotdelete",
     "one.vm.disksnapshotrename", "one.vm.disksnapshotrevert", "one.vm.snapshotcreate", "one.vm.snapshotdelete",
     "one.vm.snapshotrevert",
     "one.vmpool.calculateshowback", "one.vmpool.showback",

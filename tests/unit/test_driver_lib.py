@@ -340,7 +340,7 @@ def test_the_document_of_the_xml_dialect_is_read() -> None:
     request = vm_request("MIGRATE", 7, [document(inner)])
     assert request.document is not None
     assert request.document.findtext("ID") == "7"
-    assert request == VMRequest(7, "h1", "one-7", "/r", "/l", "/c", "h2", "", request.document)
+    assert request == VMRequest(7, "h1", "one-7", "/r", "/l", "/c", "h2", "", "x", "", request.document)
 
 
 def test_one_word_that_is_no_document_is_refused() -> None:

@@ -1,0 +1,58 @@
+"""What becomes of the disks, NICs and snapshots that were being changed, once the VM's driver has answered.
+
+The change is marked in the VM's template (vm.plug) in the unit that orders it; the mark goes, or what it is on, in the
+unit of the answer. A VM that is removed meanwhile keeps the mark until its domain is gone.
+"""
+
+from oned.mad.images import ImageWork
+from oned.mad.operations import Operations
+from oned.pool.pools import Pools
+from oned.store.unit import Unit
+from oned.template.template import Template
+from oned.vm.disk import is_changing
+from oned.vm.fire import Cause
+from oned.vm.row import Row
+from oned.vm.states import CHANGING, CLEANUP, HOTPLUG_PROLOG_POWEROFF, State
+from oned.vm.vm import VM
+
+STAYS = frozenset({"attachdisk done", "detachdisk failed", "attachnic done", "detachnic failed"})
+"""Answers after which what was being changed is there."""
+
+
+class Plugs:
+    """Hears of each transition; `images` are told of disks that become one when they are detached."""
+
+    def __init__(self, operations: Operations, pools: Pools, images: ImageWork) -> None:
+        self._pools, self._images = pools, images
+        operations.followers.append(self.followed)
+
+    def followed(self, unit: Unit, vm: VM, row: Row, _cause: Cause) -> None:
+        """Settle what was being changed, if the VM is not changed any more."""
+        if vm.state in CHANGING | CLEANUP or vm.previous not in CHANGING | CLEANUP:
+            return
+        stays, well = _stays(vm.previous, row.event), row.outcome == "done" and vm.previous not in CLEANUP
+        for name in ("DISK", "NIC"):
+            for vector in vm.template.vectors(name):
+                if is_changing(vector):
+                    del vector["ATTACH"]
+                    if not stays:
+                        self._gone(unit, vm, vector, well=well)
+                    unit.touch(vm)
+
+    def _gone(self, unit: Unit, vm: VM, vector: dict[str, str], *, well: bool) -> None:
+        """The disk or NIC is the VM's no more: its image is free, or becomes another; its address is free.
+
+        well  its guest has given it up, and its files are where they belong
+        """
+        vm.template = Template(item for item in vm.template if item[1] is not vector)
+        vm.settle_images()
+        self._pools.followed(vm)
+        if "SAVE_AS" in vector:
+            self._images.became(unit, vm, vector["SAVE_AS"], vector if well else None)
+
+
+def _stays(before: State, event: str) -> bool:
+    """Whether what was being attached has come, or what was being detached has stayed."""
+    if event in ("transfer done", "transfer failed"):
+        return (before is HOTPLUG_PROLOG_POWEROFF) is (event == "transfer done") and before not in CLEANUP
+    return event in STAYS

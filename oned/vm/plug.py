@@ -1,0 +1,42 @@
+"""What the changes of a running VM want from a hypervisor driver.
+
+What is being changed is marked in the VM's template, which the driver sees in the VM's document: a disk or NIC has
+ATTACH=YES while it comes or goes.
+"""
+
+from collections.abc import Iterable
+
+from oned.command import Command
+from oned.vm import machine
+from oned.vm.disk import is_changing, numbered
+from oned.vm.machine import Site, directory
+from oned.vm.transfer import Script
+from oned.vm.vm import VM
+
+
+def attach_disk(vm: VM, site: Site) -> Command:
+    """Make the disk (TM_COMMAND), and give it to the running domain; if that fails, remove it (TM_COMMAND_ROLLBACK)."""
+    script = Script(vm, site, classic=False)
+    return _with_disk(vm, site, "ATTACHDISK", tm_command=_text(script.making()), tm_rollback=_text(script.unattach()))
+
+
+def detach_disk(vm: VM, site: Site) -> Command:
+    """Take the disk from the running domain; then keep or remove it (TM_COMMAND)."""
+    return _with_disk(vm, site, "DETACHDISK", tm_command=_text(Script(vm, site, classic=False).detach()))
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
+
+
+def _with_disk(vm: VM, site: Site, verb: str, **arguments: str) -> Command:
+    numbers = (number for number, disk in numbered(vm.template) if is_changing(disk))
+    target = f"{directory(vm, vm.record)}/disk.{next(numbers, 0)}"
+    return change(vm, site, verb, target=target, **arguments)
+
+
+def change(vm: VM, site: Site, verb: str, **arguments: str) -> Command:
+    """A change of the running domain; the driver finds what it is to be like in a new deployment file."""
+    local_file = f"{site.vms}/{vm.id}/deployment.{vm.record.seq}"
+    name = machine.domain_name(vm)
+    return machine.command(vm, site, verb, vm.record, deploy_id=name, local_file=local_file, **arguments)

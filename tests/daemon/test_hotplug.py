@@ -1,0 +1,230 @@
+"""Disks that come to VMs and go: what drivers are told, what the VM and its images are like meanwhile and after."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oned.client.client import Client
+from oned.client.documents import Document
+from tests.daemon.conftest import QUIET
+from tests.daemon.process import Scripted, refusal
+from tests.daemon.stores import OS, Store, document
+
+
+class Site(Store):
+    """The images, a host, and a VM's disks by number."""
+
+    def __init__(self, daemon: Scripted) -> None:
+        super().__init__(daemon)
+        self.host = daemon.monitored("alpha")
+
+    def disks(self, vm: int) -> dict[int, dict[str, str]]:
+        found = self.daemon.vm(vm).all("TEMPLATE/DISK")
+        return {disk.int("DISK_ID"): {child.name: child.content for child in disk} for disk in found}
+
+    def place(self, vm: int) -> str:
+        return f"alpha:{self.daemon.var}/datastores/0/{vm}"
+
+    def asked(self, vm: int, verb: str) -> dict[str, str]:
+        """What the hypervisor driver is told with the verb."""
+        said = document(self.vmm.line(verb, vm))
+        return {name: said.findtext(name, "") for name in ("DISK_TARGET_PATH", "TM_COMMAND", "TM_COMMAND_ROLLBACK")}
+
+    def answers(self, verb: str, vm: int, *, well: bool = True) -> None:
+        self.daemon.fakes["VM_MAD"].answers(f"{verb} {'SUCCESS' if well else 'FAILURE'} {vm} -")
+
+    def script(self, vm: int) -> list[str]:
+        """The lines of the transfer script that the driver is asked for next."""
+        return Path(self.tm.line("TRANSFER", vm).split()[2]).read_text().splitlines()
+
+    def transferred(self, vm: int, *, well: bool = True) -> None:
+        self.daemon.fakes["TM_MAD"].answers(f"TRANSFER {'SUCCESS' if well else 'FAILURE'} {vm} -")
+
+    def off(self, image: int) -> int:
+        """A VM with a disk of the image that is powered off."""
+        vm = self.running(image, self.host)
+        self.one.vm.action("poweroff-hard", vm)
+        self.vmm.succeeds("CANCEL", vm)
+        self.daemon.reaches(vm, "POWEROFF")
+        return vm
+
+    def delete(self, vm: int) -> None:
+        self.one.vm.recover(vm, 3)
+        self.vmm.succeeds("CANCEL", vm)
+        self.tm.succeeds("TRANSFER", vm)
+        self.daemon.reaches(vm, "DONE")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Scripted(tmp_path_factory.mktemp("plug"), QUIET, "xml") as daemon:
+        yield Site(daemon)
+        assert daemon.check() == []
+
+
+def records(vm: Document) -> list[tuple[int, int]]:
+    """ACTION and whether it has ended, of each stay."""
+    return [(one.int("ACTION"), int(one.int("ETIME") > 0)) for one in vm.all("HISTORY_RECORDS/HISTORY")]
+
+
+def test_a_disk_comes_to_a_vm_that_runs(site: Site) -> None:
+    vm, image = site.running(site.ready(), site.host), site.ready()
+    assert site.one.vm.attach(vm, f"DISK = [ IMAGE_ID = {image}, ATTACH = NO, DISK_ID = 7, SIZE = 400 ]") == vm
+    assert site.daemon.state(vm) == "HOTPLUG"
+    disk = site.disks(vm)[1]
+    assert (disk["ATTACH"], disk["TARGET"], disk["IMAGE_ID"], disk["SIZE"]) == ("YES", "hdb", str(image), "400")
+    assert site.state(image) == "USED"
+    told = site.asked(vm, "ATTACHDISK")
+    assert told["DISK_TARGET_PATH"] == f"{site.place(vm).partition(':')[2]}/disk.1"
+    make, grow = told["TM_COMMAND"].splitlines()
+    assert make.startswith("CLONE shared ")
+    assert make.endswith(f":/ds/1/{image} {site.place(vm)}/disk.1 {vm} 1")
+    assert grow == f"RESIZE shared {site.place(vm)}/disk.1 400 {vm} 1"
+    assert told["TM_COMMAND_ROLLBACK"] == f"DELETE shared {site.place(vm)}/disk.1 {vm} 1"
+    site.answers("ATTACHDISK", vm)
+    site.daemon.reaches(vm, "RUNNING")
+    assert "ATTACH" not in site.disks(vm)[1]
+    assert records(site.daemon.vm(vm)) == [(21, 1), (0, 0)]
+    site.delete(vm)
+    assert site.state(image) == "READY"
+
+
+def test_a_disk_that_could_not_be_attached_is_as_if_it_had_never_been(site: Site) -> None:
+    vm, kept = site.running(site.ready(), site.host), site.ready(f"{OS}\nPERSISTENT = YES")
+    before = site.disks(vm)
+    site.one.vm.attach(vm, f"DISK = [ IMAGE_ID = {kept} ]")
+    assert site.state(kept) == "USED_PERS"
+    site.asked(vm, "ATTACHDISK")
+    site.answers("ATTACHDISK", vm, well=False)
+    site.daemon.reaches(vm, "RUNNING")
+    assert (site.disks(vm), site.state(kept)) == (before, "READY")
+    assert "ATTACHDISK" in site.daemon.vm(vm).text("USER_TEMPLATE/ERROR")
+    site.one.vm.attach(vm, f"DISK = [ IMAGE_ID = {kept} ]")
+    assert list(site.disks(vm)) == [0, 1]
+    site.delete(vm)
+    assert site.state(kept) == "READY"
+
+
+def test_a_disk_goes_from_a_vm_that_runs_and_its_number_and_target_are_free(site: Site) -> None:
+    first, second = site.ready(), site.ready(f"{OS}\nPERSISTENT = YES")
+    vm = site.daemon.running(site.host, f"DISK = [ IMAGE_ID = {first} ]\nDISK = [ IMAGE_ID = {second} ]")
+    site.one.vm.detach(vm, 0)
+    assert site.asked(vm, "DETACHDISK")["TM_COMMAND"] == f"DELETE shared {site.place(vm)}/disk.0 {vm} 1"
+    assert site.disks(vm)[0]["ATTACH"] == "YES"
+    site.answers("DETACHDISK", vm, well=False)
+    site.daemon.reaches(vm, "RUNNING")
+    assert "ATTACH" not in site.disks(vm)[0], "what its guest does not give up stays"
+    site.one.vm.detach(vm, 0)
+    site.asked(vm, "DETACHDISK")
+    site.answers("DETACHDISK", vm)
+    site.daemon.reaches(vm, "RUNNING")
+    assert (list(site.disks(vm)), site.state(first), site.state(second)) == ([1], "READY", "USED_PERS")
+    site.one.vm.detach(vm, "1")
+    assert site.asked(vm, "DETACHDISK")["TM_COMMAND"] == f"MVDS shared {site.place(vm)}/disk.1 /ds/1/{second} {vm} 1"
+    site.answers("DETACHDISK", vm)
+    site.daemon.reaches(vm, "RUNNING")
+    assert site.state(second) == "READY"
+    site.delete(vm)
+
+
+def test_a_disk_that_is_to_be_saved_is_saved_when_it_is_detached(site: Site) -> None:
+    vm = site.running(site.ready(), site.host)
+    image = site.daemon.admin.number("one.vm.savedisk", vm, 0, site.name(), "")
+    site.one.vm.detach(vm, 0)
+    assert site.asked(vm, "DETACHDISK")["TM_COMMAND"].split()[3] == site.info(image).text("SOURCE")
+    site.answers("DETACHDISK", vm)
+    site.daemon.reaches(vm, "RUNNING")
+    assert (site.state(image), site.disks(vm)) == ("READY", {})
+    site.delete(vm)
+
+
+def test_disks_of_a_vm_that_is_off_come_and_go_by_the_transfer_driver(site: Site) -> None:
+    vm = site.off(site.ready())
+    site.one.vm.attach(vm, "DISK = [ TYPE = fs, FORMAT = raw, SIZE = 10 ]")
+    assert site.daemon.state(vm) == "HOTPLUG_PROLOG_POWEROFF"
+    place = f"{site.place(vm)}/disk.1 {vm} 0"
+    assert site.script(vm) == [f"DELETE dummy {place}", f"MKIMAGE dummy 10 raw {place}"]
+    site.transferred(vm)
+    site.daemon.reaches(vm, "POWEROFF")
+    site.one.vm.detach(vm, 1)
+    assert (site.daemon.state(vm), site.script(vm)) == ("HOTPLUG_EPILOG_POWEROFF", [f"DELETE dummy {place}"])
+    site.transferred(vm, well=False)
+    site.daemon.reaches(vm, "POWEROFF")
+    assert list(site.disks(vm)) == [0, 1]
+    site.one.vm.detach(vm, 1)
+    site.script(vm)
+    site.transferred(vm)
+    site.daemon.reaches(vm, "POWEROFF")
+    site.one.vm.attach(vm, "DISK = [ TYPE = swap, SIZE = 10 ]")
+    site.script(vm)
+    site.transferred(vm, well=False)
+    site.daemon.reaches(vm, "POWEROFF")
+    assert list(site.disks(vm)) == [0]
+    site.delete(vm)
+
+
+@pytest.mark.parametrize("how", [0, 1], ids=["failure", "success"])
+def test_an_attachment_can_be_recovered_by_hand(site: Site, how: int) -> None:
+    vm, image = site.running(site.ready(), site.host), site.ready()
+    site.one.vm.attach(vm, f"DISK = [ IMAGE_ID = {image} ]")
+    site.asked(vm, "ATTACHDISK")
+    site.one.vm.recover(vm, how)
+    site.daemon.reaches(vm, "RUNNING")
+    assert (list(site.disks(vm)), site.state(image)) == ([[0], [0, 1]][how], ["READY", "USED"][how])
+    site.answers("ATTACHDISK", vm)
+    site.delete(vm)
+
+
+def test_a_vm_that_is_made_anew_has_no_disk_that_was_on_its_way(site: Site) -> None:
+    vm, image = site.running(site.ready(), site.host), site.ready(f"{OS}\nPERSISTENT = YES")
+    site.one.vm.attach(vm, f"DISK = [ IMAGE_ID = {image} ]")
+    site.asked(vm, "ATTACHDISK")
+    site.one.vm.recover(vm, 4)
+    assert site.state(image) == "USED_PERS", "its domain may have the disk until it is gone"
+    site.vmm.succeeds("CANCEL", vm)
+    site.tm.succeeds("TRANSFER", vm)
+    site.daemon.reaches(vm, "PENDING")
+    assert (list(site.disks(vm)), site.state(image)) == ([0], "READY")
+    site.end(vm)
+
+
+def test_what_cannot_be_attached_or_detached_is_refused_with_nothing_changed(site: Site) -> None:
+    image, kept = site.ready(), site.ready(f"{OS}\nPERSISTENT = YES")
+    vm, waiting = site.running(kept, site.host), site.vm(image)
+    before = site.daemon.vm(vm).text("TEMPLATE")
+    for template, why in (
+        ("A = 1", "it has not one DISK"),
+        ("DISK = [ IMAGE_ID = 9999 ]", "Image with ID: 9999 does not exist"),
+        (f"DISK = [ IMAGE_ID = {kept} ]", f"it is persistent and VM {vm} uses it"),
+        (f"DISK = [ IMAGE_ID = {image}, TARGET = hda ]", "Two disks have defined the same target hda"),
+        ("DISK = [ TYPE = fs, SIZE = 1 ]", "needs FORMAT"),
+    ):
+        assert why in refusal(site.one.vm.attach, vm, template)[0]
+    assert "DISK_ID 9, it does not exist" in refusal(site.one.vm.detach, vm, 9)[0]
+    for call in (lambda: site.one.vm.attach(waiting, "DISK = [ TYPE = swap, SIZE = 1 ]"),
+                 lambda: site.one.vm.detach(waiting, 0)):  # fmt: skip
+        assert "VM is not running in any host" in refusal(call)[0]
+    assert (site.daemon.vm(vm).text("TEMPLATE"), site.state(image)) == (before, "USED")
+    site.end(waiting)
+    site.delete(vm)
+
+
+def test_a_disk_counts_against_the_quota_at_once_and_not_after_its_failure(site: Site) -> None:
+    ann = site.daemon.admin.number("one.user.allocate", "ann", "secret")
+    site.one.user.quota(ann, "VM = [ SYSTEM_DISK_SIZE = 20 ]")
+    with Client(site.daemon.endpoint, "ann:secret") as hers:
+        vm = hers.number("one.vm.allocate", "CPU = 1\nMEMORY = 64")
+        site.one.vm.deploy(vm, site.host)
+        site.tm.succeeds("TRANSFER", vm)
+        site.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
+        site.daemon.reaches(vm, "RUNNING")
+        disk = "DISK = [ TYPE = swap, SIZE = 15 ]"
+        for well in (False, True):
+            hers.call("one.vm.attach", vm, disk)
+            site.asked(vm, "ATTACHDISK")
+            site.answers("ATTACHDISK", vm, well=well)
+            site.daemon.reaches(vm, "RUNNING")
+        text, code = refusal(hers.one.vm.attach, vm, disk)
+    assert ("limit of 20 reached for SYSTEM_DISK_SIZE" in text, code) == (True, 512)
+    site.delete(vm)
