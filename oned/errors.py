@@ -26,7 +26,10 @@ class NotAuthenticated(OneError):
 
 class NotAuthorized(OneError):
     code = 0x0200
-    text = "User [{uid}] : {reason}."
+    text = "User [{uid}] : {reason}.{hint}"
+
+    def __init__(self, *, uid: int, reason: str, hint: str = "") -> None:
+        super().__init__(uid=uid, reason=reason, hint=f" {hint}" if hint else "")
 
 
 class NoExists(OneError):

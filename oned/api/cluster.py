@@ -42,7 +42,7 @@ def delete(call: Call, cluster: Cluster) -> Cluster:
     """Delete an empty cluster. Errors: NO_EXISTS, AUTHORIZATION, ACTION (not empty; the default one). Since: 2.0."""
     if cluster.id < FIRST_USER_MADE:
         detail = f"Cannot delete cluster. System Clusters (ID < {FIRST_USER_MADE}) cannot be deleted."
-        raise ActionError(detail=detail)
+        raise ActionError(detail=f"{detail} Those that can have greater numbers: onecluster list")
     for word, verb, members in cluster.members():
         if members:
             holds = f"Cluster {cluster.id} is not empty, it contains {len(members)} {word}s."

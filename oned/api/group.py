@@ -46,7 +46,8 @@ def delete(call: Call, group: Group) -> int:
     Since: 3.0.
     """
     if group.id < FIRST_USER_MADE:
-        raise ActionError(detail=f"Cannot delete group. System Groups (ID < {FIRST_USER_MADE}) cannot be deleted.")
+        detail = f"Cannot delete group. System Groups (ID < {FIRST_USER_MADE}) cannot be deleted."
+        raise ActionError(detail=f"{detail} Those that can have greater numbers: onegroup list")
     if group.users:
         detail = f"Cannot delete group. Group {group.id} is not empty."
         raise ActionError(detail=f"{detail} Move its {len(group.users)} users first: oneuser chgrp, delgroup")

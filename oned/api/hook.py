@@ -10,6 +10,7 @@ from oned.hook.hook import Hook
 
 FAILED, ALL, WELL = -1, 0, 1
 """The result that hooklog.info asks for."""
+DECLARED = "Hooks are declared in oned.conf (VM_HOOK, HOST_HOOK); change it, then: one stop, one start"
 
 
 @method("one.hookpool.info", forms=("", "pool_filter start end"), reads=True)
@@ -76,6 +77,48 @@ def retry(call: Call, hook: int, execution: int) -> int:
     again = run.again(desk.next_id())
     desk.open(call.unit, again)
     return again.id
+
+
+@method("one.hook.allocate")
+def allocate(call: Call, template: str) -> int:
+    """Refused: hooks are declared in oned.conf. Errors: AUTHORIZATION, ACTION. Since: 5.10."""
+    _demand(call)
+    raise ActionError(detail=f"Could not make a hook. {DECLARED}")
+
+
+@method("one.hook.update")
+def update(call: Call, hook: int, template: str, append: int = 0) -> int:
+    """Refused: hooks are declared in oned.conf. Errors: NO_EXISTS, AUTHORIZATION, ACTION. Since: 5.10."""
+    raise _refused(call, hook, "update")
+
+
+@method("one.hook.rename")
+def rename(call: Call, hook: int, name: str) -> int:
+    """Refused: hooks are declared in oned.conf. Errors: NO_EXISTS, AUTHORIZATION, ACTION. Since: 5.10."""
+    raise _refused(call, hook, "rename")
+
+
+@method("one.hook.delete")
+def delete(call: Call, hook: int) -> int:
+    """Refused: hooks are declared in oned.conf. Errors: NO_EXISTS, AUTHORIZATION, ACTION. Since: 5.10."""
+    raise _refused(call, hook, "delete")
+
+
+@method("one.hook.lock")
+def lock(call: Call, hook: int, level: int, test: bool = False) -> int:
+    """Refused: hooks are declared in oned.conf. Errors: NO_EXISTS, AUTHORIZATION, ACTION. Since: 5.10."""
+    raise _refused(call, hook, "lock")
+
+
+@method("one.hook.unlock")
+def unlock(call: Call, hook: int) -> int:
+    """Refused: hooks are declared in oned.conf. Errors: NO_EXISTS, AUTHORIZATION, ACTION. Since: 5.10."""
+    raise _refused(call, hook, "unlock")
+
+
+def _refused(call: Call, hook: int, word: str) -> ActionError:
+    _demand(call)
+    return ActionError(detail=f"Could not {word} hook {_hook(call, hook).name}. {DECLARED}")
 
 
 def _demand(call: Call) -> None:

@@ -313,6 +313,13 @@ def snapshotflatten(call: Call, image: Image, snapshot: int) -> Image:
     raise _no_snapshot(image, snapshot, "flatten")
 
 
+@method("one.image.restore", image=USE)
+def restore(call: Call, image: Image, datastore: int = -1, options: str = "") -> Image:
+    """Refused: nothing here makes backups. Errors: NO_EXISTS, AUTHORIZATION, ACTION. Since: 6.6."""
+    detail = f"Could not restore image {image.id}: it is no backup, and nothing here makes backups"
+    raise ActionError(detail=f"{detail}. Copy the image instead: oneimage clone {image.id} NAME")
+
+
 def _no_snapshot(image: Image, snapshot: int, word: str) -> ActionError:
     detail = f"Could not {word} snapshot {snapshot} for image {image.id}, it does not exist"
     return ActionError(detail=f"{detail}: its driver makes none. Copy the image instead: oneimage clone {image.id}")

@@ -1,5 +1,6 @@
 """What pool methods share: the filter, the range, the order."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -13,6 +14,8 @@ from oned.pool.pool import Pool
 
 PRIMARY_GROUP, MINE, ALL, MINE_AND_GROUPS = -4, -3, -2, -1
 """Filters of 5.2 and later; a number from 0 on is an owner's id."""
+_OWNER = re.compile(rb"(&lt;/UID&gt;)(.*?&lt;UNAME&gt;(.*?)&lt;/UNAME&gt;)", re.DOTALL)
+"""The end of UID and what follows it to the end of UNAME, as answers hold them."""
 T = TypeVar("T", bound=PoolObject)
 OwnedT = TypeVar("OwnedT", bound=Owned)
 
@@ -64,6 +67,13 @@ def ordered(call: Call, pool: Pool[T]) -> Iterator[T]:
     """The pool in the order of API_LIST_ORDER."""
     ascending = str(call.services.setting("API_LIST_ORDER")).upper() == "ASC"
     return iter(pool) if ascending else pool.newest_first()
+
+
+def in_words_of_2x(call: Call, pieces: Iterable[bytes]) -> list[bytes]:
+    """Bodies of a pool with USERNAME after UID, as 1.4 to 2.2 called UNAME; as they are under STRICT_SCHEMA."""
+    if call.pools.view.strict:
+        return list(pieces)
+    return [_OWNER.sub(rb"\1&lt;USERNAME&gt;\3&lt;/USERNAME&gt;\2", piece, count=1) for piece in pieces]
 
 
 async def whole(call: Call, pool: Pool[T]) -> Pieces:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from oned import clock
 from oned.api.call import Call, Pieces
-from oned.api.listing import ALL, mine_or_public, ordered, ranged, visible
+from oned.api.listing import ALL, in_words_of_2x, mine_or_public, ordered, ranged, visible
 from oned.api.registry import ADMIN, MANAGE, USE, Right, method
 from oned.document.object import Owned, PoolObject
 from oned.errors import ActionError, InternalError
@@ -47,7 +47,8 @@ def add_info(space: Space) -> None:
 def add_pool(space: Space, *, classic: bool = False) -> None:
     """Declare the pool's info, with the forms of all eras.
 
-    classic  the form with a filter alone is that of 1.4 to 2.x: -1 is mine or public, less than -2 is refused
+    classic  the form with a filter alone is that of 1.4 to 2.x: -1 is mine or public, less than -2 is refused; with
+             USERNAME
     """
 
     @method(f"{space.name}pool.info", forms=("", "pool_filter", "pool_filter start end"), reads=True, of=space.of)
@@ -59,9 +60,11 @@ def add_pool(space: Space, *, classic: bool = False) -> None:
         Errors: XML_RPC_API (filter).
         """
         pool = call.pools.of(space.of.kind)
-        shown = mine_or_public if classic and call.form == ("pool_filter",) else visible
+        is_classic = classic and call.form == ("pool_filter",)
+        shown = mine_or_public if is_classic else visible
         chosen = ranged(shown(call, ordered(call, pool), pool_filter), start, end)
-        return Pieces(pool.page(await pool.rendered(chosen)))
+        pieces = pool.page(await pool.rendered(chosen))
+        return Pieces(in_words_of_2x(call, pieces) if is_classic else pieces)
 
 
 def add_owners(space: Space) -> None:

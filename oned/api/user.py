@@ -102,7 +102,9 @@ def delete(call: Call, user: User) -> int:
     Since: 1.4.
     """
     if user.id == ONEADMIN:
-        raise ActionError(detail="Cannot delete user. oneadmin cannot be deleted.")
+        raise ActionError(
+            detail="Cannot delete user. oneadmin cannot be deleted. Give it another password instead: oneuser passwd"
+        )
     owned = [f"{count} {kind.name}s" for kind, count in call.pools.owned_by(user.id)]
     if owned:
         detail = f"Cannot delete user. User {user.name} owns {', '.join(owned)}"

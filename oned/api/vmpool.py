@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from oned.api.call import Call, Pieces
-from oned.api.listing import ALL, MINE, ordered, ranged, visible
+from oned.api.listing import ALL, MINE, in_words_of_2x, ordered, ranged, visible
 from oned.api.registry import method
 from oned.api.samples import samples
 from oned.errors import BadArgument, InternalError
@@ -28,8 +28,9 @@ async def info(
     start, end   ids, or with end < -1 a page of -end rows from offset start; -1 is open
     state        -2 any, -1 any but DONE, or a number of STATE
     search       not served: it is refused unless empty
-    extended     accepted: bodies are always full
-    In the forms of 1.4 to 2.2 (one to three arguments, the second a boolean) -1 is mine and -2 or less is all.
+    extended     false leaves USERNAME out; bodies are always full
+    In the forms of 1.4 to 2.2 (one to three arguments, the second a boolean) -1 is mine, -2 or less is all, and UNAME
+    is there as USERNAME too.
     Errors: XML_RPC_API (filter, state).
     Since: 1.4; range and state 3.0; search 5.8.
     """
@@ -42,7 +43,8 @@ async def info(
         state = NOT_DONE if state == ANY else state
     items = await _in_state(call, state)
     pool = call.pools.vms
-    return Pieces(pool.page(await pool.rendered(ranged(visible(call, items, pool_filter), start, end))))
+    pieces = pool.page(await pool.rendered(ranged(visible(call, items, pool_filter), start, end)))
+    return Pieces(pieces if "start" in call.form or not extended else in_words_of_2x(call, pieces))
 
 
 @method("one.vmpool.infoextended", forms=FORMS, reads=True)

@@ -7,13 +7,15 @@ from typing import TypeVar
 from oned.cluster.cluster import Cluster
 from oned.document.object import Owned, PoolObject
 from oned.document.permissions import ADMIN, CREATE, MANAGE, USE, Permissions
-from oned.errors import NotAuthorized
+from oned.errors import LISTED, NotAuthorized
 from oned.ids import ADMIN_GROUP, Kind
 from oned.pool.acl import Reach, Rule, reach
 from oned.pool.pool import Pool
 from oned.user.user import User
 
 RIGHT_NAMES = {USE: "USE", MANAGE: "MANAGE", ADMIN: "ADMIN", CREATE: "CREATE"}
+BY_RULE = "Ask oneadmin for a rule: oneacl create"
+"""How to come by a right that no owner can give."""
 T = TypeVar("T", bound=PoolObject)
 Test = Callable[[PoolObject], bool]
 """A right of one user on the objects of one kind, as a question to ask of each."""
@@ -63,7 +65,7 @@ class Rights:
     def demand(self, user: User, right: int, item: PoolObject) -> None:
         """NotAuthorized unless the user has the right."""
         if not self.may(user, right, item):
-            raise NotAuthorized(uid=user.id, reason=_lacking(right, item))
+            raise NotAuthorized(uid=user.id, reason=_lacking(right, item), hint=_hint(right, item))
 
     def demand_create(self, user: User, kind: Kind, gid: int = -1, cluster: Cluster | None = None) -> None:
         """NotAuthorized unless the user may make objects of the kind, in the cluster if one is named."""
@@ -71,12 +73,12 @@ class Rights:
         if cluster is not None and not self.may(user, ADMIN, cluster):
             lacking.append(_lacking(ADMIN, cluster))
         if lacking:
-            raise NotAuthorized(uid=user.id, reason="; ".join(lacking))
+            raise NotAuthorized(uid=user.id, reason="; ".join(lacking), hint=BY_RULE)
 
     def demand_rules(self, user: User) -> None:
         """NotAuthorized unless the user may see and change the ACL."""
         if not self.may_manage_rules(user):
-            raise NotAuthorized(uid=user.id, reason="Not authorized to perform MANAGE ACL")
+            raise NotAuthorized(uid=user.id, reason="Not authorized to perform MANAGE ACL", hint=BY_RULE)
 
     def _reach_of(self, user: User, kind: Kind, right: int) -> Reach:
         if self._version != self._rules.version:
@@ -86,6 +88,20 @@ class Rights:
         if key not in self._reach:
             self._reach[key] = reach(self._rules, user.id, user.groups, kind.name, right, user.bound)
         return self._reach[key]
+
+
+def _hint(right: int, item: PoolObject) -> str:
+    """Who can give the right that is lacking, and how."""
+    if item.id == ADMIN_GROUP and item.kind is Kind.GROUP and right != USE:
+        return "Only its members may, whatever rules say"
+    if isinstance(item, User) and item.is_admin and right != USE:
+        return "Only oneadmin's group may, whatever rules say"
+    if item.kind is Kind.GROUP:
+        return f"Its admins may, and oneadmin makes them: onegroup addadmin {item.id} USER"
+    if isinstance(item, Owned):
+        program = LISTED[item.kind.value].split()[0]
+        return f"The owner can give it: {program} chmod {item.id} OCTAL; or oneadmin by a rule: oneacl create"
+    return BY_RULE
 
 
 def _lacking(right: int, item: PoolObject) -> str:

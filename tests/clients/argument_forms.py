@@ -228,7 +228,6 @@ NOT_SERVED = frozenset({
     "one.document.allocate", "one.document.chmod", "one.document.chown", "one.document.clone", "one.document.delete",
     "one.document.info", "one.document.lock", "one.document.rename", "one.document.unlock", "one.document.update",
     "one.documentpool.info",
-    "one.hook.allocate", "one.hook.delete", "one.hook.lock", "one.hook.rename", "one.hook.unlock", "one.hook.update",
     "one.secgroup.allocate", "one.secgroup.chmod", "one.secgroup.chown", "one.secgroup.clone", "one.secgroup.commit",
     "one.secgroup.delete", "one.secgroup.info", "one.secgroup.rename", "one.secgroup.update",
     "one.secgrouppool.info",

@@ -31,6 +31,7 @@ USE TEMPLATE:              one.template.instantiate oned.template.preview
 USE TEMPLATE + CREATE TEMPLATE: one.template.clone
 MANAGE IMAGE:              one.image.rmattr one.image.enable one.image.persistent one.image.chtype
 MANAGE IMAGE:              one.image.snapshotdelete one.image.snapshotrevert one.image.snapshotflatten
+USE IMAGE:                 one.image.restore
 USE IMAGE + CREATE IMAGE:  one.image.clone
 USE NET:                   one.vn.reserve oned.vn.preview
 MANAGE NET:                one.vn.hold one.vn.release one.vn.addleases one.vn.rmleases one.vn.update_ar one.vn.free_ar
@@ -66,6 +67,8 @@ CREATE CLUSTER:            one.cluster.allocate
 CREATE USER:               one.user.allocate
 CREATE GROUP:              one.group.allocate
 EVERYTHING:                oned.sched.report one.userquota.update one.groupquota.update one.userquota.info
+EVERYTHING:                one.hook.allocate one.hook.update one.hook.rename one.hook.delete one.hook.lock
+EVERYTHING:                one.hook.unlock
 EVERYTHING:                one.groupquota.info one.hook.info one.hook.retry one.hookpool.info one.hooklog.info
 ANYBODY:                   one.vmpool.info one.vmpool.infoextended one.vmpool.infoset one.vmpool.monitoring
 ANYBODY:                   one.vmpool.accounting one.hostpool.info one.hostpool.monitoring one.clusterpool.info

@@ -89,7 +89,7 @@ def test_rules_are_for_those_who_manage_them(simulated: Daemon, ann: Client) -> 
     ]  # fmt: skip
     for call in calls:
         text, code = refusal(ann.call, *call)
-        assert (text.endswith("Not authorized to perform MANAGE ACL."), code) == (True, 512)
+        assert ("Not authorized to perform MANAGE ACL. Ask" in text, code) == (True, 512)
     oid = add(simulated, f"#{me(ann)} ACL/* MANAGE")
     assert ann.text("one.acl.info").startswith("<ACL_POOL>")
     ann.call("one.acl.delrule", oid)
@@ -123,9 +123,9 @@ def test_to_name_a_cluster_needs_admin_on_it(simulated: Daemon, ann: Client) -> 
     call = ("one.host.allocate", "claimed", "dummy", "dummy", 0)
     text, code = refusal(ann.call, *call)
     reason = "Not authorized to perform CREATE HOST; Not authorized to perform ADMIN CLUSTER [0]."
-    assert (text.endswith(reason), code) == (True, 512)
+    assert (reason in text, code) == (True, 512)
     create = add(simulated, f"#{me(ann)} HOST/* CREATE")
-    assert refusal(ann.call, *call)[0].endswith(": Not authorized to perform ADMIN CLUSTER [0].")
+    assert ": Not authorized to perform ADMIN CLUSTER [0]. " in refusal(ann.call, *call)[0]
     admin = add(simulated, f"#{me(ann)} CLUSTER/#0 ADMIN")
     assert ann.number(*call) >= 0  # type: ignore[arg-type]
     for oid in (create, admin):

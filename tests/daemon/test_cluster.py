@@ -130,7 +130,8 @@ def test_a_network_is_in_clusters_and_its_vms_must_run_there(simulated: Daemon) 
 def test_only_empty_clusters_that_users_made_are_deleted(simulated: Daemon) -> None:
     told, code = refusal(simulated.one.cluster.delete, 0)
     assert (told, code) == (
-        "[one.cluster.delete] Cannot delete cluster. System Clusters (ID < 100) cannot be deleted.", 2048,
+        "[one.cluster.delete] Cannot delete cluster. System Clusters (ID < 100) cannot be deleted. "
+        "Those that can have greater numbers: onecluster list", 2048,
     )  # fmt: skip
     cluster = made(simulated)
     simulated.one.cluster.addhost(cluster, simulated.host("alpha"))

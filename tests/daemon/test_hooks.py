@@ -293,6 +293,19 @@ def test_an_execution_can_be_repeated_with_the_same_arguments(engine: Hooked) ->
         lambda: (engine.runs("made")[0].int("EXECUTION_ID"), engine.runs("made")[0].text("STATE")) == (number, "done")
     )
     assert refusal(engine.one.hook.retry, 0, 99999)[1] == 0x0400
+
+
+def test_hooks_are_not_made_or_changed_by_calls_but_in_oned_conf(engine: Hooked) -> None:
+    before = engine.admin.text("one.hookpool.info")
+    for verb, arguments in (
+        ("allocate", ("NAME = x",)), ("update", (0, "A = 1", 1)), ("rename", (0, "y")), ("delete", (0,)),
+        ("lock", (0, 1)), ("unlock", (0,)),
+    ):  # fmt: skip
+        text, code = refusal(engine.admin.call, f"one.hook.{verb}", *arguments)
+        assert ("Hooks are declared in oned.conf" in text, code) == (True, 0x0800)
+        if verb != "allocate":
+            assert refusal(engine.admin.call, f"one.hook.{verb}", 999, *arguments[1:])[1] == 0x0400
+    assert engine.admin.text("one.hookpool.info") == before
     assert refusal(engine.one.hook.info, 99)[0] == "[one.hook.info] Error getting hook [99]. See onehook list"
 
 

@@ -314,6 +314,23 @@ def test_the_command_sets_and_removes_attributes_as_2_x_did(store: Store) -> Non
     assert store.info(image).text("TEMPLATE/COMMENT") == 'of "2.x"'
 
 
+def test_an_image_is_no_backup_that_could_be_restored(store: Store) -> None:
+    image = store.ready()
+    for arguments in ((image, 1, ""), (image,)):
+        text, code = refusal(store.one.image.restore, *arguments)
+        assert f"Could not restore image {image}: it is no backup, and nothing here makes backups. " in text
+        assert (f"oneimage clone {image} NAME" in text, code) == (True, 0x0800)
+
+
+def test_the_pool_of_2_x_has_usernames(store: Store) -> None:
+    store.ready()
+    for arguments, has in (((-2,), True), ((-2, -1, -1), False), ((), False)):
+        for image in parse(store.daemon.admin.text("one.imagepool.info", *arguments)).all("IMAGE"):
+            names = [child.name for child in image]
+            assert (names[1:3] == ["UID", "USERNAME"]) is has
+            assert ("USERNAME" in names, image.text("USERNAME")) == (has, image.text("UNAME") if has else "")
+
+
 @pytest.mark.parametrize("verb", ["snapshotdelete", "snapshotrevert", "snapshotflatten"])
 def test_images_have_no_snapshots(store: Store, verb: str) -> None:
     image = store.ready()

@@ -98,6 +98,17 @@ def test_the_forms_of_1_4_to_2_2_are_understood(world: World) -> None:
     assert world.listed(-2, True, DONE) == [world.done]
 
 
+def test_vms_in_the_forms_of_1_4_to_2_2_have_usernames(world: World) -> None:
+    def owners(*arguments: Value) -> list[list[str]]:
+        pool = parse(world.daemon.admin.text("one.vmpool.info", *arguments))
+        return [[child.name for child in vm][1:5] for vm in pool.all("VM")]
+
+    assert owners(-2)[0] == owners(-2, True, -1)[0] == ["UID", "USERNAME", "GID", "UNAME"]
+    assert owners(-2, False)[0] == owners(-2, -1, -1, -1)[0] == ["UID", "GID", "UNAME", "GNAME"]
+    pool = parse(world.daemon.admin.text("one.vmpool.info", -2))
+    assert all(vm.text("USERNAME") == vm.text("UNAME") for vm in pool.all("VM"))
+
+
 def test_extended_lists_and_sets_of_ids_have_the_same_bodies(world: World) -> None:
     whole = world.daemon.admin.text("one.vmpool.info", -2, -1, -1, NOT_DONE)
     assert world.daemon.admin.text("one.vmpool.infoextended", -2, -1, -1, NOT_DONE) == whole

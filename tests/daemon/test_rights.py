@@ -61,7 +61,9 @@ def test_what_is_for_administrators_is_refused_with_the_missing_right(
     text, code = refusal(people["bob"].call, method, *arguments)
     assert code == 512
     assert text.startswith(f"[{method}] User [")
-    assert text.endswith(f"Not authorized to perform {reason}.")
+    assert f" : Not authorized to perform {reason}. " in text
+    nobody = reason.endswith("USER [0]") and not reason.startswith("USE ")
+    assert text.endswith("Only oneadmin's group may, whatever rules say" if nobody else "oneacl create")
 
 
 def test_operations_of_administrators_are_refused_on_a_users_own_vm(people: dict[str, Client]) -> None:

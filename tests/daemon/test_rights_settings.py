@@ -99,7 +99,10 @@ def test_to_name_a_datastore_needs_use_on_it(closed: Daemon, ann: Client) -> Non
     closed.one.datastore.chmod(0, 1, 1, 0, 0, 0, 0, 0, 0, 0)
     closed.one.acl.delrule(usable.int("ID"))
     text, code = refusal(ann.call, "one.vm.deploy", vm, host, False, 0)
-    assert (text.endswith("Not authorized to perform USE DATASTORE [0]."), code) == (True, 512)
+    assert (
+        "Not authorized to perform USE DATASTORE [0]. The owner can give it: onedatastore chmod 0 " in text,
+        code,
+    ) == (True, 512)
     closed.one.acl.addrule("200000001", "100400000000", "1")
     assert ann.call("one.vm.deploy", vm, host, False, 0) == vm
 

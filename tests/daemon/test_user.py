@@ -67,7 +67,8 @@ def test_a_deleted_user_is_turned_away(simulated: Daemon) -> None:
     simulated.one.user.delete(dan)
     assert turned_away(simulated, "dan:secret")
     assert refusal(simulated.one.user.delete, 0) == (
-        "[one.user.delete] Cannot delete user. oneadmin cannot be deleted.", 2048)  # fmt: skip
+        "[one.user.delete] Cannot delete user. oneadmin cannot be deleted. "
+        "Give it another password instead: oneuser passwd", 2048)  # fmt: skip
 
 
 def test_a_token_stands_for_the_password_until_it_is_taken_back(simulated: Daemon) -> None:

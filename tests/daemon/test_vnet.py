@@ -290,7 +290,8 @@ def test_a_network_is_in_clusters_and_its_vms_run_there_only(nets: Daemon) -> No
 def test_a_user_makes_no_networks_and_changes_only_what_he_may(nets: Daemon) -> None:
     ann = nets.client("ann:secret")
     assert refusal(ann.call, "one.vn.allocate", "NAME = hers\nBRIDGE = br0") == (
-        "[one.vn.allocate] User [2] : Not authorized to perform CREATE NET.", 512)  # fmt: skip
+        "[one.vn.allocate] User [2] : Not authorized to perform CREATE NET. "
+        "Ask oneadmin for a rule: oneacl create", 512)  # fmt: skip
     number = network(nets)
     assert "MANAGE NET" in refusal(ann.call, "one.vn.hold", number, "LEASES = [ IP = 10.0.0.1 ]")[0]
     nets.one.vn.chown(number, 2, 1)
