@@ -73,11 +73,11 @@ class Child:
             return Finished("", "", self._missing)
         end = time.monotonic() + deadline
         in_time, output, errors = self._read(self._process, end)
-        problem, status = f"{self.argv[0]} did not end within {deadline:g} seconds", None
+        status = None
         if in_time:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 status = self._process.wait(max(0.0, end - time.monotonic()))
-                problem = self._verdict(status, errors)
+        problem = verdict(self.argv[0], status, deadline, errors)
         return Finished(output, errors, problem, status)
 
     def _read(self, process: subprocess.Popen[bytes], end: float) -> tuple[bool, str, str]:
@@ -106,10 +106,13 @@ class Child:
                     selector.unregister(stream)
         return True
 
-    def _verdict(self, status: int, errors: str) -> str:
-        """Empty for status 0, else the last line of the standard error and what ended."""
-        if status == 0:
-            return ""
-        said = [line.strip() for line in errors.splitlines() if line.strip()]
-        how = f"ended with status {status}" if status > 0 else f"was killed by signal {-status}"
-        return f"{self.argv[0]} {how}" + (f": {said[-1]}" if said else "")
+
+def verdict(program: str, status: int | None, deadline: float, errors: str) -> str:
+    """Empty for status 0, else how the command ended and the last line of its standard error."""
+    if status == 0:
+        return ""
+    if status is None:
+        return f"{program} did not end within {deadline:g} seconds"
+    said = [line.strip() for line in errors.splitlines() if line.strip()]
+    how = f"ended with status {status}" if status > 0 else f"was killed by signal {-status}"
+    return f"{program} {how}" + (f": {said[-1]}" if said else "")

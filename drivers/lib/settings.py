@@ -12,16 +12,21 @@ def configuration_directory() -> Path:
 
 
 class Settings:
-    """`etc/<driver>/<driver>rc` and, for single hosts, `etc/<driver>/hosts/<host>`; read at each question."""
+    """`etc/<driver>/<driver>rc`; for single hosts `etc/<driver>/hosts/<host>`, and `etc/hosts/<host>` for all drivers.
+
+    The files are read at each question.
+    """
 
     def __init__(self, driver: str) -> None:
         self._driver = driver
 
     def get(self, name: str, default: str, host: str = "") -> str:
         """The host's own value, that of the environment, that of the rc file, or the default."""
-        directory = configuration_directory() / self._driver
-        own = _values(directory / "hosts" / host) if host and "/" not in host else {}
-        return own.get(name) or os.environ.get(name) or _values(directory / f"{self._driver}rc").get(name) or default
+        configuration = configuration_directory()
+        directory = configuration / self._driver
+        places = (directory / "hosts" / host, configuration / "hosts" / host) if host and "/" not in host else ()
+        own = next((value for place in places if (value := _values(place).get(name))), "")
+        return own or os.environ.get(name) or _values(directory / f"{self._driver}rc").get(name) or default
 
 
 def _values(path: Path) -> dict[str, str]:

@@ -1,0 +1,380 @@
+"""Other machines as hosts: commands by ssh, over one connection per account that all actions share.
+
+Only this module imports paramiko. What is done here around it: its calls that wait without a limit are never made, or
+under a guard that closes the connection; both outputs of a command are read at once; host keys are checked against the
+file by ourselves, so that an error can name the line.
+"""
+
+import contextlib
+import logging
+import os
+import pwd
+import re
+import secrets
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from oned.drivers.lib.reach.host import quoted
+from oned.drivers.lib.reach.known import SSH_PORT, Untrusted, check_key, known_keys, known_names
+from oned.drivers.lib.reach.session import PIECE, Session
+from oned.drivers.lib.settings import Settings
+from oned.drivers.lib.task import ActionFailed
+
+SESSIONS = 8
+"""Commands at a time on one connection: sshd takes 10 (MaxSessions), and one ends those whose time is over."""
+CONNECT_SECONDS = 10.0
+"""For the connection, and again for its keys, and again for the login."""
+OPEN_SECONDS = 10.0
+KILL_SECONDS = 5.0
+BACK_OFF = 10.0
+"""Seconds without another attempt after a connection has failed."""
+KEEP_ALIVE = 30
+LONGEST_COMMAND = 100_000
+"""Bytes: Linux takes 128 KiB as one word, and sshd gives a command to the shell as one."""
+KEY_FILES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+_RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
+_TROUBLE = (paramiko.SSHException, EOFError, OSError)
+
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it complains of is in the answers
+
+
+class Unreachable(ActionFailed):
+    """The host is not reached, or not any more; the text says why."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An account of a host, and how it is proven to be the right one."""
+
+    host: str
+    address: str
+    port: int
+    user: str
+    keys: tuple[str, ...]
+    known_hosts: Path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called in the file of known hosts."""
+        return tuple(dict.fromkeys(known_names(name, self.port) for name in (self.host, self.address)))
+
+
+class Route:
+    """The way to one account: at most one connection, and at most one attempt to make one."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._sessions = threading.BoundedSemaphore(SESSIONS)
+        self._connecting = threading.Lock()
+        self._ending = threading.Lock()
+        self._transport: paramiko.Transport | None = None
+        self._failure = ""
+        self._failed = 0.0
+
+    def open_session(self, argv: Sequence[str], deadline: float) -> Session:
+        """Begin a command. Errors: Unreachable; ActionFailed, if all sessions are taken for so long."""
+        token = secrets.token_hex(8)
+        command = wrapped(argv, token)
+        end = time.monotonic() + deadline
+        if not self._sessions.acquire(timeout=deadline):
+            raise ActionFailed(f"{self.target.host}: {SESSIONS} commands run there, and none ended in {deadline:g} s")
+        try:
+            transport, channel = self._channel(end)
+            self._begin(transport, channel, command, end)
+        except BaseException:
+            self._sessions.release()
+            raise
+        return SSHSession(self, transport, channel, token)
+
+    def _channel(self, end: float) -> tuple[paramiko.Transport, paramiko.Channel]:
+        """A channel on a living connection. One that turns out dead here is replaced once: nothing has run on it."""
+        for last in (False, True):
+            transport = self._connected(end)
+            try:
+                seconds = min(OPEN_SECONDS, max(0.1, end - time.monotonic()))
+                return transport, transport.open_session(timeout=seconds)
+            except paramiko.ChannelException as error:
+                raise ActionFailed(
+                    f"{self.target.host} takes no further session ({error}): MaxSessions of its sshd_config"
+                ) from None
+            except _TROUBLE as error:
+                if transport.is_active():
+                    raise self.given_up(transport, f"it does not answer within {seconds:g} seconds") from None
+                if last:
+                    raise self.given_up(transport, f"the connection breaks at once: {said(error)}") from None
+        raise AssertionError
+
+    def _begin(self, transport: paramiko.Transport, channel: paramiko.Channel, command: str, end: float) -> None:
+        """Send the command. What fails from here on may have run, and is not begun again."""
+        with self._guard(transport, max(0.1, end - time.monotonic())):
+            try:
+                channel.exec_command(command)
+            except _TROUBLE as error:
+                reason = said(error)
+                if not transport.is_active():
+                    raise self.given_up(transport, f"the connection broke when a command began: {reason}") from None
+                channel.close()
+                raise ActionFailed(f"{self.target.host}: sshd does not run the command: {reason}") from None
+
+    @contextlib.contextmanager
+    def _guard(self, transport: paramiko.Transport, seconds: float) -> Iterator[None]:
+        """Close the connection if the block takes longer, which wakes whoever waits in it."""
+        timer = threading.Timer(seconds, transport.close)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def end_group(self, transport: paramiko.Transport, leader: int) -> None:
+        """Kill a process group there, by a session of its own; a connection that cannot do that is given up."""
+        with self._ending, self._guard(transport, KILL_SECONDS):
+            try:
+                channel = transport.open_session(timeout=KILL_SECONDS)
+                channel.exec_command(f"kill -KILL -- -{leader}")
+                channel.status_event.wait(KILL_SECONDS)
+                channel.close()
+            except _TROUBLE as error:
+                self.given_up(transport, f"a command there could not be ended: {said(error)}")
+
+    def release(self) -> None:
+        """A session is free again."""
+        self._sessions.release()
+
+    # -- the connection -------------------------------------------------------------------------------------------
+    def _connected(self, end: float) -> paramiko.Transport:
+        """The living connection, or a new one. All wait for the one attempt, and for none after it has failed."""
+        if not self._connecting.acquire(timeout=max(0.1, end - time.monotonic())):
+            raise Unreachable(f"{self.target.host} is not reached: it does not answer yet")
+        try:
+            if self._transport is not None and self._transport.is_active():
+                return self._transport
+            left = self._failed + BACK_OFF - time.monotonic()
+            if self._failure and left > 0:
+                raise Unreachable(f"{self._failure} (the next attempt is in {left:.0f} s)")
+            self._transport = self._connect()
+            self._failure = ""
+            return self._transport
+        finally:
+            self._connecting.release()
+
+    def given_up(self, transport: paramiko.Transport | None, reason: str) -> Unreachable:
+        """Close the connection, let the next attempt wait, and give the error to raise."""
+        self._failure = f"{self.target.host} is not reached: {reason}"
+        self._failed = time.monotonic()
+        if transport is not None:
+            transport.close()
+        return Unreachable(self._failure)
+
+    def _connect(self) -> paramiko.Transport:
+        target, transport = self.target, None
+        try:
+            transport = paramiko.Transport(_socket(target))
+            _negotiate(transport, target)
+            self._log_in(transport)
+        except Untrusted as error:
+            raise self.given_up(transport, str(error)) from None
+        except _TROUBLE as error:
+            place = f"{target.user}@{target.address} port {target.port}"
+            raise self.given_up(transport, f"{place}: {said(error)}") from None
+        except BaseException:
+            if transport is not None:
+                transport.close()
+            raise
+        transport.set_keepalive(KEEP_ALIVE)
+        return transport
+
+    def _log_in(self, transport: paramiko.Transport) -> None:
+        tried = []
+        for name, key in _keys(self.target.keys):
+            tried.append(name)
+            try:
+                transport.auth_publickey(self.target.user, key)
+            except paramiko.AuthenticationException:
+                if not transport.is_active():
+                    break
+            if transport.is_authenticated():
+                return
+        offered = ", ".join(tried) or "none: there is no readable key without a passphrase"
+        raise paramiko.SSHException(
+            f"none of our keys is taken for {self.target.user} (tried {offered}). Put the public one into its"
+            " authorized_keys, or set SSH_KEY or SSH_USER for the host"
+        )
+
+
+class SSHSession:
+    """A command on a channel. The first line of its errors is ours: a token and the number of its process group."""
+
+    def __init__(self, route: Route, transport: paramiko.Transport, channel: paramiko.Channel, token: str) -> None:
+        self._route, self._transport, self._channel = route, transport, channel
+        self._marker = re.compile(rb"%s (\d+)\n" % token.encode())
+        self._head: bytes | None = b""
+        """Errors in which the marker may still come; None once it has been found, or cannot come any more."""
+        self._leader = 0
+        self._ended = self._closed = False
+
+    def wait(self, seconds: float, *, writing: bool) -> None:
+        if self._ended:
+            return
+        poll = select.poll()
+        poll.register(self._channel.fileno(), select.POLLIN)
+        poll.poll(1000 * max(0.0, min(0.005, seconds) if writing else seconds))  # below 0 is for ever
+
+    def receive(self) -> tuple[bytes, bytes]:
+        channel = self._channel
+        closed = channel.eof_received or channel.closed
+        output = channel.recv(PIECE) if channel.recv_ready() else b""
+        errors = channel.recv_stderr(PIECE) if channel.recv_stderr_ready() else b""
+        self._ended = closed and not (output or errors)
+        return output, self._without_marker(errors)
+
+    def _without_marker(self, errors: bytes) -> bytes:
+        if self._head is None:
+            return errors
+        self._head += errors
+        found = self._marker.search(self._head)
+        if not found and not self._ended and len(self._head) < PIECE:
+            return b""
+        head, self._head = self._head, None
+        if not found:
+            return head
+        self._leader = int(found[1])
+        return head[: found.start()] + head[found.end() :]
+
+    def send(self, data: bytes) -> int:
+        self._channel.settimeout(0.05)
+        try:
+            return int(self._channel.send(data))
+        except TimeoutError:
+            return 0
+        except OSError:
+            return len(data)
+
+    def end_input(self) -> None:
+        with contextlib.suppress(*_TROUBLE):
+            self._channel.shutdown_write()
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    @property
+    def lost(self) -> str:
+        if self._transport.is_active() or self._channel.exit_status != -1:
+            return ""
+        return f"the connection to {self._route.target.host} broke: whether the command ended there is not known"
+
+    def status(self, seconds: float) -> int | None:
+        if not self._channel.status_event.wait(max(0.0, seconds)) or self.lost:
+            return None
+        return self._channel.exit_status if self._channel.exit_status >= 0 else 255
+
+    def kill(self) -> None:
+        if not self._leader and not self._closed:
+            self.wait(0.0, writing=False)
+            self.receive()
+        if self._leader and self._transport.is_active():
+            self._route.end_group(self._transport, self._leader)
+            self._leader = 0
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        if not self._channel.status_event.is_set():
+            self.kill()
+        self._closed = self._ended = True
+        with contextlib.suppress(*_TROUBLE):
+            self._channel.close()
+        self._route.release()
+
+
+def wrapped(argv: Sequence[str], token: str) -> str:
+    """The command line for sshd: a shell that tells its process number, and becomes the command.
+
+    sshd makes the shell the leader of a process group, so this number is that of the group. Errors: ActionFailed.
+    """
+    if any("\0" in word for word in argv):
+        raise ActionFailed(f"{argv[0]}: a word of the command has a NUL byte in it")
+    line = f"exec sh -c 'echo {token} $$ >&2; exec \"$@\"' sh {quoted(argv)}"
+    if len(line.encode()) > LONGEST_COMMAND:
+        raise ActionFailed(f"{argv[0]}: the command is longer than {LONGEST_COMMAND} bytes; its data can go by stdin")
+    return line
+
+
+def said(error: BaseException) -> str:
+    """The error as a part of a sentence."""
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).strip().rstrip(".") or "the connection was closed"
+
+
+def _socket(target: Target) -> socket.socket:
+    """A connection without Nagle's delay, which ends by itself when what is sent stays without an echo."""
+    connection = socket.create_connection((target.address, target.port), timeout=CONNECT_SECONDS)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, KEEP_ALIVE * 1000)
+    return connection
+
+
+def _negotiate(transport: paramiko.Transport, target: Target) -> None:
+    """Agree on keys, and check that of the host. Errors: Untrusted; those of paramiko."""
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = CONNECT_SECONDS
+    known = {known.type for known in known_keys(target.known_hosts, target.names) if not known.revoked}
+    options = transport.get_security_options()
+    options.key_types = sorted(options.key_types, key=lambda kind: not known & {_family(kind), kind})
+    transport.start_client(timeout=CONNECT_SECONDS)
+    if not transport.initial_kex_done:  # start_client comes back without a word when its time is over
+        raise TimeoutError
+    key = transport.get_remote_server_key()
+    check_key(target.known_hosts, target.names, key.get_name(), key.get_base64())
+
+
+def _family(kind: str) -> str:
+    """The type of key of a type of signature."""
+    return "ssh-rsa" if kind in _RSA else kind
+
+
+def _keys(files: Sequence[str]) -> Iterator[tuple[str, paramiko.PKey]]:
+    """The private keys that can be read, then those of an agent, with their names."""
+    for name in files:
+        with contextlib.suppress(*_TROUBLE, ValueError, paramiko.pkey.UnknownKeyType):
+            yield name, paramiko.PKey.from_path(Path(name).expanduser())
+    for key in paramiko.Agent().get_keys():
+        yield f"{key.get_name()} of the agent", key
+
+
+_routes: dict[Target, Route] = {}
+_lock = threading.Lock()
+
+
+def route_to(host: str, settings: Settings) -> Route:
+    """The way to the host by its settings, the same for all that ask. Errors: ActionFailed."""
+    port = settings.get("SSH_PORT", str(SSH_PORT), host)
+    if not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise ActionFailed(f"SSH_PORT={port} of host {host} is no port")
+    key = settings.get("SSH_KEY", "", host)
+    target = Target(
+        host=host,
+        address=settings.get("SSH_ADDRESS", host, host),
+        port=int(port),
+        user=settings.get("SSH_USER", _own_name(), host),
+        keys=(key,) if key else KEY_FILES,
+        known_hosts=Path(settings.get("SSH_KNOWN_HOSTS", "~/.ssh/known_hosts", host)).expanduser(),
+    )
+    with _lock:
+        return _routes.setdefault(target, Route(target))
+
+
+def _own_name() -> str:
+    """The account that the driver runs as."""
+    return pwd.getpwuid(os.getuid()).pw_name
