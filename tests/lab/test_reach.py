@@ -221,10 +221,12 @@ def test_sshd_may_restart_between_two_commands(lab: World, host01: Host, task: T
 def test_a_connection_that_breaks_in_the_middle_of_a_command_is_told_and_the_command_is_not_run_again(
     lab: World, host01: Host, task: Task, tmp_path: Path
 ) -> None:
-    threading.Timer(0.5, lab.restart_sshd, ["host01"]).start()
+    restart = threading.Timer(0.5, lab.restart_sshd, ["host01"])
+    restart.start()
     with pytest.raises(ActionFailed, match="host01 broke: whether the command ended there is not known"):
         host01.run(["sh", "-c", 'echo begun >>"$1"; sleep 5', "sh", str(tmp_path / "runs")], task, 10)
     assert (tmp_path / "runs").read_text() == "begun\n"
+    restart.join()
     assert host01.demand(["hostname"], task) == "host01\n"
 
 

@@ -90,14 +90,14 @@ class World:
 
     def sshd(self, host: str, number: signal.Signals) -> None:
         """Send a signal to the host's sshd and all that it serves: STOP makes a host that hangs."""
-        names = {"sshd"}
-        for pid in self.processes(host, lambda words: words[0].rstrip(":") in names or words[0].endswith("/sshd")):
+        for pid in self.processes(host, _is_sshd):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def restart_sshd(self, host: str) -> None:
         """End the host's sshd with its connections, and start it anew."""
         self.sshd(host, signal.SIGKILL)
+        until(lambda: not self.processes(host, _is_sshd), 5, f"the sshd of {host} has ended")
         self.run(host, "/usr/sbin/sshd", "-f", "/etc/ssh/sshd_config", "-E", str(self.home(host) / "sshd.log"))
 
     def processes(self, host: str, wanted: Callable[[Sequence[str]], bool]) -> list[int]:
@@ -116,6 +116,10 @@ class World:
                 yield
             finally:
                 _enter(before.fileno())
+
+
+def _is_sshd(words: Sequence[str]) -> bool:
+    return words[0] == "sshd:" or words[0].endswith("/sshd")
 
 
 def _fits(pid: int, namespace: str, wanted: Callable[[Sequence[str]], bool]) -> bool:
