@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from oned.drivers.lib import blank, contextdisk, files, script
@@ -187,6 +188,9 @@ def delete(line: Line, vm: int, task: Task) -> None:
     if not re.fullmatch(rf"/.+/{vm}(/images)?(/disk\.\d+)?", str(path)):
         raise ActionFailed(f"DELETE: {path} is not the directory of VM {vm}, nor a disk in it; nothing was removed")
     files.remove(path)
+    if path.name == "images":  # the classic layout: what is left of the VM is the empty directory around
+        with suppress(OSError):
+            path.parent.rmdir()
 
 
 COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {

@@ -1,12 +1,14 @@
 """Where a VM may go: the checks of deploy and migrate."""
 
 from oned.api.call import Call
+from oned.command import Mad
 from oned.datastore.datastore import SYSTEM, Datastore
 from oned.document.permissions import USE
 from oned.errors import ActionError, NoExists, NoRoom
 from oned.host.host import Host
 from oned.host.states import HostState
 from oned.ids import Kind
+from oned.mad.dialect import guesses_paths
 from oned.vm.row import Placement
 from oned.vm.vm import VM
 
@@ -34,6 +36,7 @@ def check_datastore(call: Call, datastore: int) -> None:
 def placement(call: Call, host: Host, datastore: int) -> Placement:
     """The place on a host; datastore -1 takes the first system datastore of the host's cluster."""
     chosen = _datastore(call, host, datastore)
+    driver = call.services.operations.drivers.find(Mad.VMM, host.vm_mad)
     return Placement(
         hid=host.id,
         hostname=host.name,
@@ -42,6 +45,7 @@ def placement(call: Call, host: Host, datastore: int) -> Placement:
         tm_mad=host.transfers_by(chosen.tm_mad),
         ds_id=chosen.id,
         sysds_path=chosen.base_path,
+        images=driver is not None and guesses_paths(driver.section),
     )
 
 

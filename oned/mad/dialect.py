@@ -36,6 +36,13 @@ def writer(section: DriverSection, greeting: Greeting) -> Writer:
     return DIALECTS[section.mad][chosen(section, greeting)]
 
 
+def guesses_paths(section: DriverSection) -> bool:
+    """Whether the driver finds deployment files by itself, as those of plain words do: `.../<id>/images/deployment.<n>`
+    on the host is `var/<id>/deployment.<n>` here. The handshake has no say: it may come after the first VM.
+    """
+    return section.mad is Mad.VMM and chosen(section, Greeting(False, "")) in vmm.GUESSES_PATHS
+
+
 def chosen(section: DriverSection, greeting: Greeting) -> str:
     """By the section, else by the driver's handshake, else by the name of its program."""
     known = DIALECTS[section.mad]

@@ -97,6 +97,9 @@ def xml(command: Command, source: Source) -> str:
 DIALECTS: dict[str, Writer] = {"plain": plain(PLAIN), "plain12": plain(PLAIN_12), "xml": xml}
 """PROTOCOL → the writer of its requests."""
 
+GUESSES_PATHS = ("plain", "plain12")
+"""Dialects whose requests do not name the local deployment file."""
+
 BY_PROGRAM = {"one_vmm_exec": "xml", "one_vmm_sh": "xml"}
 """Programs of the original whose name tells their dialect; one_vmm_ssh exists in both."""
 

@@ -176,6 +176,7 @@ def _open(vm: VM, opens: Opens, cause: Cause, now: int) -> None:
                 tm_mad=place.tm_mad,
                 ds_id=place.ds_id,
                 sysds_path=place.sysds_path,
+                images=place.images,
                 stime=now,
             )
         )

@@ -33,6 +33,7 @@ class Record:
     """A stay on a host. Times are epoch seconds, 0 = not yet; `etime` 0 means that the stay goes on.
 
     sysds_path   directory of the system datastore on the host
+    images       the VM's files are in `images` below its directory, as drivers of plain words (to 3.0) expect it
     cpu, memory  the VM's capacity at this stay; 0 in records of before it was kept
     """
 
@@ -59,6 +60,7 @@ class Record:
     request: int = -1
     cpu: int = 0
     memory: int = 0
+    images: bool = False
 
     @property
     def reason(self) -> int:
@@ -77,7 +79,7 @@ class Record:
 
     def copy(self, seq: int, now: int) -> Self:
         """A new stay on the same host, beginning now."""
-        kept = ("hid", "hostname", "cid", "vm_mad", "tm_mad", "ds_id", "sysds_path")
+        kept = ("hid", "hostname", "cid", "vm_mad", "tm_mad", "ds_id", "sysds_path", "images")
         return type(self)(seq=seq, stime=now, **{name: getattr(self, name) for name in kept})
 
     def saved(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the transitions want from a hypervisor driver. Each function is pure: a VM and the site in, a command out."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,8 +29,13 @@ Then = Callable[[VM, Site], Command]
 
 
 def directory(vm: VM, record: Record) -> str:
-    """The VM's directory on the host of a stay."""
-    return f"{record.sysds_path}/{vm.id}"
+    """The directory of the VM's files on the host of a stay."""
+    return f"{record.sysds_path}/{vm.id}" + ("/images" if record.images else "")
+
+
+def local_directory(vm: VM, site: Site) -> str:
+    """Where deployment files are on the front-end: drivers of plain words look for them in `var/<id>`."""
+    return f"{os.path.dirname(site.vms) if vm.record.images else site.vms}/{vm.id}"
 
 
 def place_of_domain(vm: VM) -> Record:
@@ -65,7 +71,7 @@ def deploy(vm: VM, site: Site) -> Command:
         "DEPLOY",
         record,
         remote_file=f"{directory(vm, record)}/deployment.{record.seq}",
-        local_file=f"{site.vms}/{vm.id}/deployment.{record.seq}",
+        local_file=f"{local_directory(vm, site)}/deployment.{record.seq}",
     )
 
 

@@ -108,6 +108,7 @@ class Placement:
     tm_mad: str
     ds_id: int
     sysds_path: str
+    images: bool = False
 
 
 def was_stopped(vm: VM) -> bool:

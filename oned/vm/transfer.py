@@ -92,7 +92,7 @@ class Script:
 
     def migrate(self) -> Iterator[str]:
         source = self._vm.previous_record
-        if (source.hostname, source.sysds_path) != (self._record.hostname, self._record.sysds_path):
+        if self._place(source) != self._place(self._record):
             yield self._line("MV", self._place(source), self._place(self._record))
         if self._renews:
             yield from self.context()

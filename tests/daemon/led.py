@@ -113,7 +113,7 @@ class Guide:
 
     def directory(self, vm: int) -> str:
         """The VM's directory on its hosts."""
-        return f"{self.daemon.var}/datastores/0/{vm}"
+        return f"{self.daemon.var}/datastores/0/{vm}" + ("/images" if self.classic else "")
 
     def expected(self, vm: int, command: Command, line: str) -> None:
         """AssertionError unless the line is the one of the command, in the daemon's dialect."""

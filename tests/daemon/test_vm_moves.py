@@ -22,7 +22,7 @@ class Site:
         return self.daemon.running(self.alpha, template)
 
     def there(self, host: str, vm: int, name: str = "") -> str:
-        return f"{host}:{self.daemon.var}/datastores/0/{vm}{name}"
+        return f"{host}:{self.daemon.var}/datastores/0/{vm}/images{name}"
 
     def here(self, vm: int, name: str) -> str:
         return f"{platform.node()}:{self.daemon.var}/vms/{vm}/{name}"
