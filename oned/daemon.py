@@ -125,7 +125,7 @@ class Daemon:
         operations = Operations(database, pools, events)
         restorer = Restorer(database, pools, operations)
         drivers = self._drivers(pools, operations)
-        monitor = Monitor(operations, pools, self._intervals())
+        monitor = Monitor(operations, pools, self._intervals(), self._datastores())
         operations.observers |= {Kind.HOST: monitor, Kind.VM: monitor}
         operations.restore(left_open)
         services = self._services(database, pools, operations, restorer, monitor, events)

@@ -57,6 +57,11 @@ def path_of(place: str) -> Path:
 
 def read(path: Path) -> list[Line]:
     """The commands of a script file. Errors: ActionFailed, if there is no such file or a line is not understood."""
+    return [parse(line) for line in words_of(path)]
+
+
+def words_of(path: Path) -> list[str]:
+    """The lines of a script file that are commands, as they are. Errors: ActionFailed, if it cannot be read."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -64,7 +69,7 @@ def read(path: Path) -> list[Line]:
     except (OSError, UnicodeDecodeError) as error:
         raise ActionFailed(f"Transfer file {path} cannot be read: {error}") from None
     lines = [line.strip() for line in text.splitlines()]
-    return [parse(line) for line in lines if line and not line.startswith("#")]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def parse(text: str) -> Line:

@@ -3,6 +3,7 @@
 A script's commands are carried out in order; the first that fails ends it. Each may be repeated: files are made under
 a temporary name, a finished copy is checked and kept. The host in front of a path is not looked at: every path is in
 the shared directory. Options: -t THREADS, --overlay (qcow2 images of type shared are not copied but laid over).
+With the name of a tm.conf of 1.2 to 3.2 for its argument the driver runs the commands of that file instead of its own.
 """
 
 import argparse
@@ -19,24 +20,30 @@ from oned.drivers.lib.probe import MIB, backing_file, probe, probe_any
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, path_of
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.tm.tm_conf import SUFFIX, SiteCommands
 
 TYPES = ("", "shared", "qcow2")
 """Types of datastores that are served; the classic form has none."""
 
 driver = Driver("tm_shared", TM, threads=15)
 driver.options.add_argument("--overlay", action="store_true")
-options = argparse.Namespace(overlay=False)
+driver.options.add_argument("name", nargs="?", default="")
+options = argparse.Namespace(overlay=False, site=None)
 
 
 @driver.prepare
 def prepare(arguments: argparse.Namespace) -> None:
-    """Keep the options."""
+    """Keep the options, and read the tm.conf, if one is named."""
     options.overlay = arguments.overlay
+    options.site = SiteCommands.read(arguments.name) if arguments.name.endswith(SUFFIX) else None
 
 
 @driver.action("TRANSFER", repeatable=True)
 def transfer(request: TransferRequest, task: Task) -> str:
     """Carry out the script of the VM."""
+    if options.site is not None:
+        options.site.carry_out(request.script, task)
+        return ""
     for line in script.read(request.script):
         task.check()
         if line.type not in TYPES:

@@ -47,5 +47,6 @@ def chosen(section: DriverSection, greeting: Greeting) -> str:
     """By the section, else by the driver's handshake, else by the name of its program."""
     known = DIALECTS[section.mad]
     by_program = vmm.BY_PROGRAM.get(PurePath(section.executable).name, "") if section.mad is Mad.VMM else ""
-    wishes = (section.protocol, greeting.protocol, by_program, _DEFAULT[section.mad])
+    for_all = tm.FOR_ALL if section.mad is Mad.TM and not section.name else ""
+    wishes = (section.protocol, greeting.protocol, by_program, for_all, _DEFAULT[section.mad])
     return next(wish for wish in wishes if wish in known)

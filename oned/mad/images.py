@@ -47,6 +47,8 @@ class ImageWork:
     def make(self, unit: Unit, image: Image) -> None:
         """Have a LOCKED image copied from another image or from its path, or made empty."""
         verb = "CLONE" if image.cloning >= 0 else "CP" if image.path else "MKFS"
+        if verb == "CLONE" and self._speaks_classic(self._pools.datastores.get(image.datastore)):
+            verb = "CP"  # of the other image's files: 3.0 and 3.2 know no CLONE
         unit.open(self._command(verb, image))
 
     def remove(self, unit: Unit, image: Image) -> None:
@@ -105,8 +107,7 @@ class ImageWork:
 
         A driver of 3.0 or 3.2 cannot be asked: then it is 0, and nothing is wrong.
         """
-        driver = self._operations.drivers.find(Mad.DS, datastore.ds_mad)
-        if driver is not None and driver.section.protocol == "classic":
+        if self._speaks_classic(datastore):
             return 0, ""
         number, document = next(self._questions), image.document(self._pools.view)
         arguments = {"image": document, "datastore": str(datastore.id)}
@@ -114,6 +115,10 @@ class ImageWork:
         question = Command(Mad.DS, datastore.ds_mad, "STAT", Kind.IMAGE, number, datastore.name, arguments, seconds)
         success, info = await self._operations.ask(question)
         return (ds.size(info), "") if success else (0, info or "the datastore driver gives no reason")
+
+    def _speaks_classic(self, datastore: Datastore) -> bool:
+        driver = self._operations.drivers.find(Mad.DS, datastore.ds_mad)
+        return driver is not None and driver.section.protocol == "classic"
 
     def answered(self, unit: Unit, intent: Intent, success: bool, info: str) -> None:
         """The answer of a driver."""

@@ -51,10 +51,14 @@ class Intervals:
 
 
 class Monitor:
-    """`round` is called by the timer; the answers come through `observed`."""
+    """`round` is called by the timer; the answers come through `observed`.
 
-    def __init__(self, operations: Operations, pools: Pools, intervals: Intervals) -> None:
+    datastores  the directory of the datastores on the hosts, for information drivers of 4.4 and later
+    """
+
+    def __init__(self, operations: Operations, pools: Pools, intervals: Intervals, datastores: str = "") -> None:
         self._operations, self._pools, self._intervals = operations, pools, intervals
+        self._asking = {"update": "0", "datastore_location": datastores}
 
     def round(self) -> None:
         """Ask all hosts and VMs that are due, those asked longest ago first."""
@@ -72,7 +76,7 @@ class Monitor:
         driver = self._operations.drivers.find(Mad.IM, host.im_mad)
         seconds = driver.section.timeouts.get("MONITOR", 60.0) if driver else 60.0
         self._operations.observe(
-            Command(Mad.IM, host.im_mad, "MONITOR", Kind.HOST, host.id, host.name, {"update": "0"}, seconds)
+            Command(Mad.IM, host.im_mad, "MONITOR", Kind.HOST, host.id, host.name, self._asking, seconds)
         )
 
     def observed(self, intent: Intent, success: bool, info: str) -> None:

@@ -81,4 +81,4 @@ class DriverSource:
 
     def _speaks_classic(self, command: Command) -> bool:
         driver = self.drivers.find(command.mad, command.driver)
-        return driver is not None and driver.section.protocol == "classic"
+        return driver is not None and driver.dialect == "classic"

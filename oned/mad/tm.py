@@ -12,4 +12,5 @@ def request(command: Command, _: Source) -> str:
 
 
 DIALECTS: dict[str, Writer] = {"classic": request, "datastore": request}
-DEFAULT = "classic"
+DEFAULT, FOR_ALL = "classic", "datastore"
+"""Of a section with a name, as until 3.2; of one without, whose driver serves all types since 3.4."""

@@ -12,7 +12,7 @@ def script(line: str) -> list[str]:
 
 def directory(daemon: Scripted, vm: int) -> str:
     """The VM's directory on its hosts."""
-    return f"{daemon.var}/datastores/0/{vm}"
+    return f"{daemon.var}/datastores/0/{vm}/images"
 
 
 def powered_off(daemon: Scripted, host: int) -> int:

@@ -180,3 +180,25 @@ def test_section_is_read_from_its_vector() -> None:
 def test_section_that_makes_no_sense_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(SectionError):
         section(Mad.VMM, wrong)
+
+
+@pytest.mark.parametrize(("vector", "expected"), [
+    ({"EXECUTABLE": "one_tm", "NAME": "tm_nfs", "ARGUMENTS": "tm_nfs/tm_nfs.conf"}, "classic"),
+    ({"EXECUTABLE": "one_tm", "ARGUMENTS": "-t 15 -d dummy,shared"}, "datastore"),
+    ({"EXECUTABLE": "one_tm", "ARGUMENTS": "-t 15", "PROTOCOL": "classic"}, "classic"),
+])  # fmt: skip
+def test_a_transfer_driver_for_all_types_reads_the_form_of_3_4(vector: dict[str, str], expected: str) -> None:
+    assert dialect.chosen(section(Mad.TM, vector), Greeting(True, "")) == expected
+
+
+@pytest.mark.parametrize(("mad", "vector", "expected"), [
+    (Mad.VMM, {"EXECUTABLE": "one_vmm_xen"}, True),
+    (Mad.VMM, {"EXECUTABLE": "one_vmm_xen", "PROTOCOL": "plain12"}, True),
+    (Mad.VMM, {"EXECUTABLE": "one_vmm_xen", "PROTOCOL": "xml"}, False),
+    (Mad.VMM, {"EXECUTABLE": "one_vmm_exec"}, False),
+    (Mad.TM, {"EXECUTABLE": "one_tm", "NAME": "x"}, False),
+])  # fmt: skip
+def test_drivers_of_plain_words_find_deployment_files_by_themselves(
+    mad: Mad, vector: dict[str, str], expected: bool
+) -> None:
+    assert dialect.guesses_paths(section(mad, vector)) is expected

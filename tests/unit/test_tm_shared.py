@@ -297,3 +297,16 @@ def test_a_qcow2_disk_grows_inside(transfer: Transfer) -> None:
         ["qemu-img", "info", "--output=json", transfer.home / "disk.0"], check=True, capture_output=True, text=True
     )
     assert json.loads(said.stdout)["virtual-size"] == 16 << 20
+
+
+def test_a_classic_delete_leaves_no_empty_directory_of_the_vm(transfer: Transfer) -> None:
+    (transfer.home / "images").mkdir(parents=True)
+    assert transfer.run("DELETE h1:{1}/images") == DONE
+    assert not transfer.home.exists()
+
+
+def test_a_classic_delete_leaves_what_is_beside_the_images(transfer: Transfer) -> None:
+    (transfer.home / "images").mkdir(parents=True)
+    (transfer.home / "notes").touch()
+    assert transfer.run("DELETE h1:{1}/images") == DONE
+    assert [path.name for path in transfer.home.iterdir()] == ["notes"]
