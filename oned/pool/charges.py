@@ -5,7 +5,9 @@ A changed object is only noted; the sums are brought up to date when somebody as
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
 
 from oned.document.object import Owned, PoolObject
 from oned.ids import ADMIN_GROUP, Kind
@@ -24,7 +26,10 @@ Counts = Mapping[Kind, Callable[[Any], Amounts]]
 """What an object of a kind counts. Kinds that are not here count nothing."""
 
 
-class _Charged(NamedTuple):
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class _Charged:
+    """What is counted to whom. Objects that count the same share one."""
+
     holders: tuple[Holder, ...]
     amounts: Amounts
 
@@ -39,15 +44,16 @@ class Charges:
         self._pools, self._counts = pools, counts
         self._limits: dict[Holder, Limits] = {}
         self._used: dict[Holder, Sums] = {}
-        self._charged: dict[tuple[Kind, int], _Charged] = {}
-        self._noted: dict[tuple[Kind, int], PoolObject] = {}
+        self._charged: dict[Kind, dict[int, _Charged]] = {kind: {} for kind in counts}
+        self._noted: dict[Kind, set[int]] = {kind: set() for kind in counts}
+        self._shared: WeakValueDictionary[object, _Charged] = WeakValueDictionary()
 
     # --- what changes ---
 
     def note(self, item: PoolObject) -> None:
         """The object has changed, has come or has gone."""
         if item.kind in self._counts:
-            self._noted[item.kind, item.id] = item
+            self._noted[item.kind].add(item.id)
 
     def limit(self, holder: Holder, limits: Limits) -> None:
         """Put the limits of a holder in the place of those before."""
@@ -60,24 +66,35 @@ class Charges:
 
     def rebuild(self, limits: Iterable[tuple[Holder, Limits]]) -> None:
         """Begin anew with these limits and the objects in the pools."""
-        self._limits, self._used, self._charged, self._noted = dict(limits), {}, {}, {}
+        self._limits, self._used = dict(limits), {}
         for kind in self._counts:
-            for item in self._pools[kind]:
-                self.note(item)
+            self._charged[kind], self._noted[kind] = {}, {item.id for item in self._pools[kind]}
 
     def settle(self) -> None:
         """Bring the sums up to date."""
-        noted, self._noted = self._noted, {}
-        for (kind, oid), item in noted.items():
-            before = self._charged.pop((kind, oid), None)
-            lives = self._pools[kind].peek(oid) is item
-            after = self._counts[kind](item) if lives else NOTHING
-            now = _Charged(_holders(item), after)
-            if before is not None:
-                self._add(before, -1)
-            if after:
-                self._charged[kind, oid] = now
-                self._add(now, 1)
+        for kind, noted in self._noted.items():
+            while noted:
+                self._settle(kind, noted.pop())
+
+    def _settle(self, kind: Kind, oid: int) -> None:
+        charged, item = self._charged[kind], self._pools[kind].peek(oid)
+        before, now = charged.pop(oid, None), self._of(item) if item is not None else None
+        if now is not None:
+            charged[oid] = now
+        if now is before:
+            return
+        if before is not None:
+            self._add(before, -1)
+        if now is not None:
+            self._add(now, 1)
+
+    def _of(self, item: PoolObject) -> _Charged | None:
+        """What an object counts, None for nothing."""
+        holders, amounts = _holders(item), self.counts(item)
+        if not amounts:
+            return None
+        same = holders, tuple(amounts.items())
+        return self._shared.get(same) or self._shared.setdefault(same, _Charged(holders, amounts))
 
     def _add(self, charged: _Charged, sign: int) -> None:
         for holder in charged.holders:

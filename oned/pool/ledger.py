@@ -4,9 +4,7 @@ from collections.abc import Iterable
 
 from oned.host.host import Host
 from oned.pool.pool import Pool
-from oned.vm.vm import VM, Capacity
-
-NOTHING: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
+from oned.vm.vm import NOWHERE, VM, Capacity
 
 
 class Ledger:
@@ -31,7 +29,7 @@ class Ledger:
             host.vms = set()
             host.stale()
         for vm in vms:
-            vm.counted = NOTHING
+            vm.counted = NOWHERE
             self.refresh(vm)
 
     def _change(self, vm: VM, counted: tuple[tuple[int, ...], Capacity], sign: int) -> None:

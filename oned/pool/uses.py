@@ -6,9 +6,7 @@ from oned.datastore.datastore import Datastore
 from oned.image.image import Image
 from oned.pool.pool import Pool
 from oned.vm.states import DONE
-from oned.vm.vm import VM
-
-NOTHING: frozenset[int] = frozenset()
+from oned.vm.vm import NO_IMAGES, VM
 
 
 class Uses:
@@ -19,7 +17,7 @@ class Uses:
 
     def refresh(self, vm: VM) -> None:
         """Bring the images of the VM up to date: it uses those of its disks until it is DONE."""
-        wanted = vm.images if vm.state is not DONE else NOTHING
+        wanted = vm.images if vm.state is not DONE else NO_IMAGES
         if wanted == vm.used:
             return
         for image in self._of(vm.used - wanted):
@@ -60,7 +58,7 @@ class Uses:
         for image in self._images:
             self.added(image)
         for vm in vms:
-            vm.used = NOTHING
+            vm.used = NO_IMAGES
             self.refresh(vm)
 
     def _of(self, ids: Iterable[int]) -> Iterable[Image]:

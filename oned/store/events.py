@@ -18,7 +18,7 @@ KEPT = 10_000
 """Events kept for those who ask late; who asks for older ones is told from the oldest on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """One thing about one object: WHAT went from OLD to NEW."""
 
@@ -29,7 +29,7 @@ class Change:
     new: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """A change with its number (rising by one, never used twice) and time."""
 

@@ -12,6 +12,7 @@ that ends in a backslash, because `\\"` is a quote inside the value. Classic par
 """
 
 import re
+from sys import intern
 from xml.parsers import expat
 
 from oned.template.template import Template, Value
@@ -96,7 +97,7 @@ def _checked(text: str, found: re.Match[str]) -> str:
         raise TemplateError(
             f"a name cannot begin with a digit: {name}{_place(text, *found.span(1))}. Begin it with a letter or _"
         )
-    return name.upper()
+    return intern(name.upper())
 
 
 def _value(text: str, found: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """Template to its text form, its XML form and its stored form."""
 
 import re
+from sys import intern
 from typing import Any
 
 from oned.template.parse import UNLISTABLE
@@ -67,5 +68,9 @@ def plain(template: Template) -> list[Any]:
 
 
 def from_plain(items: list[Any]) -> Template:
-    """The template of a form made by `plain`."""
-    return Template((name, dict(value) if isinstance(value, dict) else value) for name, value in items)
+    """The template of a form made by `plain`. Names are kept once, however many templates have them."""
+    return Template((intern(name), _inside(value)) for name, value in items)
+
+
+def _inside(value: Value) -> Value:
+    return {intern(name): word for name, word in value.items()} if isinstance(value, dict) else value

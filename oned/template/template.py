@@ -1,6 +1,7 @@
 """Attributes of an object, as templates hold them."""
 
 from collections.abc import Iterable, Iterator
+from sys import intern
 
 Value = str | dict[str, str]
 """A single attribute's text, or a vector attribute's keys and values."""
@@ -38,11 +39,11 @@ class Template:
 
     def add(self, name: str, value: Value) -> None:
         """Append an attribute beside those that have the name already."""
-        self._items.append((name.upper(), value))
+        self._items.append((intern(name.upper()), value))
 
     def set(self, name: str, value: Value) -> None:
         """Replace all attributes of that name by this one, at the place of the first."""
-        name = name.upper()
+        name = intern(name.upper())
         place = next((index for index, (key, _) in enumerate(self._items) if key == name), len(self._items))
         before, after = self._items[:place], self._items[place:]
         self._items = [*before, (name, value), *(item for item in after if item[0] != name)]

@@ -1,6 +1,7 @@
 """The virtual machine."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from oned.document.object import Owned
@@ -20,6 +21,12 @@ class Capacity(NamedTuple):
 
     cpu: int
     memory: int
+
+
+NOWHERE: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
+NO_IMAGES: frozenset[int] = frozenset()
+NOTHING_SEEN: Mapping[str, str] = MappingProxyType({})
+"""What most VMs have: one object of each for all, for an empty set alone takes 216 bytes."""
 
 
 class VM(Owned):
@@ -63,11 +70,10 @@ class VM(Owned):
 
     def settle(self) -> None:
         self.history: list[Record] = []
-        self.monitoring: Mapping[str, str] = {}
+        self.monitoring = NOTHING_SEEN
         self.asked, self.asked_in, self.asking = 0.0, INIT, False
         self.seen_off = False
-        self.counted: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
-        self.used: frozenset[int] = frozenset()
+        self.counted, self.used = NOWHERE, NO_IMAGES
         self.settle_capacity()
         self.settle_images()
 
@@ -75,10 +81,8 @@ class VM(Owned):
         """Take the images from the disks; called when they have changed."""
         disks = self.template.vectors("DISK")
         found = (disk.get("IMAGE_ID", "") for disk in disks)
-        self.images = frozenset(int(number) for number in found if number.isdecimal())
-        self.saves = any(
-            name in disk for disk in self.template.vectors("DISK") for name in ("SAVE_AS", "HOTPLUG_SAVE_AS")
-        )
+        self.images = frozenset(int(number) for number in found if number.isdecimal()) or NO_IMAGES
+        self.saves = any(name in disk for disk in disks for name in ("SAVE_AS", "HOTPLUG_SAVE_AS"))
 
     def settle_capacity(self) -> None:
         """Take the capacity from the template; called when it has changed."""

@@ -1,5 +1,6 @@
 """Limits: how they are written and merged; and the sums that count against them."""
 
+import tracemalloc
 from collections import defaultdict
 from typing import Any
 from xml.etree import ElementTree
@@ -164,6 +165,19 @@ def test_the_sums_are_those_of_the_objects_whatever_happens_to_them(steps: list[
     for holder in ((kind, oid) for kind in (Kind.USER, Kind.GROUP) for oid in range(4)):
         used = {key: amount for key, amount in charges.used(holder).items() if amount}
         assert used == pytest.approx(counted_anew(vms, holder))
+
+
+def test_what_many_vms_count_alike_is_kept_once() -> None:
+    charges, vms = pools()
+    for oid in range(1000):
+        vms.admit(vm(oid, uid=1))
+    charges.rebuild([])
+    tracemalloc.start()
+    charges.settle()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / len(vms) < 200
+    assert charges.used((Kind.USER, 1))[VMS, "VMS"] == len(vms)
 
 
 def test_a_limit_counts_for_each_holder_and_the_default_where_there_is_none() -> None:
