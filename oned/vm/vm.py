@@ -1,7 +1,6 @@
 """The virtual machine."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from oned.document.object import Owned
@@ -25,7 +24,7 @@ class Capacity(NamedTuple):
 
 NOWHERE: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
 NO_IMAGES: frozenset[int] = frozenset()
-NOTHING_SEEN: Mapping[str, str] = MappingProxyType({})
+NOTHING_SEEN: Mapping[str, str] = {}
 """What most VMs have: one object of each for all, for an empty set alone takes 216 bytes."""
 
 
