@@ -32,6 +32,14 @@ def fill_context(pools: Pools, vm: VM, names: Iterable[str]) -> None:
     add_network(context, ((nic, _network_of(pools, nic)) for nic in vm.template.vectors("NIC")))
 
 
+def add_nic(pools: Pools, vm: VM, nic: dict[str, str]) -> None:
+    """Tell the guest of one more NIC, if NETWORK=YES asks for it: at the next boot its context disk is another."""
+    context = vm.template.vector("CONTEXT")
+    before = dict(context)
+    add_network(context, [(nic, _network_of(pools, nic))])
+    vm.new_context = vm.new_context or context != before
+
+
 def _network_of(pools: Pools, nic: Mapping[str, str]) -> dict[str, str]:
     """The attributes of a NIC's network, with those of the address range before them."""
     found = pools.networks.peek(int(nic["NETWORK_ID"])) if nic.get("AR_ID") else None

@@ -21,7 +21,7 @@ def add_nics(program: Program) -> None:
 
 
 def attach(one: Client, vms: VMList, file: str = "", *, verbose: bool, **options: Any) -> int:
-    """Gives VMs that are powered off one more NIC: of a file (- is stdin), or in a network."""
+    """Gives VMs that run or are powered off one more NIC: of a file (- is stdin), or in a network."""
     text = _nic(one, file, options)
     return apply(VMS, vms, Step("nic-attach", "attaching a NIC", lambda vm: one.call("one.vm.attachnic", vm, text)),
                  verbose=verbose)  # fmt: skip
@@ -42,7 +42,7 @@ def _nic(one: Client, file: str, options: dict[str, Any]) -> str:
 
 
 def detach(one: Client, vm: VMId, nic: str) -> None:
-    """Takes a NIC from a VM that is powered off, by its number; its address is free then."""
+    """Takes a NIC from a VM that runs or is powered off, by its number; its address is free then."""
     if not nic.isdecimal():
         raise CommandError(f"{nic!r} is no number of a NIC. onevm show {vm} lists them")
     one.call("one.vm.detachnic", vm, int(nic))

@@ -9,6 +9,7 @@ from oned.mad.operations import Operations
 from oned.pool.pools import Pools
 from oned.store.unit import Unit
 from oned.template.template import Template
+from oned.vm.context import forget_network
 from oned.vm.disk import is_changing
 from oned.vm.fire import Cause
 from oned.vm.row import Row
@@ -44,11 +45,27 @@ class Plugs:
 
         well  its guest has given it up, and its files are where they belong
         """
+        if "NIC_ID" in vector:
+            take_nic(self._pools, unit, vm, vector)
+            return
         vm.template = Template(item for item in vm.template if item[1] is not vector)
         vm.settle_images()
         self._pools.followed(vm)
         if "SAVE_AS" in vector:
             self._images.became(unit, vm, vector["SAVE_AS"], vector if well else None)
+
+
+def take_nic(pools: Pools, unit: Unit, vm: VM, nic: dict[str, str]) -> None:
+    """Take a NIC from a VM: its address is free, and the guest hears no more of it from the next boot on."""
+    network = pools.networks.peek(int(nic["NETWORK_ID"])) if nic.get("AR_ID") else None
+    place = network.place_of(nic) if network is not None else None
+    if network is not None and place is not None:
+        pools.leases.give_back(unit, network, place)
+    vm.template = Template(item for item in vm.template if item[1] is not nic)
+    context = vm.template.vector("CONTEXT")
+    before = dict(context)
+    forget_network(context, nic)
+    vm.new_context = vm.new_context or context != before
 
 
 def _stays(before: State, event: str) -> bool:

@@ -142,7 +142,15 @@ def add_network(context: dict[str, str], nics: Iterable[tuple[Mapping[str, str],
     """Add ETHn_… of each NIC and its network's attributes, if NETWORK is YES; what the user gave stays."""
     if context.get("NETWORK", "").upper() != "YES":
         return
-    for number, (nic, network) in enumerate(nics):
+    for place, (nic, network) in enumerate(nics):
+        number = nic.get("NIC_ID", str(place))
         for name, sources in NETWORK_VARIABLES.items():
             values = (attributes.get(source, "") for attributes in (nic, network) for source in sources)
             context.setdefault(f"ETH{number}_{name}", next(filter(None, values), ""))
+
+
+def forget_network(context: dict[str, str], nic: Mapping[str, str]) -> None:
+    """Drop the ETHn_… of a NIC that has gone."""
+    if context.get("NETWORK", "").upper() == "YES":
+        for name in NETWORK_VARIABLES:
+            context.pop(f"ETH{nic['NIC_ID']}_{name}", None)

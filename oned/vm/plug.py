@@ -25,6 +25,16 @@ def detach_disk(vm: VM, site: Site) -> Command:
     return _with_disk(vm, site, "DETACHDISK", tm_command=_text(Script(vm, site, classic=False).detach()))
 
 
+def attach_nic(vm: VM, site: Site) -> Command:
+    """Give the running domain one more network interface."""
+    return change(vm, site, "ATTACHNIC")
+
+
+def detach_nic(vm: VM, site: Site) -> Command:
+    """Take a network interface from the running domain."""
+    return change(vm, site, "DETACHNIC")
+
+
 def _text(lines: Iterable[str]) -> str:
     return "\n".join(lines)
 

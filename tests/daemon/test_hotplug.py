@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oned.client.client import Client
-from oned.client.documents import Document
+from oned.client.documents import Document, parse
 from tests.daemon.conftest import QUIET
 from tests.daemon.process import Scripted, refusal
 from tests.daemon.stores import OS, Store, document
@@ -208,6 +208,49 @@ def test_what_cannot_be_attached_or_detached_is_refused_with_nothing_changed(sit
     assert (site.daemon.vm(vm).text("TEMPLATE"), site.state(image)) == (before, "USED")
     site.end(waiting)
     site.delete(vm)
+
+
+def nics(site: Site, vm: int) -> dict[int, dict[str, str]]:
+    found = site.daemon.vm(vm).all("TEMPLATE/NIC")
+    return {nic.int("NIC_ID"): {child.name: child.content for child in nic} for nic in found}
+
+
+def eths(site: Site, vm: int) -> dict[str, str]:
+    """The first address variable of each NIC in the VM's context."""
+    context = site.daemon.vm(vm).first("TEMPLATE/CONTEXT")
+    return {child.name: child.content for child in context or () if child.name.endswith("_IP")}
+
+
+def test_nics_come_and_go_with_their_addresses_while_a_vm_runs(site: Site) -> None:
+    ranges = 'NAME = plugged\nVN_MAD = dummy\nBRIDGE = br5\nAR = [ TYPE = IP4, IP = "10.5.0.1", SIZE = 2 ]'
+    net = site.daemon.admin.number("one.vn.allocate", ranges)
+    held = lambda: parse(site.daemon.admin.text("one.vn.info", net)).int("USED_LEASES")  # noqa: E731
+    vm = site.daemon.running(site.host, f"NIC = [ NETWORK_ID = {net} ]\nCONTEXT = [ NETWORK = YES ]")
+    site.one.vm.attachnic(vm, f"NIC = [ NETWORK_ID = {net} ]")
+    assert (site.daemon.state(vm), nics(site, vm)[1]["ATTACH"], held()) == ("HOTPLUG_NIC", "YES", 2)
+    assert "all its 2 addresses" in refusal(site.daemon.allocate, f"NIC = [ NETWORK_ID = {net} ]")[0].lower()
+    site.vmm.line("ATTACHNIC", vm)
+    site.answers("ATTACHNIC", vm, well=False)
+    site.daemon.reaches(vm, "RUNNING")
+    assert (list(nics(site, vm)), held(), eths(site, vm)) == ([0], 1, {"ETH0_IP": "10.5.0.1"})
+    site.one.vm.attachnic(vm, f"NIC = [ NETWORK_ID = {net} ]")
+    said = document(site.vmm.line("ATTACHNIC", vm))
+    assert Path(said.findtext("LOCAL_DEPLOYMENT_FILE", "")).read_text().count("<NIC>") == 2
+    site.answers("ATTACHNIC", vm)
+    site.daemon.reaches(vm, "RUNNING")
+    assert eths(site, vm) == {"ETH0_IP": "10.5.0.1", "ETH1_IP": "10.5.0.2"}
+    assert "ATTACH" not in nics(site, vm)[1]
+    for well, left, used in ((False, [0, 1], 2), (True, [1], 1)):
+        site.one.vm.detachnic(vm, 0)
+        assert (nics(site, vm)[0]["ATTACH"], held()) == ("YES", 2)
+        site.vmm.line("DETACHNIC", vm)
+        site.answers("DETACHNIC", vm, well=well)
+        site.daemon.reaches(vm, "RUNNING")
+        assert (list(nics(site, vm)), held()) == (left, used)
+    assert eths(site, vm) == {"ETH1_IP": "10.5.0.2"}
+    site.one.vm.detachnic(vm, 1)
+    site.delete(vm)
+    assert held() == 0
 
 
 def test_a_disk_counts_against_the_quota_at_once_and_not_after_its_failure(site: Site) -> None:

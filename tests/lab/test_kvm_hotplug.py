@@ -1,0 +1,122 @@
+"""What changes a running guest, by the KVM driver over a real pipe, with a real libvirtd and a guest that boots."""
+
+import base64
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oned.drivers.lib.testing import DriverProcess
+from oned.template import render
+from oned.template.parse import parse
+from oned.template.template import Template
+from oned.vm.deployment.kvm import domain
+from tests.lab import test_kvm_driver as kvm
+from tests.lab.test_kvm_driver import Guest, Lab
+
+lab, guest = kvm.lab, kvm.guest
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
+
+
+class Running:
+    """A guest that has booted, its driver, and its template as the engine would have it."""
+
+    def __init__(self, lab: Lab, guest: Guest, driver: DriverProcess) -> None:
+        self.lab, self.guest, self.driver = lab, guest, driver
+        self.template = parse(guest.template())
+        self.name, self.vid = f"one-{guest.vid}", guest.vid
+
+    def boot(self) -> None:
+        answer = self.driver.ask(self.guest.line("DEPLOY", self.guest.deployment, "-"), 60)
+        assert answer == f"DEPLOY SUCCESS {self.vid} {self.name}"
+        self.guest.says("tick 1$")
+
+    def ask(self, verb: str, seconds: float = 60, more: str = "", **elements: str) -> str:
+        """The answer to a verb of the xml dialect, with the deployment file as it is to be; without verb and id."""
+        self.guest.deployment.write_text(domain(self.template, self.guest.facts()))
+        words = {"HOST": "thishost", "DEPLOY_ID": self.name, "LOCAL_DEPLOYMENT_FILE": str(self.guest.deployment)}
+        body = "".join(f"<{name}>{value}</{name}>" for name, value in {**words, **elements}.items())
+        vm = f"<VM><ID>{self.vid}</ID>{render.xml(self.template)}{more}</VM>"
+        document = f"<VMM_DRIVER_ACTION_DATA>{body}{vm}</VMM_DRIVER_ACTION_DATA>"
+        packed = base64.b64encode(document.encode()).decode()
+        answer = self.driver.ask(f"{verb} {self.vid} {packed}", seconds) or ""
+        assert answer.startswith((f"{verb} SUCCESS {self.vid} ", f"{verb} FAILURE {self.vid} "))
+        return answer.removeprefix(f"{verb} ").replace(f" {self.vid} ", " ", 1)
+
+    def virsh(self, *words: str) -> str:
+        done = subprocess.run(
+            ["virsh", "-q", "-c", self.lab.uri, *words], check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+    def targets(self) -> list[str]:
+        return [line.split()[0] for line in self.virsh("domblklist", self.name).splitlines() if line.strip()]
+
+    def place(self, name: str) -> Path:
+        return self.guest.directory / name
+
+
+@pytest.fixture
+def running(lab: Lab, guest: Guest) -> Iterator[Running]:
+    with lab.driver() as driver:
+        made = Running(lab, guest, driver)
+        made.boot()
+        yield made
+
+
+def test_a_disk_comes_to_a_guest_that_runs_and_goes(running: Running) -> None:
+    disk = {"DISK_ID": "2", "TYPE": "FS", "FORMAT": "raw", "SIZE": "8", "TARGET": "vdc", "ATTACH": "YES"}
+    running.template.add("DISK", disk)
+    place = f"thishost:{running.place('disk.2')}"
+    tail = f"{running.vid} 0"
+    words = {
+        "TM_COMMAND": f"MKIMAGE shared 8 raw {place} {tail}",
+        "TM_COMMAND_ROLLBACK": f"DELETE shared {place} {tail}",
+        "DISK_TARGET_PATH": str(running.place("disk.2")),
+    }
+    assert running.ask("ATTACHDISK", **words) == "SUCCESS -"
+    assert "vdc" in running.targets()
+    assert running.place("disk.2").stat().st_size == 8 << 20
+    assert running.ask("ATTACHDISK", **words) == "SUCCESS -", "what is there already is attached"
+    assert running.ask("DETACHDISK", TM_COMMAND=words["TM_COMMAND_ROLLBACK"]) == "SUCCESS -"
+    assert "vdc" not in running.targets()
+    assert not running.place("disk.2").exists()
+    assert running.ask("DETACHDISK", TM_COMMAND=words["TM_COMMAND_ROLLBACK"]) == "SUCCESS -"
+
+
+def test_a_disk_that_the_hypervisor_refuses_is_removed_again(running: Running) -> None:
+    running.template.add("DISK", {"DISK_ID": "2", "TYPE": "FS", "FORMAT": "raw", "TARGET": "hdd", "ATTACH": "YES"})
+    place = f"thishost:{running.place('disk.2')}"
+    answer = running.ask(
+        "ATTACHDISK", TM_COMMAND=f"MKIMAGE shared 8 raw {place} {running.vid} 0",
+        TM_COMMAND_ROLLBACK=f"DELETE shared {place} {running.vid} 0",
+    )  # fmt: skip
+    assert answer.startswith("FAILURE ")
+    assert "does not support hotplugging" in answer
+    assert not running.place("disk.2").exists()
+    missing = running.ask("ATTACHDISK", TM_COMMAND=f"CLONE shared fe:/no/such {place} {running.vid} 0")
+    assert missing == "FAILURE CLONE: there is no image /no/such"
+
+
+def test_a_network_interface_comes_and_goes(running: Running) -> None:
+    nic = {
+        "NIC_ID": "0",
+        "MAC": "02:00:0a:00:00:09",
+        "MODEL": "virtio",
+        "TARGET": f"one-{running.vid}-0",
+        "ATTACH": "YES",
+    }
+    running.template.add("NIC", nic)
+    assert running.ask("ATTACHNIC") == "SUCCESS -"
+    assert nic["MAC"] in running.virsh("domiflist", running.name)
+    assert running.ask("ATTACHNIC") == "SUCCESS -"
+    assert running.ask("DETACHNIC") == "SUCCESS -"
+    assert nic["MAC"] not in running.virsh("domiflist", running.name)
+    assert running.ask("DETACHNIC") == "SUCCESS -"
+
+
+def test_what_is_not_said_of_a_change_is_missed_in_a_sentence(running: Running) -> None:
+    assert running.ask("ATTACHNIC") == f"FAILURE no NIC of VM {running.vid} is marked with ATTACH=YES in its document"
+    running.template = Template([("NIC", {"ATTACH": "YES"})])
+    assert "has no MAC" in running.ask("DETACHNIC")
