@@ -76,6 +76,10 @@ class NoRoom(ActionError):
     text = "virtual machine [{id}] does not fit in host [{host}]. Not enough {what}: {wanted}/{free}"
 
 
+class NoSpace(ActionError):
+    text = "virtual machine [{id}] does not fit in system datastore [{store}]. Not enough room: {wanted}/{free} MB"
+
+
 class BadArgument(OneError):
     code = 0x1000
 

@@ -147,6 +147,13 @@ def environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"]}
 
 
+STORES = (
+    "<DATASTORE_POOL><DATASTORE><ID>0</ID><NAME>system</NAME><TYPE>1</TYPE><STATE>0</STATE><CLUSTERS><ID>0</ID></CLUSTERS>"
+    "<TOTAL_MB>0</TOTAL_MB><TEMPLATE/></DATASTORE></DATASTORE_POOL>"
+)
+"""The system datastore, not measured yet."""
+
+
 class FakeDaemon:
     """An XML-RPC endpoint with pending VMs and hosts, which deploys what fits: the other end of the scheduler.
 
@@ -197,6 +204,7 @@ class FakeDaemon:
             "oned.sched.report": self._report, "oned.events.wait": self._wait,
             "one.vmpool.info": lambda *_: [True, "<VM_POOL/>", 0],
             "one.clusterpool.info": lambda *_: [True, "<CLUSTER_POOL/>", 0],
+            "one.datastorepool.info": lambda *_: [True, STORES, 0],
         }  # fmt: skip
         with self._changed:
             self.calls.append(method)
@@ -224,7 +232,7 @@ class FakeDaemon:
         return [True, f"<HOST_POOL>{body}</HOST_POOL>", 0]
 
     def _deploy(self, vm: int, host: int, enforce: bool, datastore: int, nics: str) -> list[object]:
-        assert (enforce, datastore, nics) == (True, -1, "")
+        assert (enforce, datastore, nics) == (True, 0, "")
         if vm in self.refuses:
             return [False, self.refuses[vm], 0x0800]
         self.free[host] -= self.pending.pop(vm)

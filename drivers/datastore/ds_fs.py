@@ -188,11 +188,16 @@ def _free(base: Path) -> int:
 
 def _used(base: Path) -> int:
     """Bytes that the files of the datastore take on the disk."""
-    if not base.is_dir():
+    return sum(_blocks(os.path.join(folder, name)) for folder, _, names in os.walk(base) for name in names)
+
+
+def _blocks(path: str) -> int:
+    """Bytes that a file takes; 0 for what is none, and for one that is gone by now."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
         return 0
-    with os.scandir(base) as entries:
-        found = [entry.stat(follow_symlinks=False) for entry in entries]
-    return sum(item.st_blocks * 512 for item in found if stat.S_ISREG(item.st_mode))
+    return found.st_blocks * 512 if stat.S_ISREG(found.st_mode) else 0
 
 
 def main() -> None:

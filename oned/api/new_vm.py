@@ -8,6 +8,7 @@ from oned import clock
 from oned.api import disks
 from oned.api.call import Call
 from oned.api.files import fill_files
+from oned.api.placement import check_size
 from oned.api.variables import fill_variables
 from oned.api.vnet_leases import find_leases, take_leases
 from oned.names import check_name, numbered
@@ -68,6 +69,7 @@ def found_vm(
     rules.fill(vm, given, prefixes, disks.systems(images))
     sources = find_leases(call, vm.template, vm.template.vectors("NIC"))
     requirements.set_automatic(vm.template, [*sources, *disks.places(call, images)])
+    check_size(call, vm)
     vm.state = HOLD if hold or template.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING
     if copies:
         vm.template.set("SUBMIT_ON_HOLD", "YES" if vm.state is HOLD else "NO")

@@ -4,12 +4,16 @@ from oned.api.call import Call
 from oned.command import Mad
 from oned.datastore.datastore import SYSTEM, Datastore
 from oned.document.permissions import USE
-from oned.errors import ActionError, NoExists, NoRoom
+from oned.errors import ActionError, InternalError, NoExists, NoRoom, NoSpace
 from oned.host.host import Host
 from oned.host.states import HostState
 from oned.ids import Kind
 from oned.mad.dialect import guesses_paths
+from oned.pool.rooms import largest
+from oned.template.disk import on_system
+from oned.vm.fire import find
 from oned.vm.row import Placement
+from oned.vm.states import PROLOG
 from oned.vm.vm import VM
 
 UNITS = {"CPU": "hundredths of a core", "memory": "KiB"}
@@ -33,9 +37,33 @@ def check_datastore(call: Call, datastore: int) -> None:
         call.demand(USE, call.pools.datastores.get(datastore))
 
 
+def place_new(call: Call, vm: VM, host: Host, datastore: int, *, enforce: bool) -> Placement:
+    """The place of a VM that is to be deployed. NoSpace if its disks do not fit, and that counts.
+
+    datastore  -1 takes the first system datastore of the host's cluster that has room
+    A VM that brings its disks from elsewhere has them already: how large they are does not matter.
+    """
+    checks = (enforce or call.services.setting("ALWAYS_ENFORCE")) and makes_disks(vm)
+    wanted = on_system(vm.template) if checks else 0
+    chosen = _datastore(call, host, datastore, wanted)
+    left = call.pools.rooms.left(chosen, host)
+    if wanted and left is not None and wanted > left:
+        raise NoSpace(id=vm.id, store=chosen.id, wanted=wanted, free=left)
+    return _at(call, host, chosen)
+
+
+def makes_disks(vm: VM) -> bool:
+    """Whether a deploy of the VM now has its disks made; one that was stopped or undeployed has them."""
+    row = find(vm, "deploy")
+    return row is not None and row.to is PROLOG
+
+
 def placement(call: Call, host: Host, datastore: int) -> Placement:
     """The place on a host; datastore -1 takes the first system datastore of the host's cluster."""
-    chosen = _datastore(call, host, datastore)
+    return _at(call, host, _datastore(call, host, datastore))
+
+
+def _at(call: Call, host: Host, chosen: Datastore) -> Placement:
     driver = call.services.operations.drivers.find(Mad.VMM, host.vm_mad)
     return Placement(
         hid=host.id,
@@ -49,7 +77,11 @@ def placement(call: Call, host: Host, datastore: int) -> Placement:
     )
 
 
-def _datastore(call: Call, host: Host, number: int) -> Datastore:
+def _datastore(call: Call, host: Host, number: int, wanted: int = 0) -> Datastore:
+    """The system datastore of that number; of -1 the first of the host's cluster that has so many MiB, or may have.
+
+    Where none has, it is the first of all.
+    """
     if number >= 0:
         chosen = call.pools.datastores.get(number)
         if chosen.type != SYSTEM:
@@ -57,7 +89,21 @@ def _datastore(call: Call, host: Host, number: int) -> Datastore:
         if chosen.state != 0:
             raise ActionError(detail=f"Datastore [{number}] is disabled. Enable it first: onedatastore enable {number}")
         return chosen
-    for candidate in call.pools.datastores:
-        if candidate.type == SYSTEM and candidate.state == 0 and host.cluster in candidate.clusters:
-            return candidate
-    raise NoExists(kind=Kind.DATASTORE.value, id=number)
+    found = [store for store in systems(call) if host.cluster in store.clusters]
+    if not found:
+        raise NoExists(kind=Kind.DATASTORE.value, id=number)
+    lefts = ((store, call.pools.rooms.left(store, host) if wanted else None) for store in found)
+    return next((store for store, left in lefts if left is None or wanted <= left), found[0])
+
+
+def systems(call: Call) -> list[Datastore]:
+    """The system datastores that are enabled."""
+    return [store for store in call.pools.datastores if store.type == SYSTEM and store.state == 0]
+
+
+def check_size(call: Call, vm: VM) -> None:
+    """InternalError for disks that no system datastore could ever have, as far as all of them are known."""
+    most, wanted = largest(systems(call)), on_system(vm.template)
+    if wanted and most is not None and wanted > most:
+        detail = f"The disks need {wanted} MB in a system datastore, the largest could have {most} MB"
+        raise InternalError(detail=f"{detail}. Make them smaller: SIZE of DISK")

@@ -3,7 +3,7 @@
 from oned.api.call import Call, Document, Pieces
 from oned.api.new_vm import check_restricted, found_vm, make_vm
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
-from oned.api.placement import check_datastore, check_room, placement
+from oned.api.placement import check_datastore, check_room, place_new, placement
 from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
 from oned.api.samples import samples
 from oned.errors import ActionError, BadArgument
@@ -104,7 +104,7 @@ def info(call: Call, vm: VM, decrypt: bool = False) -> Document | Pieces:
 def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int = -1, nics: str = "") -> VM:
     """Place a VM on a host and start it; the VM is in PROLOG when the call returns.
 
-    enforce    refuse when the host has too little free CPU or memory
+    enforce    refuse when the host has too little free CPU or memory, or the datastore too little room for new disks
     datastore  system datastore id, which needs USE on it; -1 lets oned choose
     nics       NIC selections as template text; ignored until there are networks
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, no room).
@@ -114,7 +114,7 @@ def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int
         raise wrong_state(vm, "deploy")
     check_datastore(call, datastore)
     check_room(call, vm, host, enforce=enforce)
-    call.fire(vm, "deploy", placement(call, host, datastore))
+    call.fire(vm, "deploy", place_new(call, vm, host, datastore, enforce=enforce))
     vm.user_template.remove(SCHED_MESSAGE)
     call.decided(vm, f"deployed on host {host.name} by {call.user.name}")
     return vm

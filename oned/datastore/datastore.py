@@ -1,5 +1,6 @@
 """The datastore and its document (OpenNebula 6.10). Which images it holds is derived."""
 
+from oned.datastore.tally import Tally
 from oned.document.element import Element, ids, plain
 from oned.document.object import Owned, owner_elements
 from oned.document.permissions import Permissions
@@ -41,6 +42,9 @@ class Datastore(Owned):
 
     total_mb, free_mb, used_mb  as its driver said last; total_mb is 0 before it has
     images                      ids of its images, derived
+    measured                    when the driver was asked for these numbers, epoch s
+    files, coming               MiB of the disks of VMs by VM: of all that are here, and of those that the numbers may
+                                not have yet; derived, kept by pool.rooms
     monitored, asking           when the monitor asked last (0 never), and whether there is no answer yet
     """
 
@@ -49,7 +53,7 @@ class Datastore(Owned):
     ELEMENTS = ELEMENTS
     STORED = (
         "name", "uid", "gid", "octal", "ds_mad", "tm_mad", "base_path", "type", "disk_type", "state", "clusters",
-        "total_mb", "free_mb", "used_mb",
+        "total_mb", "free_mb", "used_mb", "measured",
     )  # fmt: skip
 
     ds_mad: str = NO_DRIVER
@@ -59,6 +63,7 @@ class Datastore(Owned):
     total_mb: int = 0
     free_mb: int = 0
     used_mb: int = 0
+    measured: float = 0.0
     template: Template
 
     def __init__(self, oid: int, name: str, tm_mad: str, base_path: str) -> None:
@@ -70,7 +75,13 @@ class Datastore(Owned):
 
     def settle(self) -> None:
         self.images: set[int] = set()
+        self.files, self.coming = Tally(), Tally()
         self.monitored, self.asking = 0.0, False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is one directory that front-end and hosts share; else each host has its own."""
+        return self.template.get("SHARED").upper() != "NO"
 
     @property
     def in_clusters(self) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ ADVICE = {
     "[failures.md](failures.md) tells the ways out of it.",
     "WrongState": "The text lists what is possible now. Wait, or take one of those.",
     "CouldNotTerminate": "What is possible now is listed. A VM that waits for a driver: `onevm recover --delete ID`.",
+    "NoSpace": "Choose another system datastore (`onedatastore list`), make room in it, or take smaller disks.",
     "NoRoom": "Choose another host, make room, or resize the VM (`onevm resize`).",
     "BadArgument": "A value is not one of those that the method takes; the text says which there are.",
     "InternalError": "Mostly a value that cannot be used, named by the text. If the text points to the log, "

@@ -1,6 +1,7 @@
 """The host and its document (OpenNebula 6.10, with the elements of 1.4 to 5.10)."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from oned.document.element import Element, ids, plain, tag, wrap
 from oned.document.object import PoolObject, View
@@ -13,6 +14,12 @@ from oned.vm.vm import Capacity
 MEASURES = ("TOTALCPU", "TOTALMEMORY", "FREECPU", "FREEMEMORY", "USEDCPU", "USEDMEMORY")
 """Monitored values that are kept as numbers of the share; CPU in hundredths of a core, memory in KiB."""
 
+STORE_NUMBERS = ("FREE_MB", "TOTAL_MB", "USED_MB")
+"""What a host tells of a datastore, in the order of its document."""
+DISKS = (("FREE_DISK", "DS_LOCATION_FREE_MB"), ("MAX_DISK", "DS_LOCATION_TOTAL_MB"),
+         ("USED_DISK", "DS_LOCATION_USED_MB"))  # fmt: skip
+"""Elements of the share and the monitored values that they show (4.4 to 5.10): the disk below all datastores."""
+
 
 def _share(host: "Host", view: View) -> str:
     rows: list[tuple[str, int]] = [
@@ -20,18 +27,27 @@ def _share(host: "Host", view: View) -> str:
         ("TOTAL_CPU", host.measure("TOTALCPU")), ("MAX_MEM", host.max_mem), ("MAX_CPU", host.max_cpu),
         ("RUNNING_VMS", len(host.vms)), ("VMS_THREAD", 1),
     ]  # fmt: skip
-    datastores = "".join(tag(name, 0) for name in ("DISK_USAGE", "FREE_DISK", "MAX_DISK", "USED_DISK"))
-    inner = "".join(tag(name, value) for name, value in rows) + wrap("DATASTORES", datastores)
+    inner = "".join(tag(name, value) for name, value in rows) + wrap("DATASTORES", _datastores(host))
     inner += "<PCI_DEVICES/><NUMA_NODES/>"
     if not view.strict:
         inner += "".join(tag(name, value) for name, value in _classic_share(host))
     return wrap("HOST_SHARE", inner)
 
 
+def _datastores(host: "Host") -> str:
+    """The disk that the host has for datastores, and the room of those that it does not share, MiB."""
+    stores = "".join(
+        wrap("DS", tag("ID", oid) + "".join(tag(name, row[at]) for at, name in enumerate(STORE_NUMBERS)))
+        for oid, row in sorted(host.stores.items(), key=lambda item: int(item[0]))
+    )
+    return tag("DISK_USAGE", 0) + stores + "".join(tag(name, host.measure(of)) for name, of in DISKS)
+
+
 def _classic_share(host: "Host") -> list[tuple[str, int]]:
     return [
-        ("HID", host.id), ("DISK_USAGE", 0), ("MAX_DISK", 0), ("FREE_DISK", 0),
-        ("FREE_MEM", host.measure("FREEMEMORY")), ("FREE_CPU", host.measure("FREECPU")), ("USED_DISK", 0),
+        ("HID", host.id), ("DISK_USAGE", 0), *((name, host.measure(of)) for name, of in DISKS[1::-1]),
+        ("FREE_MEM", host.measure("FREEMEMORY")), ("FREE_CPU", host.measure("FREECPU")),
+        ("USED_DISK", host.measure(DISKS[2][1])),
         ("USED_MEM", host.measure("USEDMEMORY")), ("USED_CPU", host.measure("USEDCPU")),
     ]  # fmt: skip
 
@@ -86,6 +102,7 @@ class Host(PoolObject):
     monitored   what the monitor told last, as text
     cpu_usage, mem_usage, vms   what VMs take; derived, kept by the ledger (pool.ledger)
     cluster_reserved            what its cluster lets it keep back; derived, kept by the pools
+    stores      what it told of the datastores on its own disk: id (as text) → the numbers of STORE_NUMBERS
     asked       when the monitor was asked, 0 = no question is open
     """
 
@@ -94,7 +111,7 @@ class Host(PoolObject):
     ELEMENTS = ELEMENTS
     STORED = (
         "name", "state_number", "previous_number", "im_mad", "vm_mad", "vn_mad", "tm_mad", "cluster",
-        "last_monitored", "monitored", "error",
+        "last_monitored", "monitored", "stores", "error",
     )  # fmt: skip
 
     vn_mad: str = "dummy"
@@ -105,6 +122,7 @@ class Host(PoolObject):
     state: HostState = HostState.INIT
     previous: HostState = HostState.INIT
     monitored: Mapping[str, str]
+    stores: Mapping[str, tuple[int, int, int]] = MappingProxyType({})
     template: Template
 
     def __init__(self, oid: int, name: str, im_mad: str, vm_mad: str) -> None:
@@ -112,6 +130,7 @@ class Host(PoolObject):
         self.im_mad, self.vm_mad = im_mad, vm_mad
         self.template = Template()
         self.monitored = {}
+        self.stores = {}
         self.settle()
 
     def settle(self) -> None:
@@ -152,6 +171,11 @@ class Host(PoolObject):
             return int(float(self.monitored.get(name, "0")))
         except ValueError:
             return 0
+
+    def free_on(self, datastore: int) -> int | None:
+        """MiB free in a datastore on its own disk; None if it has told nothing of it."""
+        told = self.stores.get(str(datastore))
+        return told[0] if told else None
 
     def lacks(self, wanted: Capacity) -> tuple[str, int, int] | None:
         """What there is too little of for this: its name, the amount wanted, the amount free; None if it fits.

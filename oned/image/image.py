@@ -1,5 +1,6 @@
 """The image and its document (OpenNebula 6.10). Which VMs use it and which clones are made of it is derived."""
 
+from oned import clock
 from oned.document.element import Element, ids, plain, wrap
 from oned.document.object import Owned, lock_element, owner_elements
 from oned.document.permissions import Permissions
@@ -56,6 +57,7 @@ class Image(Owned):
     fs      file system to make it with; format what its bytes are, "" until its driver has told
     cloning the image that it is being copied from, -1 when it is whole
     saving  the VM whose disk becomes this image, -1 when none does
+    made    when its files were whole, epoch s; 0 if there never were any to make
     replaces the MiB of what that disk takes the place of; until it has, size has room for both
     vms     ids of the VMs that use it; clones those of the images that are being copied from it. Both are derived
     """
@@ -65,7 +67,7 @@ class Image(Owned):
     ELEMENTS = ELEMENTS
     STORED = (
         "name", "uid", "gid", "octal", "lock", "type", "disk_type", "persistent", "regtime", "source", "path",
-        "format", "fs", "size", "stored", "previous", "cloning", "saving", "replaces", "datastore",
+        "format", "fs", "size", "stored", "previous", "cloning", "saving", "replaces", "made", "datastore",
     )  # fmt: skip
 
     type: int = ImageType.OS
@@ -82,6 +84,7 @@ class Image(Owned):
     cloning: int = -1
     saving: int = -1
     replaces: int = 0
+    made: float = 0.0
     datastore: int = 1
 
     def __init__(self, oid: int, name: str, owner: tuple[int, int], octal: int) -> None:
@@ -113,5 +116,7 @@ class Image(Owned):
 
     def move_to(self, state: ImageState) -> None:
         """Another stored state."""
+        if state is ImageState.READY and self.stored == ImageState.LOCKED:
+            self.made = clock.now()
         if state != self.stored:
             self.previous, self.stored = self.stored, int(state)

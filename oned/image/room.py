@@ -11,7 +11,7 @@ def left(place: Datastore, images: Iterable[Image]) -> int | None:
     """The MiB that new images may take, 0 or more; None if nothing is known of the datastore.
 
     images  those of the datastore: each counts in full against LIMIT_MB, however little of it is written yet, and
-            against what the driver measured as long as it is being made
+            against what the driver measured as long as it is being made, or was whole only after it was asked
     """
     kept = [image for image in images if _is_inside(place, image)]
     limit = place.template.get("LIMIT_MB", "").strip()
@@ -19,8 +19,13 @@ def left(place: Datastore, images: Iterable[Image]) -> int | None:
     if limit.isdecimal():
         rooms.append(int(limit) - sum(image.size for image in kept))
     if place.total_mb:
-        rooms.append(place.free_mb - sum(image.size for image in kept if image.stored == ImageState.LOCKED))
+        rooms.append(place.free_mb - sum(image.size for image in kept if _is_coming(place, image)))
     return max(0, min(rooms)) if rooms else None
+
+
+def _is_coming(place: Datastore, image: Image) -> bool:
+    """Whether what was measured may not have the image yet."""
+    return image.stored == ImageState.LOCKED or (image.made > 0 and image.made >= place.measured)
 
 
 def _is_inside(place: Datastore, image: Image) -> bool:

@@ -53,6 +53,18 @@ def values(info: str) -> dict[str, str]:
     return found
 
 
+def stores(info: str) -> dict[str, tuple[int, int, int]]:
+    """The datastores on the host's own disk: id → MiB free, in all, used; what is not whole is left out (4.4)."""
+    found = {}
+    for name, value in pairs(_plain(info)):
+        told = dict(pairs(value[1:-1])) if name == "DS" and value.startswith("[") else {}
+        numbers = [told.get(key, "") for key in ("FREE_MB", "TOTAL_MB", "USED_MB")]
+        if told.get("ID", "").isdecimal() and all(number.isdecimal() for number in numbers):
+            free, total, used = map(int, numbers)
+            found[told["ID"]] = (free, total, used)
+    return found
+
+
 def _plain(info: str) -> str:
     """The text behind the base64 form of 4.4 and later; any other text as it is."""
     packed = info.strip()

@@ -117,6 +117,7 @@ class Monitor:
         if success and (missing := self._missing_driver(host)):
             success, info = False, missing
         if success:
+            host.stores = im.stores(info)
             self._take_values(unit, host, values)
         else:
             self._take_failure(host, info)

@@ -7,10 +7,13 @@ from oned.command import Command, Intent, Mad
 from oned.datastore.datastore import SYSTEM, Datastore
 from oned.ids import Kind
 from oned.mad import ds
+from oned.mad.driver import Driver
 from oned.mad.operations import Operations
 from oned.pool.pools import Pools
 
 log = logging.getLogger(__name__)
+DIRECTORIES = "fs"
+"""The driver that measures a system datastore for whose TM_MAD there is none of that name: it is a directory."""
 
 
 class StoreMonitor:
@@ -24,28 +27,37 @@ class StoreMonitor:
         operations.observers[Kind.DATASTORE] = self
 
     def round(self) -> None:
-        """Ask all datastores of images and files that are due. System datastores are measured on their hosts."""
+        """Ask all datastores that are due. Of those that hosts do not share the hosts tell in their monitoring."""
         now = clock.now()
         for datastore in self._pools.datastores if self._interval else ():
-            if datastore.type != SYSTEM and not datastore.asking and now - datastore.monitored >= self._interval:
+            if not datastore.asking and now - datastore.monitored >= self._interval:
                 self.ask(datastore)
 
     def ask(self, datastore: Datastore) -> None:
         """Send MONITOR now, if it has a driver that can tell."""
-        if datastore.asking or datastore.type == SYSTEM:
+        if datastore.asking:  # what it tells then may be from before what is the reason to ask
+            datastore.monitored = 0.0
             return
-        driver = self._operations.drivers.find(Mad.DS, datastore.ds_mad)
+        driver = self._driver(datastore)
         datastore.monitored = clock.now()
         if driver is None or driver.section.protocol == "classic":  # image drivers of 3.0 cannot tell
             return
         datastore.asking = True
-        seconds = self._operations.lifecycle.site.deadline(Mad.DS, datastore.ds_mad, "MONITOR")
+        name = driver.section.name or datastore.ds_mad
+        seconds = self._operations.lifecycle.site.deadline(Mad.DS, name, "MONITOR")
         arguments = {"datastore": str(datastore.id)}
         self._operations.observe(
-            Command(
-                Mad.DS, datastore.ds_mad, "MONITOR", Kind.DATASTORE, datastore.id, datastore.name, arguments, seconds
-            )
+            Command(Mad.DS, name, "MONITOR", Kind.DATASTORE, datastore.id, datastore.name, arguments, seconds)
         )
+
+    def _driver(self, datastore: Datastore) -> Driver | None:
+        """Who can tell how full it is. A system datastore has no driver of its own: its TM_MAD says what it is."""
+        find = self._operations.drivers.find
+        if datastore.type != SYSTEM:
+            return find(Mad.DS, datastore.ds_mad)
+        if not datastore.is_shared:
+            return None
+        return find(Mad.DS, datastore.tm_mad) or find(Mad.DS, DIRECTORIES)
 
     def observed(self, intent: Intent, success: bool, info: str) -> None:
         """The answer of MONITOR."""
@@ -56,8 +68,9 @@ class StoreMonitor:
         room = ds.room(info) if success else None
         if room is None:
             log.error("Error monitoring datastore %s (%d): %s", datastore.name, datastore.id, info or "no reason given")
-        elif (room.total, room.free, room.used) != (datastore.total_mb, datastore.free_mb, datastore.used_mb):
+        else:
             datastore.total_mb, datastore.free_mb, datastore.used_mb = room.total, room.free, room.used
+            self._pools.rooms.measured(datastore, intent.opened)
             unit = self._operations.unit()
             unit.touch(datastore)
             unit.commit()

@@ -17,6 +17,7 @@ from oned.pool.charges import Charges, Counts
 from oned.pool.leases import LeaseBook
 from oned.pool.ledger import Ledger
 from oned.pool.pool import Names, Pool
+from oned.pool.rooms import Rooms
 from oned.pool.turns import AT_ONCE
 from oned.pool.uses import Uses
 from oned.quota.limits import Limits
@@ -76,6 +77,7 @@ class Pools:
         self.ledger = Ledger(self.hosts)
         self.leases = LeaseBook(self.networks)
         self.uses = Uses(self.images, self.datastores)
+        self.rooms = Rooms(self.datastores, self.vms)
         self.classes: tuple[tuple[Pool[Any], Table, type[PoolObject]], ...] = (
             (self.users, tables.user_pool, User),
             (self.groups, tables.group_pool, Group),
@@ -123,6 +125,7 @@ class Pools:
         self._fill_clusters()
         self.ledger.rebuild(self.vms)
         self.uses.rebuild(self.vms)
+        self.rooms.rebuild()
         for pool, _, _ in self.classes:
             pool.stale()
 
@@ -131,9 +134,10 @@ class Pools:
         self.leases.give_back_all(unit, Holder(Kind.VM.name, vm.id))
 
     def followed(self, vm: VM) -> None:
-        """Bring hosts and images up to date with a VM that has changed."""
+        """Bring hosts, images and datastores up to date with a VM that has changed."""
         self.ledger.refresh(vm)
         self.uses.refresh(vm)
+        self.rooms.refresh(vm)
 
     def owned_by(self, uid: int) -> list[tuple[Kind, int]]:
         """How many objects of each kind a user owns; kinds of which he owns none are left out."""

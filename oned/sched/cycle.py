@@ -117,7 +117,8 @@ class Cycles:
     def _match(self, vms: list[Candidate], outcome: Outcome, stopping: Callable[[], bool]) -> None:
         hosts = self._hosts()
         outcome.hosts = len(hosts)
-        match = Match(hosts, self._rules, self._rights(vms), clock.now())
+        stores = pools.stores(self._client.text("one.datastorepool.info"))
+        match = Match(hosts, self._rules, self._rights(vms), clock.now(), stores)
         again = vms
         for _ in range(TRIES):
             found = match.place(again)

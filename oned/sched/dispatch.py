@@ -58,7 +58,8 @@ class Dispatcher:
             live = self._moves.live and vm.running
             client.call("one.vm.migrate", vm.id, host, live, True, _ANY_DATASTORE, self._moves.cold_mode)
         else:
-            client.call("one.vm.deploy", vm.id, host, True, _ANY_DATASTORE, "")
+            store = placement.store.id if placement.store else _ANY_DATASTORE
+            client.call("one.vm.deploy", vm.id, host, True, store, "")
 
     def _client(self) -> Client:
         if not hasattr(self._own, "client"):

@@ -10,6 +10,7 @@ from oned.sched.capacity import EVERYWHERE, Books, Index
 from oned.sched.pools import Wish
 from oned.sched.rank import Column
 from oned.sched.rights import Rights
+from oned.sched.stores import Stores
 from oned.template import expr
 
 Mask = NDArray[np.bool_]
@@ -39,8 +40,8 @@ class Removed:
 class Feasible:
     """The filters of one cycle. `FILTERS` has them in order."""
 
-    def __init__(self, books: Books, rights: Rights, limits: Limits, now: float) -> None:
-        self.books, self._rights, self._limits = books, rights, limits
+    def __init__(self, books: Books, rights: Rights, limits: Limits, now: float, stores: Stores | None = None) -> None:
+        self.books, self._rights, self._limits, self._stores = books, rights, limits, stores
         self._up = np.array([host.up for host in books.hosts], dtype=np.bool_)
         oldest = now - limits.stale if limits.stale else 0
         self._fresh = np.array([host.monitored >= oldest for host in books.hosts], dtype=np.bool_)
@@ -64,6 +65,7 @@ class Feasible:
         moves = {
             "CPU": wish.cpu > 0,
             "MEMORY": wish.memory > 0,
+            "DATASTORE": self._stores is not None and wish.disk > 0,
             "MAX_HOST": self._limits.max_host > 0,
             "REQUIREMENTS": isinstance(column, Column) and column.moves,
         }
@@ -110,6 +112,12 @@ class Feasible:
     def has_memory(self, wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
         return (self.books.free_memory[at] >= wish.memory) | (wish.memory == 0)
 
+    def has_store(self, wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
+        hosts = self.books.hosts if isinstance(at, slice) else [self.books.hosts[one] for one in at]
+        if self._stores is None or wish.source >= 0:
+            return np.ones(len(hosts), dtype=np.bool_)
+        return np.array([self._stores.on(host, wish) is not None for host in hosts], dtype=np.bool_)
+
     def has_turns(self, _wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
         most = self._limits.max_host
         return (self.books.started[at] < most) | (most == 0)
@@ -144,6 +152,10 @@ class Feasible:
         wanted, best = wish.memory // 1024, self.books.free_memory[taken].max() // 1024
         return f"not enough free memory ({wanted} MB wanted, best {best})"
 
+    def say_store(self, wish: Wish, _refused: Mapping[int, str], _taken: Mask) -> str:
+        reason = self._stores.why(wish) if self._stores is not None else ""
+        return f"without a system datastore: {reason or 'none that it could take is in their cluster, and has room'}"
+
     def say_turns(self, _wish: Wish, _refused: Mapping[int, str], _taken: Mask) -> str:
         return f"got MAX_HOST = {self._limits.max_host} VMs in this cycle already"
 
@@ -172,6 +184,7 @@ FILTERS = (
     Filter("REQUIREMENTS", Feasible.meets, Feasible.say_meets),
     Filter("CPU", Feasible.has_cpu, Feasible.say_cpu),
     Filter("MEMORY", Feasible.has_memory, Feasible.say_memory),
+    Filter("DATASTORE", Feasible.has_store, Feasible.say_store),
     Filter("MAX_HOST", Feasible.has_turns, Feasible.say_turns),
     Filter("REFUSED", Feasible.accepts, Feasible.say_accepts),
 )

@@ -8,9 +8,10 @@ import numpy as np
 
 from oned.sched.capacity import EVERYWHERE, Books, Index
 from oned.sched.feasible import Feasible, Limits, Removed
-from oned.sched.pools import Candidate, Host, Wish
+from oned.sched.pools import Candidate, Host, Store, Wish
 from oned.sched.rank import Ranks
 from oned.sched.rights import Rights
+from oned.sched.stores import Stores
 
 _NEVER, _NOWHERE = -np.inf, -1
 
@@ -23,6 +24,7 @@ class Rules:
     max_dispatch  VMs placed in a cycle
     max_host      VMs placed on one host in a cycle
     stale         seconds after which a host that was not heard of is left out
+    ds_policy, ds_rank  DEFAULT_DS_SCHED: which policy, and the RANK of the custom one
     """
 
     policy: int = 1
@@ -30,17 +32,20 @@ class Rules:
     max_dispatch: int = 0
     max_host: int = 0
     stale: float = 0.0
+    ds_policy: int = 1
+    ds_rank: str = ""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A VM and its host: the best rank of so many candidates."""
+    """A VM and its host: the best rank of so many candidates. Store is its system datastore, None is oned's choice."""
 
     vm: Candidate
     host: Host
     rank: float
     candidates: int
     why: str
+    store: Store | None = None
 
 
 @dataclass(frozen=True)
@@ -65,20 +70,26 @@ def order(vms: Iterable[Candidate]) -> list[Candidate]:
     return sorted(vms, key=lambda vm: (-vm.priority, vm.id))
 
 
-def place(vms: Iterable[Candidate], hosts: Sequence[Host], rules: Rules, rights: Rights, now: float = 0) -> Placements:
+def place(
+    vms: Iterable[Candidate], hosts: Sequence[Host], rules: Rules, rights: Rights, now: float = 0,
+    stores: Sequence[Store] | None = None,
+) -> Placements:  # fmt: skip
     """A host for each VM that fits somewhere, one after the other, each seeing what those before it took.
 
     The best rank wins, the lowest id among equals.
     """
-    return Match(hosts, rules, rights, now).place(vms)
+    return Match(hosts, rules, rights, now, stores).place(vms)
 
 
 class Match:
-    """The match-making of one cycle; goes on after refusals."""
+    """The match-making of one cycle; goes on after refusals. Without `stores` the daemon chooses the datastore."""
 
-    def __init__(self, hosts: Sequence[Host], rules: Rules, rights: Rights, now: float) -> None:
+    def __init__(
+        self, hosts: Sequence[Host], rules: Rules, rights: Rights, now: float, stores: Sequence[Store] | None = None
+    ) -> None:
         self._books = Books(sorted(hosts, key=lambda host: host.id))
-        self._feasible = Feasible(self._books, rights, Limits(rules.max_host, rules.stale), now)
+        self._stores = None if stores is None else Stores(stores, rights, rules.ds_policy, rules.ds_rank)
+        self._feasible = Feasible(self._books, rights, Limits(rules.max_host, rules.stale), now, self._stores)
         self._ranks = Ranks(self._books, rules.policy, rules.rank)
         self._most = rules.max_dispatch
         self._placed = 0
@@ -101,6 +112,8 @@ class Match:
     def refuse(self, placement: Placement, reason: str) -> None:
         """The daemon did not take the placement: the host gets its room back and is not tried for this VM again."""
         self._books.give_back(self._place_of(placement.host), placement.vm.id, placement.vm.wish)
+        if self._stores is not None and placement.store is not None:
+            self._stores.take(placement.store, -placement.vm.wish.disk)
         self._placed -= 1
         self._refused.setdefault(placement.vm.id, {})[placement.host.id] = reason
 
@@ -108,7 +121,7 @@ class Match:
         return (vm.wish, tuple(self._refused.get(vm.id, ())))
 
     def _group(self, vm: Candidate) -> "_Group":
-        return _Group(vm.wish, self._refused.get(vm.id, {}), self._feasible, self._ranks)
+        return _Group(vm.wish, self._refused.get(vm.id, {}), self._feasible, self._ranks, self._stores)
 
     def _serve(self, vm: Candidate, group: "_Group", found: Placements) -> None:
         if self._most and self._placed >= self._most:
@@ -120,7 +133,15 @@ class Match:
             return
         self._books.take(at, vm.id, vm.wish)
         self._placed += 1
-        found.placed.append(Placement(vm, self._books.hosts[at], rank, candidates, self._ranks.why(vm.wish.rank)))
+        host = self._books.hosts[at]
+        why = self._ranks.why(vm.wish.rank)
+        found.placed.append(Placement(vm, host, rank, candidates, why, self._take_store(vm, host)))
+
+    def _take_store(self, vm: Candidate, host: Host) -> Store | None:
+        store = self._stores.on(host, vm.wish) if self._stores is not None and not vm.moves else None
+        if self._stores is not None and store is not None:
+            self._stores.take(store, vm.wish.disk)
+        return store
 
     def _place_of(self, host: Host) -> int:
         ids = [known.id for known in self._books.hosts]
@@ -130,7 +151,10 @@ class Match:
 class _Group:
     """VMs that ask for the same: the score of every host for them, kept up to date as hosts fill up."""
 
-    def __init__(self, wish: Wish, refused: Mapping[int, str], feasible: Feasible, ranks: Ranks) -> None:
+    def __init__(
+        self, wish: Wish, refused: Mapping[int, str], feasible: Feasible, ranks: Ranks, stores: Stores | None
+    ) -> None:
+        self._stores, self._found = stores, stores.fitting(wish) if stores is not None else ()
         self._wish, self._refused, self._feasible = wish, refused, feasible
         self._rank = ranks.column(wish.rank)
         self._lasting, self._moving = feasible.lasting(wish, refused), feasible.moving(wish)
@@ -154,6 +178,11 @@ class _Group:
         return self._reason
 
     def _refresh(self) -> None:
+        found = self._stores.fitting(self._wish) if self._stores is not None else ()
+        if found is not self._found and {store.id for store in found} != {store.id for store in self._found}:
+            self._found, self._reason = found, None
+            self._scores = self._score(EVERYWHERE)
+            self._seen = len(self._feasible.books.changes)
         changed = self._feasible.books.changes[self._seen :]
         if changed:
             at = np.array(changed, dtype=np.intp)

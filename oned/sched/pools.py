@@ -1,10 +1,14 @@
 """What the scheduler reads: VMs that wait and hosts, out of the daemon's documents."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lxml import etree
+
+from oned.rules import TYPES
+from oned.template.disk import on_system
+from oned.template.template import Template
 
 RUNNING = 3
 """LCM_STATE of a VM that can move without a stop."""
@@ -25,6 +29,8 @@ class Wish(NamedTuple):
 
     cpu, memory  hundredths of a core, KiB; both 0 when the VM names only one of them
     source       the host it must leave; -1 for a VM that waits for its first
+    disk         MiB that its disks take in a system datastore; 0 for a VM that has them already
+    ds_requirements, ds_rank  which system datastore
     """
 
     requirements: str
@@ -34,6 +40,19 @@ class Wish(NamedTuple):
     cpu: int
     memory: int
     source: int = -1
+    disk: int = 0
+    ds_requirements: str = ""
+    ds_rank: str = ""
+
+
+class Owner(NamedTuple):
+    """Whose an object is, and which of owner, group and others may use it."""
+
+    type: int
+    id: int
+    uid: int
+    gid: int
+    use: tuple[bool, bool, bool]
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,7 @@ class Host:
     free_cpu, free_memory  what VMs do not take yet, hundredths of a core and KiB; by the books, not measured
     monitored              when it was last heard of, epoch s
     attributes             what expressions can ask for, upper-case name → text
+    stores                 MiB free in the datastores on its own disk, by their ids
     """
 
     id: int
@@ -67,6 +87,23 @@ class Host:
     free_memory: int
     running: int
     monitored: int
+    attributes: Mapping[str, str]
+    stores: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A system datastore that is enabled.
+
+    room        MiB that disks of new VMs may take; None if it is not known, as of one that hosts do not share
+    attributes  what expressions can ask for, upper-case name → text
+    """
+
+    id: int
+    name: str
+    owner: Owner
+    clusters: frozenset[int]
+    room: int | None
     attributes: Mapping[str, str]
 
 
@@ -95,10 +132,35 @@ def clusters(pool: str) -> dict[int, dict[str, str]]:
     return {_int(cluster, "ID"): _texts(cluster.find("TEMPLATE")) for cluster in document(pool).iterfind("CLUSTER")}
 
 
+def owner(item: etree._Element, kind: str) -> Owner:
+    """Whose the object is; kind is its word in rules, such as DATASTORE."""
+    use = [item.findtext(f"PERMISSIONS/{who}_U") == "1" for who in ("OWNER", "GROUP", "OTHER")]
+    return Owner(TYPES[kind], _int(item, "ID"), _int(item, "UID"), _int(item, "GID"), (use[0], use[1], use[2]))
+
+
+def stores(pool: str) -> list[Store]:
+    """The system datastores of a DATASTORE_POOL that are enabled."""
+    found = document(pool).iterfind("DATASTORE")
+    return [_store(store) for store in found if store.findtext("TYPE") == "1" and store.findtext("STATE") == "0"]
+
+
 def monitoring_interval(config: str) -> float:
     """Seconds between two looks at a host, of the document of one.system.config; 0 when it does not say."""
     root = document(config)
     return _float(root, ".//HOST_MONITORING_INTERVAL") or _float(root, ".//MONITORING_INTERVAL_HOST")
+
+
+def _store(store: etree._Element) -> Store:
+    shared = (store.findtext("TEMPLATE/SHARED") or "").upper() != "NO"
+    clusters = [cluster.text or "-1" for cluster in store.iterfind("CLUSTERS/ID")]
+    return Store(
+        id=_int(store, "ID"),
+        name=store.findtext("NAME") or "",
+        owner=owner(store, "DATASTORE"),
+        clusters=frozenset(map(int, clusters)),
+        room=_int(store, "FREE_MB") if shared and _int(store, "TOTAL_MB") else None,
+        attributes=_texts(store) | _texts(store.find("TEMPLATE")) | {"CLUSTERS/ID": ",".join(clusters)},
+    )
 
 
 def _candidate(vm: etree._Element, source: int) -> Candidate:
@@ -111,6 +173,11 @@ def _candidate(vm: etree._Element, source: int) -> Candidate:
         cpu=cpu if memory else 0,
         memory=memory if cpu else 0,
         source=source,
+        disk=_disk(vm) if source < 0 and vm.find("HISTORY_RECORDS/HISTORY") is None else 0,
+        ds_requirements=_both(
+            vm.findtext("TEMPLATE/AUTOMATIC_DS_REQUIREMENTS"), _attribute(vm, "SCHED_DS_REQUIREMENTS")
+        ),
+        ds_rank=_attribute(vm, "SCHED_DS_RANK"),
     )
     priority = _float(vm, "USER_TEMPLATE/USER_PRIORITY")
     return Candidate(_int(vm, "ID"), wish, priority, vm.findtext("LCM_STATE") == str(RUNNING))
@@ -118,9 +185,19 @@ def _candidate(vm: etree._Element, source: int) -> Candidate:
 
 def _requirements(vm: etree._Element) -> str:
     """The user's and the engine's, both of which must hold."""
-    asked = (vm.findtext("TEMPLATE/AUTOMATIC_REQUIREMENTS"), _attribute(vm, "SCHED_REQUIREMENTS", "REQUIREMENTS"))
+    automatic = vm.findtext("TEMPLATE/AUTOMATIC_REQUIREMENTS")
+    return _both(automatic, _attribute(vm, "SCHED_REQUIREMENTS", "REQUIREMENTS"))
+
+
+def _both(*asked: str | None) -> str:
     given = [text.strip() for text in asked if text and text.strip()]
     return " & ".join(f"( {text} )" for text in given) if len(given) > 1 else "".join(given)
+
+
+def _disk(vm: etree._Element) -> int:
+    """MiB of the disks that are files of their own (templates of all eras: a disk says what it is)."""
+    disks = ({str(child.tag): child.text or "" for child in disk} for disk in vm.iterfind("TEMPLATE/DISK"))
+    return on_system(Template(("DISK", disk) for disk in disks))
 
 
 def _attribute(vm: etree._Element, *names: str) -> str:
@@ -144,6 +221,7 @@ def _host(host: etree._Element, clusters: Mapping[int, Mapping[str, str]]) -> Ho
         free_memory=_int(host, "HOST_SHARE/MAX_MEM") - _int(host, "HOST_SHARE/MEM_USAGE"),
         running=_int(host, "HOST_SHARE/RUNNING_VMS"),
         monitored=_int(host, "LAST_MON_TIME") or _int(host, "MONITORING/TIMESTAMP"),
+        stores={_int(one, "ID"): _int(one, "FREE_MB") for one in host.iterfind("HOST_SHARE/DATASTORES/DS")},
         attributes=_attributes(host, clusters.get(cluster, {})),
     )
 

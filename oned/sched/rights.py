@@ -1,15 +1,15 @@
-"""Which hosts a VM's owner may use: ACL rules with the right MANAGE on hosts."""
+"""What a VM's owner may use: hosts by ACL rules with the right MANAGE, other objects by rules or their own bits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oned.rules import ALL, CLUSTER, GROUP, ID, INDIVIDUAL, RIGHTS, TYPES, ZONE_HERE
-from oned.sched.pools import Host, document
+from oned.sched.pools import Host, Owner, document
 
-HOST, MANAGE = TYPES["HOST"], RIGHTS["MANAGE"]
+HOST, MANAGE, USE = TYPES["HOST"], RIGHTS["MANAGE"], RIGHTS["USE"]
 ONEADMIN = 0
 
 
@@ -30,12 +30,21 @@ class Rule:
     def opens_hosts(self) -> bool:
         return bool(self.resource & HOST and self.rights & MANAGE)
 
+    def opens(self, item: Owner, clusters: Container[int]) -> bool:
+        """Whether it lets somebody use an object of its owner, in these clusters."""
+        if not (self.resource & item.type and self.rights & USE):
+            return False
+        one = self.resource & ID
+        is_group, in_cluster = self.resource & GROUP and one == item.gid, self.resource & CLUSTER and one in clusters
+        return bool(self.resource & ALL or (self.resource & INDIVIDUAL and one == item.id) or is_group or in_cluster)
+
 
 class Rights:
     """The rules of one cycle. Without any they let nobody but oneadmin and its group in."""
 
     def __init__(self, rules: Iterable[Rule] = (), groups: Mapping[int, frozenset[int]] | None = None) -> None:
-        self._rules = [rule for rule in rules if rule.opens_hosts]
+        given = list(rules)
+        self._rules, self._uses = [rule for rule in given if rule.opens_hosts], [r for r in given if r.rights & USE]
         self._groups = groups or {}
 
     def mask(self, uid: int, gid: int, hosts: Sequence[Host]) -> NDArray[np.bool_]:
@@ -48,6 +57,15 @@ class Rights:
         ids = {resource & ID for resource in reach if resource & INDIVIDUAL}
         clusters = {resource & ID for resource in reach if resource & CLUSTER}
         return np.array([everything or host.id in ids or host.cluster in clusters for host in hosts], dtype=np.bool_)
+
+    def may_use(self, uid: int, gid: int, item: Owner, clusters: Container[int]) -> bool:
+        """Whether a user may use the object, which is in these clusters."""
+        if is_admin(uid, gid):
+            return True
+        groups, (own, group, other) = self._groups.get(uid, frozenset()) | {gid}, item.use
+        if other or (own and uid == item.uid) or (group and item.gid in groups):
+            return True
+        return any(rule.is_for(uid, groups) and rule.opens(item, clusters) for rule in self._uses)
 
 
 def is_admin(uid: int, gid: int) -> bool:

@@ -30,7 +30,7 @@ class Settings:
 
 def read(config: SchedConfig) -> Settings:
     """The settings of a configuration in force."""
-    policy, port = config.vector("DEFAULT_SCHED"), config["ONED_PORT"]
+    policy, port, of_stores = config.vector("DEFAULT_SCHED"), config["ONED_PORT"], config.vector("DEFAULT_DS_SCHED")
     return Settings(
         endpoint=config["ONE_XMLRPC"] or (f"http://localhost:{port}/RPC2" if port else None),
         timeout=config["TIMEOUT"],
@@ -42,6 +42,8 @@ def read(config: SchedConfig) -> Settings:
             rank=policy.get("RANK", ""),
             max_dispatch=_limit(config, "MAX_DISPATCH"),
             max_host=_limit(config, "MAX_HOST"),
+            ds_policy=int(of_stores["POLICY"]),
+            ds_rank=of_stores.get("RANK", ""),
         ),
         moves=Moves(config["LIVE_RESCHEDS"] == "1", int(config["COLD_MIGRATE_MODE"])),
         debug_level=int(config.vector("LOG")["DEBUG_LEVEL"]),

@@ -1,21 +1,27 @@
-"""AUTOMATIC_REQUIREMENTS: where a VM can run, as the clusters of what it uses say (OpenNebula 4.0 and later)."""
+"""AUTOMATIC_REQUIREMENTS: where a VM can run, as the clusters of what it uses say (OpenNebula 4.0 and later).
+
+AUTOMATIC_DS_REQUIREMENTS says the same to those who choose its system datastore (4.4 and later).
+"""
 
 from collections.abc import Collection, Iterable
 
 from oned.errors import InternalError
 from oned.template.template import Template
 
-NAME = "AUTOMATIC_REQUIREMENTS"
+NAME, OF_STORE = "AUTOMATIC_REQUIREMENTS", "AUTOMATIC_DS_REQUIREMENTS"
+FORMS = {NAME: "CLUSTER_ID = {}", OF_STORE: '"CLUSTERS/ID" @> {}'}
+"""How each says that something is in a cluster: a host is in one, a datastore in several."""
 Source = tuple[str, Collection[int]]
 """What the VM uses ("NIC 0, network 3") and the clusters where that is; none is everywhere."""
 
 
 def set_automatic(template: Template, sources: Iterable[Source]) -> None:
-    """Let the template require a host of a cluster in which everything is that the VM uses.
+    """Let the template require a host and a datastore of a cluster in which everything is that the VM uses.
 
     InternalError if there is none. What a user gave under that name does not count.
     """
-    template.remove(NAME)
+    for name in FORMS:
+        template.remove(name)
     common: set[int] | None = None
     seen: list[Source] = []
     for name, clusters in sources:
@@ -25,8 +31,8 @@ def set_automatic(template: Template, sources: Iterable[Source]) -> None:
         common = set(clusters) if common is None else common & set(clusters)
         if not common:
             raise InternalError(detail=f"Incompatible clusters: {_listed(seen)}. No host could have all of it")
-    if common:
-        template.set(NAME, f"({' | '.join(f'CLUSTER_ID = {number}' for number in sorted(common))})")
+    for name, form in FORMS.items() if common else ():
+        template.set(name, f"({' | '.join(form.format(number) for number in sorted(common or ()))})")
 
 
 def _listed(sources: Iterable[Source]) -> str:

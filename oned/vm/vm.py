@@ -25,6 +25,7 @@ class Capacity(NamedTuple):
 NOWHERE: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
 NO_IMAGES: frozenset[int] = frozenset()
 NOTHING_SEEN: Mapping[str, str] = {}
+NO_STORE = (-1, 0)
 """What most VMs have: one object of each for all, for an empty set alone takes 216 bytes."""
 
 
@@ -35,6 +36,7 @@ class VM(Owned):
     monitoring  the last sample; kept in a table of its own, not in the row
     asked       when the monitor asked about it last, asked_in its state then; asking while there is no answer
     seen_off    whether the last report, and nothing since, says that it switched itself off
+    filed       the system datastore that counts its disks, and their MiB, kept by pool.rooms
     counted     the hosts that count it and for how much, kept by the ledger (pool.ledger)
     images      the images that its disks are made of; used those that count it among their VMs (pool.uses)
     new_context whether CONTEXT was changed since its disk was made
@@ -72,7 +74,7 @@ class VM(Owned):
         self.monitoring = NOTHING_SEEN
         self.asked, self.asked_in, self.asking = 0.0, INIT, False
         self.seen_off = False
-        self.counted, self.used = NOWHERE, NO_IMAGES
+        self.counted, self.used, self.filed = NOWHERE, NO_IMAGES, NO_STORE
         self.settle_capacity()
         self.settle_images()
 

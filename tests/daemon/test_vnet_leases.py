@@ -73,6 +73,7 @@ def test_a_nic_gets_an_address_and_what_its_network_says(nets: Daemon) -> None:
         "SECURITY_GROUPS": "0", "TARGET": f"one-{number}-0", "VLAN_ID": "7", "VN_MAD": "bridge",
     }  # fmt: skip
     assert nets.vm(number).text("TEMPLATE/AUTOMATIC_REQUIREMENTS") == "(CLUSTER_ID = 0)"
+    assert nets.vm(number).text("TEMPLATE/AUTOMATIC_DS_REQUIREMENTS") == '("CLUSTERS/ID" @> 0)'
     assert holders(nets, net) == {f"{base}.1": number}
 
 

@@ -393,6 +393,14 @@ def test_a_datastore_tells_how_full_it_is(store: Store) -> None:
     assert text == "TOTAL_MB=20\nFREE_MB=15\nUSED_MB=5\n"
 
 
+def test_the_disks_of_vms_count_in_a_system_datastore_and_linked_images_do_not(store: Store) -> None:
+    (store.base / "7").mkdir(parents=True)
+    (store.base / "7/disk.0").write_bytes(os.urandom(3 * MIB))
+    (store.base / "7/disk.1").symlink_to(store.file("image", os.urandom(4 * MIB)))
+    answer = store.ask("MONITOR", "<LIMIT_MB>20</LIMIT_MB>")
+    assert base64.b64decode(answer.split()[3]).decode() == "TOTAL_MB=20\nFREE_MB=17\nUSED_MB=3\n"
+
+
 @pytest.mark.parametrize("word", ["", "!!", base64.b64encode(b"<!DOCTYPE a><DS_DRIVER_ACTION_DATA/>").decode()])
 def test_a_request_without_a_document_is_refused(store: Store, word: str) -> None:
     answer = store.driver.ask(f"RM {IMAGE} {word}")

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oned import clock
+from oned.datastore.datastore import Datastore
 from oned.host.host import Host
 from oned.ids import Kind
 from oned.mad.operations import Operations
@@ -21,7 +23,7 @@ from oned.vm.row import Placement
 from oned.vm.states import DONE, HOLDS_ROOM, PENDING, RUNNING
 from oned.vm.vm import VM, Capacity
 
-HOSTS, VMS, STEPS = 3, 4, 60
+HOSTS, STORES, VMS, STEPS = 3, 2, 4, 60
 SITE = Site("/var/vms", "front", lambda mad, driver, verb: 60.0)
 
 
@@ -42,8 +44,10 @@ class Walk:
     def __init__(self, database: Database, seed: int) -> None:
         self.dice = random.Random(seed)
         self.pools = Pools()
+        for oid in range(STORES):
+            self.pools.datastores.admit(Datastore(oid, f"ds{oid}", "dummy", f"/ds/{oid}"))
         self.operations = Operations(database, self.pools, Events(0))
-        self.lifecycle = Lifecycle(SITE, self.pools.ledger.refresh)
+        self.lifecycle = Lifecycle(SITE, self.pools.followed)
         for hid in range(HOSTS):
             self.pools.hosts.admit(Host(hid, f"h{hid}", "dummy", "dummy"))
         for oid in range(VMS):
@@ -53,6 +57,7 @@ class Walk:
         vm = VM(oid, f"one-{oid}", (0, 0), 0o600)
         vm.template.set("CPU", str(self.dice.choice([0.5, 1, 2])))
         vm.template.set("MEMORY", str(self.dice.randint(1, 64)))
+        vm.template.add("DISK", {"TYPE": "FS", "SIZE": str(self.dice.randint(1, 64)), "FORMAT": "raw"})
         vm.settle_capacity()
         vm.state = PENDING
         return vm
@@ -65,8 +70,13 @@ class Walk:
         for intent in self.operations.open_for(Kind.VM, vm.id):
             self.operations.closed(intent)
         hid = self.dice.randrange(HOSTS)
-        place = Placement(hid, f"h{hid}", 0, "dummy", "dummy", 0, "/ds/0")
+        store = self.dice.randrange(STORES)
+        place = Placement(hid, f"h{hid}", 0, "dummy", "dummy", store, f"/ds/{store}")
         self.lifecycle.fire(self.operations.unit(), vm, event, Cause(placement=place))
+
+    def rooms(self) -> list[tuple[int, int, set[int], set[int]]]:
+        stores = self.pools.datastores
+        return [(one.files.total, one.coming.total, set(one.files), set(one.coming)) for one in stores]
 
     def sums(self) -> list[tuple[int, int, set[int]]]:
         return [(host.cpu_usage, host.mem_usage, set(host.vms)) for host in self.pools.hosts]
@@ -82,6 +92,22 @@ def test_after_any_walk_the_sums_equal_a_fresh_count_and_none_is_negative(databa
         assert all(cpu >= 0 and memory >= 0 for cpu, memory, _ in kept)
         walk.pools.ledger.rebuild(walk.pools.vms)
         assert kept == walk.sums()
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_after_any_walk_datastores_hold_what_a_fresh_count_finds(database: Database, seed: int) -> None:
+    walk = Walk(database, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        for step in range(STEPS):
+            patch.setattr(clock, "now", lambda step=step: 1000.0 + step)
+            walk.step()
+            if walk.dice.random() < 0.2:
+                store = walk.dice.choice(list(walk.pools.datastores))
+                walk.pools.rooms.measured(store, clock.now() - walk.dice.randrange(2))
+            kept = walk.rooms()
+            walk.pools.rooms.rebuild()
+            assert kept == walk.rooms()
 
 
 def test_the_walks_come_around_in_the_life_cycle(database: Database) -> None:
