@@ -51,4 +51,5 @@ def _options(options: tuple[Option, ...], *, nested: bool = False) -> list[str]:
 def _text(text: str) -> str:
     """Text as roff wants it: backslashes and minus signs spelled out, no line that begins like a request."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    escaped = "".join(letter if letter.isascii() else f"\\[u{ord(letter):04X}]" for letter in escaped)
     return f"\\&{escaped}" if escaped[:1] in (".", "'") else escaped

@@ -8,7 +8,7 @@ from oned.cli.command import CommandError, Option, Program
 from oned.cli.names import IMAGES, VMS, VMId, VMList
 from oned.client.client import Client
 
-FILE = Option("given", ("-f", "--file"), "file with DISK = [ … ], instead of the argument", "FILE")
+FILE = Option("given", ("--file",), "file with DISK = [ … ], instead of the argument", "FILE")
 IMAGE = Option("image", ("-i", "--image"), "make it of this image, id or name", "IMAGE")
 TARGET = Option("target", ("-t", "--target"), "name of the device, such as vdb", "DEVICE")
 PREFIX = Option("prefix", ("--prefix",), "beginning of the name of the device: hd, sd, vd", "WORD")

@@ -71,7 +71,7 @@ def test_documents_are_given_in_a_call_of_many(simulated: Daemon) -> None:
     vm = simulated.allocate()
     calls = [
         {"methodName": "one.vm.info", "params": [ADMIN, vm]},
-        {"methodName": "one.vmpool.info", "params": [ADMIN, -2]},
+        {"methodName": "one.vmpool.info", "params": [ADMIN, -2, -1, -1, -1]},
     ]
     [[one], [pool]] = simulated.admin.call("system.multicall", calls)  # type: ignore[misc,arg-type]
     assert one[1].startswith(f"<VM><ID>{vm}</ID>")
