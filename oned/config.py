@@ -167,6 +167,9 @@ SETTINGS = Table(
         Setting("KEEPALIVE_MAX_CONN", WHOLE, "0", "4.0", "Calls over one connection; 0 is no limit."),
         Setting("MAX_CONN", WHOLE, "512", "4.0", "Calls answered at once. Those that wait for events count."),
         Setting("MAX_CONN_BACKLOG", WHOLE, "512", "4.0", "Calls that wait for their turn; more are refused."),
+        Setting("METRICS", one_of("OFF", "LOOPBACK", "TOKEN"), "TOKEN", "oned",
+                "Who may read /metrics: nobody, whoever is on this machine, or members of oneadmin's group, who say so "
+                "by Basic authentication."),
         Setting("IM_MAD", VECTOR, _IM, "1.0", f"Information drivers: {_DRIVER}.",
                 keys=_KEYS, needs=_NEEDS),
         Setting("VM_MAD", VECTOR, _VM, "1.0", f"Hypervisor drivers: {_DRIVER}, DEFAULT, TYPE (kvm or xml).",

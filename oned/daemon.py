@@ -25,6 +25,7 @@ from oned.auth.rights import Rights
 from oned.auth.session import Sessions
 from oned.command import Mad
 from oned.config import Config
+from oned.daemon_lock import is_held
 from oned.errors import StoreFailed
 from oned.hook.declared import declared
 from oned.hook.hook import TIMEOUT
@@ -54,6 +55,7 @@ from oned.store.reading import reading
 from oned.store.schema import upgrade
 from oned.vm.fire import Lifecycle
 from oned.vm.machine import Site
+from oned.watch.pages import Pages
 from oned.wire.http import Application, Limits, serve
 
 log = logging.getLogger(__name__)
@@ -256,13 +258,17 @@ class Daemon:
         declare_all()
         dispatcher = Dispatcher(services)
         limits = config.limits(Limits)
-        application = Application(dispatcher.answer, limits)
+        application = Application(dispatcher.answer, limits, Pages(services, self._scheduler_runs))
         address, port = config["LISTEN_ADDRESS"], config["PORT"]
         try:
             await serve(application, address, port, limits, lambda port: self._ready(services, port))
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
             raise OSError(f"It cannot listen on {address} port {port} (LISTEN_ADDRESS, PORT): {reason}") from error
+
+    def _scheduler_runs(self) -> bool:
+        """Whether the mm_sched of this location runs."""
+        return is_held(self.locations.sched_pid)
 
     def _ready(self, services: Services, port: int) -> None:
         address = self.config["LISTEN_ADDRESS"].replace("0.0.0.0", "127.0.0.1")

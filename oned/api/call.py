@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from oned import clock
@@ -29,6 +29,7 @@ from oned.quota.usage import AT_REST, of_growth, running
 from oned.store.database import Database
 from oned.store.events import Change, Events
 from oned.store.unit import Unit
+from oned.tally import Calls, Watched
 from oned.template.parse import TemplateError, parse
 from oned.template.template import Template
 from oned.user.user import User
@@ -48,6 +49,7 @@ class Services:
 
     setting, vectors  a value of oned.conf by name; the vectors of one
     datastores        directory of the datastores on the hosts
+    calls, watched    what was called and who watches, for whoever counts
     """
 
     setting: Callable[[str], Any]
@@ -65,6 +67,8 @@ class Services:
     hooks: HookDesk
     images: ImageWork
     stores: StoreMonitor
+    calls: Calls = field(default_factory=Calls)
+    watched: Watched = field(default_factory=Watched)
     started: float = 0.0
     config_xml: str = ""
     public_config_xml: str = ""

@@ -5,6 +5,7 @@ Every answer of a method has exactly three values; text and code of a refusal co
 
 import functools
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,13 @@ class Dispatcher:
         """The pieces of a method's answer. Methods of the XML-RPC library itself (system.*) need no session."""
         if name.startswith("system."):
             return xmlrpc.value(introspection.answer(name, values))
-        answer = await self.perform(name, values, peer)
+        began, ok = time.perf_counter(), False
+        try:
+            answer = await self.perform(name, values, peer)
+            ok = answer.ok
+        finally:
+            known = name if name in METHODS else "unknown"
+            self._services.calls.add(known, time.perf_counter() - began, ok=ok)
         return xmlrpc.answer(answer.ok, answer.payload, answer.code)
 
     async def perform(self, name: str, values: Sequence[Any], peer: Peer) -> Answer:

@@ -11,6 +11,7 @@ from oned.cli.names import CLUSTERS, HOSTS, VMS, HostId, HostList
 from oned.cli.output import FORMATS, complain, say
 from oned.cli.owned import add_rename, add_update
 from oned.cli.preview import preview, preview_vms
+from oned.cli.watching import add_watch
 from oned.client.client import Client
 from oned.client.documents import Document, parse
 from oned.client.states import vm_state
@@ -134,6 +135,7 @@ def _pool(one: Client, _word: str) -> Document:
 for row in STATUSES:
     program.add(_status_command(row))
 add_list(program, Listing("hosts", _pool, lambda pool: pool.all("HOST"), host_views.HOST_TABLE))
+add_watch(program, HOSTS, HostList)
 add_rename(program, HOSTS, HostId)
 add_update(program, HOSTS, HostId, "TEMPLATE")
 program.alias("add", "create")

@@ -1,7 +1,5 @@
 """onevm: virtual machines."""
 
-import sys
-import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +15,8 @@ from oned.cli.sections import as_template
 from oned.cli.vm_disks import add_disks
 from oned.cli.vm_nics import add_nics
 from oned.cli.wait import OPTIONS as MANNER
-from oned.cli.wait import SETTLED, Events, Goal, act, changes
+from oned.cli.wait import SETTLED, Goal, act
+from oned.cli.watching import add_watch
 from oned.client.client import Client, Faulted
 from oned.client.documents import parse
 
@@ -236,15 +235,6 @@ def explain(one: Client, vms: VMList, **formats: Any) -> None:
             vm_views.show_explanation(document)
 
 
-@program.command("watch", "[<vm-list>]...")
-def watch(one: Client, vms: VMList | None = None) -> None:
-    """Shows each change of a state as it happens, until it is interrupted; of all VMs when none is named."""
-    for event in changes(Events(one), vms or []):
-        stamp = time.strftime("%H:%M:%S", time.localtime(event.int("TIME")))
-        say(f"{stamp}  VM {event.text('OID')}  {event.text('OLD') or '-'} -> {event.text('NEW')}")
-        sys.stdout.flush()
-
-
 for row in ACTIONS:
     program.add(_action_command(row))
 add_list(program, Listing("VMs that are not done", filtered(VMS), lambda pool: pool.all("VM"), vm_views.VM_TABLE,
@@ -252,6 +242,7 @@ add_list(program, Listing("VMs that are not done", filtered(VMS), lambda pool: p
 add_rename(program, VMS, VMId)
 add_disks(program)
 add_nics(program)
+add_watch(program, VMS, VMList)
 add_update(program, VMS, VMId, "USER_TEMPLATE")
 add_owners(program, VMS, VMList)
 add_locks(program, VMS, VMList)

@@ -1,7 +1,6 @@
 """Waiting for VMs: `--wait` after an action, and `onevm watch`."""
 
 import time
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from oned.cli.actions import DRY_RUN, Step, each
@@ -137,11 +136,3 @@ def _why(vm: Document) -> str:
         if text:
             return f" {text}"
     return ""
-
-
-def changes(events: Events, vms: list[int]) -> Iterator[Document]:
-    """Changes of the states of these VMs, of all when none is given, as they come, without an end."""
-    while True:
-        for event in events.next(_LONGEST_CALL):
-            if event.text("KIND") == "VM" and (not vms or event.int("OID") in vms):
-                yield event

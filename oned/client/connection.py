@@ -5,7 +5,7 @@ import socket
 
 from oned.client.failures import NotConfigured, Unreachable
 
-_ENDPOINT = re.compile(r"http://(\[[^\]/]+\]|[^:/?#@\[\]]+)(?::(\d{1,5}))?(/[^#\s]*)?", re.IGNORECASE)
+ENDPOINT = re.compile(r"http://(\[[^\]/]+\]|[^:/?#@\[\]]+)(?::(\d{1,5}))?(/[^#\s]*)?", re.IGNORECASE)
 _PIECE = 1 << 18
 _LARGEST_HEADER = 1 << 16
 
@@ -18,7 +18,7 @@ class Connection:
     """A connection to an endpoint, opened at the first call and kept; not for several threads at once."""
 
     def __init__(self, endpoint: str, timeout: float) -> None:
-        found = _ENDPOINT.fullmatch(endpoint)
+        found = ENDPOINT.fullmatch(endpoint)
         if not found:
             raise NotConfigured(f"{endpoint!r} is not an endpoint such as http://localhost:2633/RPC2 (http only)")
         self.endpoint = endpoint

@@ -15,7 +15,7 @@ from oned.mad.files import Files
 from oned.mad.line import Answer, Greeting, Log
 from oned.mad.process import GRACE, DriverProcess, Launch, StartFailed, check
 from oned.mad.section import DriverSection
-from oned.mad.turns import Turns, key
+from oned.mad.turns import Load, Turns, key
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between a death and the next start: doubled at each, back to the first after a life of the longest."""
@@ -46,6 +46,11 @@ class Driver:
     def is_up(self) -> bool:
         """True when a process has answered INIT and lives."""
         return self._process is not None
+
+    @property
+    def load(self) -> Load:
+        """How many commands wait for their turn, are open, and are late."""
+        return self._turns.load
 
     @property
     def dialect(self) -> str:

@@ -7,8 +7,18 @@ the host's places free: a host that answers none of them must not keep a VM from
 from collections import Counter, deque
 from collections.abc import Iterator
 from math import inf
+from typing import NamedTuple
 
 from oned.command import Intent
+
+
+class Load(NamedTuple):
+    """How many commands of a driver wait for their turn, are open, and are late."""
+
+    waiting: int
+    open: int
+    late: int
+
 
 Key = tuple[str, int]
 """Verb and object: what an answer line tells apart within one driver."""
@@ -73,6 +83,10 @@ class Turns:
                 self._ready[host] = None
             return intent
         return None
+
+    @property
+    def load(self) -> Load:
+        return Load(sum(map(len, self._waiting.values())), len(self._open), len(self._late))
 
     def withdraw(self, intent: Intent) -> bool:
         """True when the command was still waiting; it is gone then."""

@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 from oned.errors import StoreFailed
 from oned.store.changes import Changes
 from oned.store.writer import Batch, Writer
+from oned.tally import Commits
 
 log = logging.getLogger(__name__)
 BUSY_SECONDS = 30.0
@@ -71,6 +72,11 @@ class Database:
         self._loop = loop
         self._writer = Writer(engine, loop)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="reader")
+
+    @property
+    def commits(self) -> Commits:
+        """What the writer has done so far."""
+        return self._writer.commits
 
     def read_now(self, statement: Executable) -> Sequence[ResultRow[Any]]:
         """Rows, read in the caller's thread: for the start and for tools."""

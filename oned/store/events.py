@@ -50,21 +50,28 @@ class Events:
     """The last events, and those who wait for the next one.
 
     first    the number before the first one
+    closed   whether the daemon ends
+    kept     how many are kept for those who ask late
     reserve  stores that the numbers up to this one are used; called at the start, and again long before they run out
     """
 
-    def __init__(self, first: int, reserve: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, first: int, reserve: Callable[[int], None] = lambda _: None, kept: int = KEPT) -> None:
         self.last = first
         self._reserve = reserve
         reserve(first + BLOCK)
-        self._kept: deque[Event] = deque(maxlen=KEPT)
+        self._kept: deque[Event] = deque(maxlen=kept)
         self._news = asyncio.Event()
-        self._closed = False
+        self.closed = False
 
     def close(self) -> None:
         """Let nobody wait any more: the daemon ends."""
-        self._closed = True
+        self.closed = True
         self._news.set()
+
+    @property
+    def oldest(self) -> int:
+        """The number of the oldest event that is kept; that of the next one while none is."""
+        return self._kept[0].number if self._kept else self.last + 1
 
     def publish(self, change: Change) -> Event:
         """Number the change and wake who waits."""
@@ -90,7 +97,7 @@ class Events:
 
         A number that no event has had yet is not waited for: who knows it heard it of another data base.
         """
-        if number == self.last and not self._closed:
+        if number == self.last and not self.closed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), seconds)
         return self.after(number)

@@ -9,12 +9,14 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
 
 from oned.store.changes import Changes, merged, write
+from oned.tally import Commits
 
 log = logging.getLogger(__name__)
 LARGEST_BATCH = 256
@@ -33,11 +35,13 @@ class Writer:
     """Commits batches in order. `submit` may be called from the loop only.
 
     Made in the caller's thread is the connection, so that whoever cannot have one hears it; the thread then keeps it.
+    `commits` tells what it has done so far.
     """
 
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._broken: Exception | None = None
+        self.commits = Commits()
         self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._connection = engine.connect()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -76,6 +80,7 @@ class Writer:
             outcomes: list[tuple[Batch, Exception | None]] = [(batch, None) for batch in batches]
         else:
             outcomes = [(batch, self._commit_alone(connection, batch)) for batch in batches]
+        self.commits.units += sum(error is None for _, error in outcomes)
         self._loop.call_soon_threadsafe(_settle, outcomes)
 
     def _commit_alone(self, connection: Connection, batch: Batch) -> Exception | None:
@@ -84,12 +89,15 @@ class Writer:
         return self._broken
 
     def _transaction(self, connection: Connection, changes: Changes) -> Exception | None:
+        began = time.perf_counter()
         try:
             with connection.begin():
                 write(connection, changes)
         except Exception as error:  # a border: the thread outlives whatever a row holds
             log.error("A commit failed: %s", getattr(error, "orig", None) or error)
+            self.commits.failed += 1
             return error
+        self.commits.times.add(time.perf_counter() - began)
         return None
 
 

@@ -1,7 +1,7 @@
-"""--wait: a VM gets where the action leads, fails, or takes too long; and watching changes."""
+"""--wait: a VM gets where the action leads, fails, or takes too long."""
 
 import pytest
-from fakes_rpc import FakeCloud, Refused
+from fakes_rpc import FakeCloud
 
 from oned.cli import onevm
 
@@ -93,25 +93,3 @@ def test_action_without_wait_asks_for_no_events(cloud: FakeCloud) -> None:
     cloud.vm(3, "web", "RUNNING")
     assert onevm.main(["suspend", "3"]) == 0
     assert [call[0] for call in cloud.calls] == ["one.vm.action"]
-
-
-def test_watch_shows_each_change_of_the_named_vms(cloud: FakeCloud, capsys: Capture) -> None:
-    answers = iter(
-        [
-            events(-1, 0),
-            events(40, 20),
-            events(41, 20).replace("<OID>3<", "<OID>4<"),
-            events(42, 20).replace("PROLOG", ""),
-        ]
-    )
-
-    def next_answer(_after: int, _seconds: int) -> str:
-        for answer in answers:
-            return answer
-        raise Refused("gone", 0x2000)
-
-    cloud.methods["oned.events.wait"] = next_answer
-    assert onevm.main(["watch", "3"]) == 255
-    output = capsys.readouterr()
-    assert [line[8:] for line in output.out.splitlines()] == ["  VM 3  PROLOG -> BOOT", "  VM 3  - -> BOOT"]
-    assert output.err == "[oned.events.wait] gone\n"

@@ -1,0 +1,1 @@
+"""What can be watched over HTTP beside the calls: /metrics and /events."""
