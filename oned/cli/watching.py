@@ -5,10 +5,9 @@ from typing import Any
 
 from oned.cli.command import FAILURE, Command, Option, Program
 from oned.cli.names import Kind
-from oned.cli.output import complain, say
+from oned.cli.output import JSON, complain, say
 from oned.client.client import Client
 
-AS_JSON = Option("as_json", ("-j", "--json"), "an event is a line of JSON")
 AFTER = Option("after", ("--after",), "begin behind this event, not with now", "EVENT", int)
 
 
@@ -22,7 +21,7 @@ def add_watch(program: Program, kind: Kind, listed: Any) -> None:
 
     do.__annotations__["objects"] = listed | None
     do.__doc__ = sentence
-    program.add(Command("watch", f"[<{word}-list>]...", (AS_JSON, AFTER), do, sentence))
+    program.add(Command("watch", f"[<{word}-list>]...", (JSON, AFTER), do, sentence))
 
 
 def watch(one: Client, kind: str, ids: list[int], *, as_json: bool, after: int | None) -> int:
