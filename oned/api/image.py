@@ -109,12 +109,19 @@ def _keeps_all(call: Call, place: Datastore) -> bool:
 
 def check_room(call: Call, place: Datastore, size: int, *, skip: bool = False) -> None:
     """AllocateFailed if so many MiB do not fit into the datastore, beside what its images may come to take."""
-    if not size or not call.services.setting("DATASTORE_CAPACITY_CHECK") or (skip and call.user.is_admin):
-        return
+    reason = "" if skip and call.user.is_admin else lacks_room(call, place, size)
+    if reason:
+        raise rules.refused(reason)
+
+
+def lacks_room(call: Call, place: Datastore, size: int) -> str:
+    """Why so many MiB do not fit into the datastore; "" if they do, or if nobody asks."""
+    if not size or not call.services.setting("DATASTORE_CAPACITY_CHECK"):
+        return ""
     left = room.left(place, filter(None, map(call.pools.images.peek, place.images)))
-    if left is not None and size > left:
-        detail = f"Not enough space in datastore. {place.name} [{place.id}] has {left} MiB left"
-        raise rules.refused(f"{detail}, the image needs {size}")
+    if left is None or size <= left:
+        return ""
+    return f"Not enough space in datastore. {place.name} [{place.id}] has {left} MiB left, the image needs {size}"
 
 
 @method("one.image.delete", forms=("image", "image force"), image=MANAGE)

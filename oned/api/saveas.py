@@ -3,7 +3,7 @@
 import hashlib
 
 from oned.api.call import Call
-from oned.api.image import admit, check_room, claim, new_image
+from oned.api.image import admit, check_room, claim, lacks_room, new_image
 from oned.api.registry import MANAGE, USE, method, operation
 from oned.datastore.datastore import Datastore
 from oned.errors import ActionError, InternalError
@@ -171,8 +171,10 @@ def _make_room(call: Call, image: Image, size: int) -> None:
 def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
     """Make a disk of a VM larger that is powered off or undeployed.
 
+    A persistent image becomes as large as its disk; that needs MANAGE on the image, and room in its datastore.
+
     size  MiB
-    Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (state, disk, smaller).
+    Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (state, disk, smaller, room).
     Since: 5.4.
     """
     if vm.state is RUNNING or find(vm, "disk-resize") is None:
@@ -181,11 +183,24 @@ def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
     before = int(vector.get("SIZE") or 0) if vector.get("SIZE", "0").isdecimal() else 0
     if not size.isdecimal() or int(size) <= before:
         raise ActionError(detail=f"Disk {disk} has {before} MiB. It can only become larger, not {size!r}")
-    if vector.get("PERSISTENT") == "YES" or vector.get("READONLY", "").upper() == "YES":
-        raise ActionError(detail=f"Disk {disk} is a persistent image, or is only read: it keeps its size")
+    if vector.get("READONLY", "").upper() == "YES":
+        raise ActionError(detail=f"Disk {disk} is only read: it keeps its size")
     call.charge(holders(vm.uid, vm.gid), of_disk_growth(vector, int(size) - before))
+    if vector.get("PERSISTENT") == "YES":
+        _grow(call, disk, call.pools.images.get(int(vector["IMAGE_ID"])), int(size))
     if target := call.pools.images.peek(int(vector.get("SAVE_AS") or -1)):
         _make_room(call, target, int(size))
     vector["RESIZE"] = size
     call.fire(vm, "disk-resize")
     return vm
+
+
+def _grow(call: Call, disk: int, image: Image, size: int) -> None:
+    """Let a persistent image count so many MiB; its SIZE is changed when it has them (oned.mad.images)."""
+    call.demand(MANAGE, image)
+    reason = lacks_room(call, call.pools.datastores.get(image.datastore), size - image.size)
+    if reason:
+        raise ActionError(detail=f"Could not resize disk {disk}, which is image {image.id}. {reason} more")
+    call.charge(holders(image.uid, image.gid), of_image_growth(image, size - image.size))
+    image.growing = size
+    call.unit.touch(image)

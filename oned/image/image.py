@@ -59,6 +59,7 @@ class Image(Owned):
     saving  the VM whose disk becomes this image, -1 when none does
     made    when its files were whole, epoch s; 0 if there never were any to make
     replaces the MiB of what that disk takes the place of; until it has, size has room for both
+    growing  the MiB that it is being given as the disk of a VM, 0 when it is not
     vms     ids of the VMs that use it; clones those of the images that are being copied from it. Both are derived
     """
 
@@ -67,7 +68,8 @@ class Image(Owned):
     ELEMENTS = ELEMENTS
     STORED = (
         "name", "uid", "gid", "octal", "lock", "type", "disk_type", "persistent", "regtime", "source", "path",
-        "format", "fs", "size", "stored", "previous", "cloning", "saving", "replaces", "made", "datastore",
+        "format", "fs", "size", "stored", "previous", "cloning", "saving", "replaces", "made",
+        "growing", "datastore",
     )  # fmt: skip
 
     type: int = ImageType.OS
@@ -85,6 +87,7 @@ class Image(Owned):
     saving: int = -1
     replaces: int = 0
     made: float = 0.0
+    growing: int = 0
     datastore: int = 1
 
     def __init__(self, oid: int, name: str, owner: tuple[int, int], octal: int) -> None:
@@ -108,6 +111,11 @@ class Image(Owned):
         if self.clones and self.stored == ImageState.READY:
             return ImageState.CLONE
         return ImageState(self.stored)
+
+    @property
+    def room(self) -> int:
+        """The MiB that it takes, or is about to."""
+        return max(self.size, self.growing)
 
     @property
     def is_disk(self) -> bool:

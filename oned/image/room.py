@@ -11,21 +11,23 @@ def left(place: Datastore, images: Iterable[Image]) -> int | None:
     """The MiB that new images may take, 0 or more; None if nothing is known of the datastore.
 
     images  those of the datastore: each counts in full against LIMIT_MB, however little of it is written yet, and
-            against what the driver measured as long as it is being made, or was whole only after it was asked
+            against what the driver measured as long as it is being made, or was whole only after it was asked, and for what it grows by
     """
     kept = [image for image in images if _is_inside(place, image)]
     limit = place.template.get("LIMIT_MB", "").strip()
     rooms = []
     if limit.isdecimal():
-        rooms.append(int(limit) - sum(image.size for image in kept))
+        rooms.append(int(limit) - sum(image.room for image in kept))
     if place.total_mb:
-        rooms.append(place.free_mb - sum(image.size for image in kept if _is_coming(place, image)))
+        rooms.append(place.free_mb - sum(_coming(place, image) for image in kept))
     return max(0, min(rooms)) if rooms else None
 
 
-def _is_coming(place: Datastore, image: Image) -> bool:
-    """Whether what was measured may not have the image yet."""
-    return image.stored == ImageState.LOCKED or (image.made > 0 and image.made >= place.measured)
+def _coming(place: Datastore, image: Image) -> int:
+    """The MiB of an image that what was measured may not have yet."""
+    if image.stored == ImageState.LOCKED or (image.made > 0 and image.made >= place.measured):
+        return image.room
+    return image.room - image.size
 
 
 def _is_inside(place: Datastore, image: Image) -> bool:

@@ -196,6 +196,17 @@ class ImageWork:
         if size and target is not None and target.saving == vm.id:
             target.size = max(target.replaces, disk_size(disk))
             unit.touch(target)
+        if size and disk.get("PERSISTENT") == "YES":
+            self._grown_image(unit, disk, well)
+
+    def _grown_image(self, unit: Unit, disk: dict[str, str], well: bool) -> None:
+        """A persistent image is as large as its disk now, or counts again what it counted before."""
+        image = self._pools.images.peek(int(disk["IMAGE_ID"]))
+        if image is not None:
+            image.size, image.growing = image.room if well else image.size, 0
+            disk["ORIGINAL_SIZE"] = str(image.size)
+            unit.touch(image)
+            self._measure(unit, image)
 
     def _saved(self, unit: Unit, vm: VM, row: Row, disk: dict[str, str]) -> None:
         if "HOTPLUG_SAVE_AS" in disk:

@@ -184,6 +184,7 @@ PROBLEMS: tuple[Check, ...] = (
     images.disks_have_their_images,
     images.images_are_at_their_places,
     images.waiting_images_have_an_intent,
+    images.growing_images_have_their_disk,
     hooks_run_one_at_a_time,
 )
 NOTES: tuple[Check, ...] = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from oned.ids import Kind
 from oned.image.states import STORED, ImageState
 from oned.onedb.snapshot import Snapshot
-from oned.vm.states import DONE
+from oned.vm.states import DONE, GROWING
 
 WORKS = {ImageState.LOCKED: "copied or made", ImageState.DELETE: "removed"}
 """States that wait for a datastore driver."""
@@ -45,6 +45,19 @@ def images_are_at_their_places(snapshot: Snapshot) -> Iterator[str]:
             yield f"image {image.id}: it is being copied from image {image.cloning}, which does not exist"
         if image.stored not in STORED:
             yield f"image {image.id}: its state is {image.stored}, which is none that is stored"
+
+
+def growing_images_have_their_disk(snapshot: Snapshot) -> Iterator[str]:
+    """An image that is being made larger is the disk of a VM that waits for that, and the other way round."""
+    wanted = {
+        int(disk["IMAGE_ID"]): disk["RESIZE"]
+        for vm in snapshot.pools.vms if vm.state in GROWING
+        for disk in vm.template.vectors("DISK") if disk.get("PERSISTENT") == "YES" and disk.get("RESIZE")
+    }  # fmt: skip
+    for image in snapshot.pools.images:
+        said = wanted.get(image.id, "0")
+        if str(image.growing) != said:
+            yield f"image {image.id}: it is to have {image.growing} MiB, the VM whose disk it is asked for {said}"
 
 
 def waiting_images_have_an_intent(snapshot: Snapshot) -> Iterator[str]:

@@ -44,7 +44,7 @@ def of_network(network: Network) -> Amounts:
 def of_image(image: Image) -> Amounts:
     """What an image counts against its datastore: one image, and its MiB."""
     where: Where = ("DATASTORE", image.datastore)
-    return {(where, "IMAGES"): 1, (where, "SIZE"): image.size}
+    return {(where, "IMAGES"): 1, (where, "SIZE"): image.room}
 
 
 def of_image_growth(image: Image, more: int) -> Amounts:

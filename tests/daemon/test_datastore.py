@@ -336,6 +336,22 @@ def test_a_vm_gets_a_copy_that_grows_and_can_be_saved(shared: Shared, tmp_path: 
     assert not disk.parent.exists()
 
 
+def test_a_persistent_image_grows_where_it_is(shared: Shared, tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_bytes(os.urandom(MIB))
+    image = shared.image(file, "PERSISTENT = YES")
+    vm, disk = shared.running(f"IMAGE_ID = {image}")
+    for action, state, size in (("poweroff-hard", "POWEROFF", 2), ("undeploy", "UNDEPLOYED", 3)):
+        shared.acts(vm, action, state)
+        shared.one.vm.diskresize(vm, 0, str(size))
+        shared.daemon.reaches(vm, state)
+        assert shared.source(image).stat().st_size == size * MIB
+        assert parse(shared.admin.text("one.image.info", image)).int("SIZE") == size
+    assert not disk.parent.exists()
+    shared.acts(vm, "terminate", "DONE")
+    assert shared.source(image).read_bytes() == file.read_bytes() + bytes(2 * MIB)
+
+
 def test_a_persistent_image_is_changed_by_its_vm_wherever_that_goes(shared: Shared, tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_bytes(bytes(MIB))

@@ -219,6 +219,48 @@ def used(site: Site, client: Client) -> str:
     return parse(client.text("one.user.info", -1)).text("DATASTORE_QUOTA/DATASTORE/SIZE_USED")
 
 
+def test_a_persistent_image_grows_with_its_disk_and_counts_from_the_order_on(site: Site) -> None:
+    ada = limited(site, "saves-ada", 100)
+    image = his(site, ada, 20)
+    ada.one.image.persistent(image, True)
+    vm = off(site, ada, f"DISK = [ IMAGE_ID = {image} ]")
+    text, code = refusal(ada.one.vm.diskresize, vm, 0, "101")
+    assert ("limit of 100 reached for SIZE quota in DATASTORE" in text, code) == (True, 512)
+    text, code = refusal(site.one.vm.diskresize, vm, 0, "5000")
+    assert (f"Could not resize disk 0, which is image {image}. Not enough space in datastore. " in text, code) == (
+        True, 2048)  # fmt: skip
+    assert (site.daemon.state(vm), used(site, ada)) == ("POWEROFF", "20")
+    for well, size in ((False, 20), (True, 60)):
+        ada.one.vm.diskresize(vm, 0, "60")
+        assert (site.info(image).int("SIZE"), used(site, ada)) == (20, "60")
+        place = f"alpha:{site.daemon.var}/datastores/0/{vm}"
+        assert site.script(vm) == [f"RESIZE shared {place}/disk.0 60 {vm} 1"]
+        assert site.daemon.check() == []
+        site.transferred(vm, well=well)
+        site.daemon.reaches(vm, "POWEROFF")
+        assert (site.info(image).int("SIZE"), used(site, ada)) == (size, str(size))
+        assert (site.disk(vm)["SIZE"], site.disk(vm)["ORIGINAL_SIZE"]) == (str(size), str(size))
+    ada.one.vm.diskresize(vm, 0, "90")
+    site.script(vm)
+    site.one.vm.recover(vm, 5)
+    assert (site.state(image), site.info(image).int("SIZE"), used(site, ada)) == ("READY", 60, "60")
+
+
+def test_a_persistent_image_of_another_grows_for_those_only_who_may_manage_it(site: Site) -> None:
+    eve, image = limited(site, "saves-eve", 1), site.ready(f"{OS}\nPERSISTENT = YES")
+    site.one.image.chmod(image, -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    vm = off(site, eve, f"DISK = [ IMAGE_ID = {image} ]")
+    text, code = refusal(eve.one.vm.diskresize, vm, 0, "400")
+    assert (f"Not authorized to perform MANAGE IMAGE [{image}]. " in text, code) == (True, 512)
+    site.one.image.chmod(image, -1, -1, -1, -1, -1, -1, 1, 1, -1)
+    eve.one.vm.diskresize(vm, 0, "400")
+    site.script(vm)
+    site.transferred(vm)
+    site.daemon.reaches(vm, "POWEROFF")
+    assert site.info(image).int("SIZE") == 400
+    site.delete(vm)
+
+
 def test_an_image_that_a_disk_takes_the_place_of_counts_as_much_as_the_disk(site: Site) -> None:
     kim = limited(site, "saves-kim", 100)
     base, target = his(site, kim, 20), his(site, kim, 10)

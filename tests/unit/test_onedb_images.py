@@ -9,12 +9,13 @@ from oned.image.image import Image
 from oned.image.states import ImageState
 from oned.onedb.images import (
     disks_have_their_images,
+    growing_images_have_their_disk,
     images_are_at_their_places,
     images_in_use_are_enabled,
     waiting_images_have_an_intent,
 )
 from oned.onedb.snapshot import Snapshot
-from oned.vm.states import DONE, PENDING, State
+from oned.vm.states import DISK_RESIZE_POWEROFF, DONE, PENDING, POWEROFF, State
 from oned.vm.vm import VM
 
 
@@ -110,3 +111,17 @@ def test_an_image_that_is_disabled_while_a_vm_uses_it_is_named(engine: Engine) -
     engine.vm(9, DONE, IMAGE_ID="1")
     told = "image 1: it is disabled, and VM 7 uses it. Enable it: oneimage enable 1"
     assert list(images_in_use_are_enabled(engine.snapshot)) == [told]
+
+
+def test_an_image_grows_with_the_disk_of_a_vm_and_only_then(engine: Engine) -> None:
+    engine.image(1).growing = 50
+    engine.vm(7, DISK_RESIZE_POWEROFF, IMAGE_ID="1", PERSISTENT="YES", RESIZE="50")
+    assert list(growing_images_have_their_disk(engine.snapshot)) == []
+    engine.image(2).growing = 60
+    engine.vm(8, POWEROFF, IMAGE_ID="2", PERSISTENT="YES", RESIZE="60")
+    engine.image(3)
+    engine.vm(9, DISK_RESIZE_POWEROFF, IMAGE_ID="3", PERSISTENT="YES", RESIZE="70")
+    assert list(growing_images_have_their_disk(engine.snapshot)) == [
+        "image 2: it is to have 60 MiB, the VM whose disk it is asked for 0",
+        "image 3: it is to have 0 MiB, the VM whose disk it is asked for 70",
+    ]
