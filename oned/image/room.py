@@ -11,7 +11,8 @@ def left(place: Datastore, images: Iterable[Image]) -> int | None:
     """The MiB that new images may take, 0 or more; None if nothing is known of the datastore.
 
     images  those of the datastore: each counts in full against LIMIT_MB, however little of it is written yet, and
-            against what the driver measured as long as it is being made, or was whole only after it was asked, and for what it grows by
+            against what the driver measured as long as it is being made, was whole only after it was asked, or by what
+            it is to grow
     """
     kept = [image for image in images if _is_inside(place, image)]
     limit = place.template.get("LIMIT_MB", "").strip()
