@@ -134,7 +134,10 @@ def test_images_go_with_a_template_unless_one_is_in_use(shelf: Shelf) -> None:
     assert refusal(shelf.one.template.info, item)[1] == 1024
     for image in (used, other):
         shelf.ds.succeeds("RM", image)
-        until(lambda image=image: f"<ID>{image}</ID><UID>" not in shelf.admin.text("one.imagepool.info", -2), "its end")
+        until(
+            lambda image=image: f"<ID>{image}</ID><UID>" not in shelf.admin.text("one.imagepool.info", -2, -1, -1),
+            "its end",
+        )
 
 
 def test_images_stay_where_a_template_is_deleted_alone(shelf: Shelf) -> None:
