@@ -9,7 +9,7 @@ from oned.pool.charges import holders
 from oned.quota.usage import of_new_disk
 from oned.template.template import Template
 from oned.vm import allocate as rules
-from oned.vm.disk import is_link, next_number, size
+from oned.vm.disk import next_number, on_system
 from oned.vm.fire import find
 from oned.vm.targets import Prefixes, assign
 from oned.vm.vm import VM
@@ -60,11 +60,12 @@ def _found(call: Call, vm: VM, given: Template) -> dict[str, str]:
 def _check_room(call: Call, vm: VM, disk: dict[str, str]) -> None:
     """ActionError if the system datastore has no room for the disk; one that was never measured has."""
     place = call.pools.datastores.peek(vm.record.ds_id)
-    if place is None or not place.total_mb or not call.services.setting("DATASTORE_CAPACITY_CHECK"):
+    if place is None or not call.services.setting("DATASTORE_CAPACITY_CHECK"):
         return
-    wanted = 0 if is_link(disk) else size(disk)
-    if wanted > place.free_mb:
-        detail = f"Not enough space in datastore. {place.name} [{place.id}] has {place.free_mb} MiB left"
+    wanted = on_system(Template([("DISK", disk)]))
+    left = call.pools.rooms.left(place, call.pools.hosts.peek(vm.record.hid))
+    if left is not None and wanted > left:
+        detail = f"Not enough space in datastore. {place.name} [{place.id}] has {left} MiB left"
         raise ActionError(detail=f"{detail}, the disk needs {wanted}. Free some, or attach a smaller one")
 
 

@@ -43,7 +43,8 @@ def place_new(call: Call, vm: VM, host: Host, datastore: int, *, enforce: bool) 
     datastore  -1 takes the first system datastore of the host's cluster that has room
     A VM that brings its disks from elsewhere has them already: how large they are does not matter.
     """
-    checks = (enforce or call.services.setting("ALWAYS_ENFORCE")) and makes_disks(vm)
+    setting = call.services.setting
+    checks = (enforce or setting("ALWAYS_ENFORCE")) and setting("DATASTORE_CAPACITY_CHECK") and makes_disks(vm)
     wanted = on_system(vm.template) if checks else 0
     chosen = _datastore(call, host, datastore, wanted)
     left = call.pools.rooms.left(chosen, host)
@@ -104,6 +105,6 @@ def systems(call: Call) -> list[Datastore]:
 def check_size(call: Call, vm: VM) -> None:
     """InternalError for disks that no system datastore could ever have, as far as all of them are known."""
     most, wanted = largest(systems(call)), on_system(vm.template)
-    if wanted and most is not None and wanted > most:
+    if call.services.setting("DATASTORE_CAPACITY_CHECK") and most is not None and wanted > most:
         detail = f"The disks need {wanted} MB in a system datastore, the largest could have {most} MB"
         raise InternalError(detail=f"{detail}. Make them smaller: SIZE of DISK")

@@ -1,6 +1,6 @@
 """one.vn.* and one.vnpool.*: virtual networks. Their ranges are in vnet_ranges, their leases in vnet_holds."""
 
-from oned.api.call import Call, Pieces
+from oned.api.call import Call, Document, Pieces
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_pool, add_publish, add_rename
 from oned.api.registry import MANAGE, USE, method
 from oned.document.element import escape
@@ -29,19 +29,43 @@ def allocate(call: Call, template: str, cluster: int = -1) -> Network:
     """Make a network of a template (text or XML): AR vectors, or TYPE = RANGED or FIXED with what belongs to it.
 
     cluster  where its VMs may run; needs ADMIN on it. -1 is the default one
+    Attributes of VNET_RESTRICTED_ATTR are for oneadmin's group, but those that no network can be made without.
     Errors: AUTHORIZATION, NO_EXISTS (cluster), INTERNAL (the template; name taken).
     Since: 1.4; cluster 3.4; AR 4.8.
     """
-    home = call.demand_create(Kind.NET, cluster)
     given = call.template(template)
+    network = found_network(call, given, cluster)
+    admit(call, network)
+    if given.get("PUBLIC").upper() in ("YES", "1"):
+        call.publish(network, public=True)
+    return network
+
+
+@method("oned.vn.preview_allocate", reads=True)
+def preview_allocate(call: Call, template: str, cluster: int = -1) -> Document:
+    """The network that one.vn.allocate would make, as the document that it would have; nothing is changed.
+
+    template, cluster  as there
+    Errors: those of one.vn.allocate.
+    """
+    network = found_network(call, call.template(template), cluster)
+    network.id = call.pools.networks.last_id + 1
+    create.name_by_id(network)
+    return Document(network.document(call.pools.view))
+
+
+def found_network(call: Call, given: Template, cluster: int) -> Network:
+    """The network that would be made of a template, without an id. Raises what refuses it; changes nothing.
+
+    Who may make networks says how they are made on the hosts; what else is restricted he may not set.
+    """
+    home = call.demand_create(Kind.NET, cluster)
+    refuse_restricted(call, Template((name, value) for name, value in given if name not in create.BELONGS))
     name = check_name(given.get("NAME"))
     call.pools.networks.claim(name, call.user.id)
     network = new_network(call, name)
     network.clusters = [home.id]
     create.fill(network, given, mac_prefix(call), str(call.services.setting("NETWORK_SIZE")))
-    admit(call, network)
-    if given.get("PUBLIC").upper() in ("YES", "1"):
-        call.publish(network, public=True)
     return network
 
 
@@ -98,11 +122,16 @@ def update(call: Call, network: Network, template: str, append: int = REPLACE) -
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template does not parse), XML_RPC_API (append).
     Since: 3.2; append 4.2.
     """
-    wanted = create.updated(network, call.updated(network.template, template, append))
-    refuse_restricted(call, wanted, network.template)
-    network.template = wanted
+    network.template = found_update(call, network, template, append)
     call.unit.touch(network)
     return network
+
+
+def found_update(call: Call, network: Network, template: str, append: int) -> Template:
+    """The attributes that the network would have; raises what refuses them."""
+    wanted = create.updated(network, call.updated(network.template, template, append))
+    refuse_restricted(call, wanted, network.template)
+    return wanted
 
 
 def refuse_restricted(call: Call, given: Template, before: Template = NOTHING) -> None:

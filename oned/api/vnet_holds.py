@@ -77,15 +77,20 @@ def remove_leases(call: Call, network: Network, template: str) -> Network:
     Errors: NO_EXISTS, AUTHORIZATION, INTERNAL (not FIXED; in use, or no address of the network).
     Since: 2.2 to 4.6.
     """
-    if not network.fixed:
-        raise InternalError(detail="Leases can be removed from FIXED networks only. Remove a range: onevnet rmar")
-    places = _places(call, network, template)
-    if any(place is None or network.leases.holder(place) or network.ranges[place.ar].size > 1 for place in places):
-        raise InternalError(detail="Address is not part of the address range or in use.")
-    for place in dict.fromkeys(places):
-        assert place is not None, "what is no address of the network was refused"
+    for place in found_removable(call, network, template):
         drop_range(call, network, network.ranges[place.ar])
     return network
+
+
+def found_removable(call: Call, network: Network, template: str) -> list[Place]:
+    """The addresses that would be removed. InternalError if the network is not FIXED, or if one is in use, or none."""
+    if not network.fixed:
+        raise InternalError(detail="Leases can be removed from FIXED networks only. Remove a range: onevnet rmar")
+    found = _places(call, network, template)
+    places = [place for place in found if place and not network.leases.holder(place)]
+    if len(places) < len(found) or any(network.ranges[place.ar].size > 1 for place in places):
+        raise InternalError(detail="Address is not part of the address range or in use.")
+    return list(dict.fromkeys(places))
 
 
 def _places(call: Call, network: Network, template: str) -> list[Place | None]:

@@ -1,14 +1,18 @@
-"""oned.vn.preview: what a change of a network's addresses would take, found as the change itself finds it."""
+"""oned.vn.preview: what a change of a network would take, found as the change itself finds it."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from oned.api.call import Call, Document
+from oned.api.owned import MERGE, REPLACE
 from oned.api.registry import ADMIN, MANAGE, USE, method
-from oned.api.vnet_holds import found_free, found_held, found_leases
+from oned.api.vnet import found_update
+from oned.api.vnet_holds import found_free, found_held, found_leases, found_removable
 from oned.api.vnet_ranges import found_changes, found_ranges
 from oned.api.vnet_reserve import found_reservation
 from oned.document.element import tag, wrap
 from oned.errors import BadArgument
+from oned.template.render import xml as template_xml
 from oned.vnet.leases import Place
 from oned.vnet.network import Network
 from oned.vnet.range import Range
@@ -41,15 +45,22 @@ def _reservation(call: Call, network: Network, template: str) -> str:
     return tag("NETWORK_ID", extends.id) + tag("NAME", extends.name) + _range(made)
 
 
+def _attributes(call: Call, network: Network, template: str, append: int) -> str:
+    return template_xml(found_update(call, network, template, append))
+
+
 CHANGES: dict[str, tuple[int, Find]] = {
     "hold": (MANAGE, _places(found_free)),
     "release": (MANAGE, _places(found_held)),
     "addleases": (MANAGE, _ranges(found_leases)),
+    "rmleases": (MANAGE, _places(found_removable)),
+    "update": (MANAGE, partial(_attributes, append=REPLACE)),
+    "update_append": (MANAGE, partial(_attributes, append=MERGE)),
     "add_ar": (ADMIN, _ranges(found_ranges)),
     "update_ar": (MANAGE, _ranges(found_changes)),
     "reserve": (USE, _reservation),
 }
-"""Name of the change, one.vn.NAME → the right that it needs, and how what it takes is found."""
+"""Name of the change, mostly one.vn.NAME → the right that it needs, and how what it takes is found."""
 
 
 def _right(_call: Call, network: Network, change: str, template: str) -> int:
@@ -60,8 +71,9 @@ def _right(_call: Call, network: Network, change: str, template: str) -> int:
 def preview(call: Call, network: Network, change: str, template: str) -> Document:
     """What one.vn.CHANGE with the template would take, after all its checks: rights, locks, quotas; nothing is changed.
 
-    change  hold, release, addleases, add_ar, update_ar or reserve
-    Answers <PREVIEW>: LEASE (IP, MAC) for addresses, AR for ranges; of a reservation NETWORK_ID (-1: a new one), NAME.
+    change  hold, release, addleases, rmleases, add_ar, update_ar, reserve, update, or update_append (append is 1)
+    Answers <PREVIEW>: LEASE (IP, MAC) for addresses, AR for ranges; of a reservation NETWORK_ID (-1: a new one), NAME;
+    of an update the TEMPLATE.
     Errors: those of the change; XML_RPC_API (no such change).
     Since: oned.
     """

@@ -13,6 +13,7 @@ from oned.cli.owned import add_locks, add_owners, add_rename, add_update
 from oned.cli.preview import preview
 from oned.cli.vnet_preview import Refusal
 from oned.client.client import Client
+from oned.client.documents import parse
 
 program = Program("onevnet", "makes networks and manages their addresses")
 
@@ -66,11 +67,19 @@ def _nothing(_net: object) -> str:
     return ""
 
 
-@program.command("create", "<file>", CLUSTER)
-def create(one: Client, file: str, *, cluster: str | None) -> None:
-    """Makes a network of a template in a file (- is stdin)."""
+@program.command("create", "<file>", CLUSTER, DRY_RUN)
+def create(one: Client, file: str, *, cluster: str | None, dry_run: bool) -> None:
+    """Makes a network of a template in a file (- is stdin).
+
+    With --dry-run the daemon says what would be made, or why it would be refused, and nothing is made.
+    """
     number = _DEFAULT_CLUSTER if cluster is None else CLUSTERS.id(one, cluster)
-    say(f"ID: {one.number('one.vn.allocate', editor.read(file), number)}")
+    text = editor.read(file)
+    if not dry_run:
+        say(f"ID: {one.number('one.vn.allocate', text, number)}")
+        return
+    vnet_views.show_vnet(one, parse(one.text("oned.vn.preview_allocate", text, number)))
+    say("1 to make. Nothing was changed.")
 
 
 @program.command("delete", "<vnet-list>...", DRY_RUN)
@@ -108,8 +117,9 @@ def addleases(one: Client, net: VNetId, address: str, mac: str = "", *, dry_run:
 @program.command("rmleases", "<vnet> <ip>", DRY_RUN)
 def rmleases(one: Client, net: VNetId, address: str, *, dry_run: bool) -> int:
     """Removes a free address from a network of TYPE = FIXED."""
-    step = Step("rmleases", f"remove {address}", lambda oid: one.call("one.vn.rmleases", oid, _lease(address)))
-    return _change(one, net, step, vnet_preview.not_free(address), dry_run=dry_run)
+    text = _lease(address)
+    step = Step("rmleases", f"remove {address}", lambda oid: one.call("one.vn.rmleases", oid, text))
+    return _change(one, net, step, vnet_preview.not_free(address), dry_run=dry_run, sent=text)
 
 
 @program.command("addar", "<vnet> [<file>]", *ADDRESSES, DRY_RUN)
@@ -208,7 +218,7 @@ program.add(_publish_command("unpublish", False, "Keeps networks to their owners
 program.alias("free", "freear")
 add_list(program, Listing("networks", filtered(VNETS), lambda pool: pool.all("VNET"), vnet_views.VNET_TABLE, FILTERS))
 add_rename(program, VNETS, VNetId)
-add_update(program, VNETS, VNetId, "TEMPLATE")
+add_update(program, VNETS, VNetId, "TEMPLATE", vnet_preview.update)
 add_owners(program, VNETS, VNetList)
 add_locks(program, VNETS, VNetList)
 

@@ -32,24 +32,36 @@ def add_rename(program: Program, kind: Kind, id_type: Any) -> None:
     _enter(program, rename, "rename", f"<{kind.word.lower()}> <name>", "Gives it another name.", oid=id_type)
 
 
-def add_update(program: Program, kind: Kind, id_type: Any, element: str) -> None:
-    """Give the program `update`; the element is the template that users may change."""
+def add_update(
+    program: Program, kind: Kind, id_type: Any, element: str, shown: Callable[..., int] | None = None
+) -> None:
+    """Give the program `update`; the element is the template that users may change.
 
-    def update(one: Client, oid: int, file: str = "", *, append: bool) -> None:
-        change_template(one, kind, oid, element, file, append=append)
+    shown  shows what an update would do, of (client, id, text, append=…); without it there is no --dry-run
+    """
+
+    def update(one: Client, oid: int, file: str = "", *, append: bool, dry_run: bool = False) -> int:
+        if not dry_run or shown is None:
+            change_template(one, kind, oid, element, file, append=append)
+            return 0
+        return shown(one, oid, _wanted(one, kind, oid, element, file, append=append), append=append)
 
     sentence = "Changes its template: by a file (- is stdin), or in an editor."
-    _enter(program, update, "update", f"<{kind.word.lower()}> [<file>]", sentence, APPEND, oid=id_type)
+    options = (APPEND, DRY_RUN) if shown is not None else (APPEND,)
+    _enter(program, update, "update", f"<{kind.word.lower()}> [<file>]", sentence, *options, oid=id_type)
 
 
 def change_template(one: Client, kind: Kind, oid: int, element: str, file: str, *, append: bool) -> None:
     """Send the template of a file, or, without one, what comes out of the editor."""
+    text = _wanted(one, kind, oid, element, file, append=append)
+    one.call(f"{kind.space}.update", oid, text, int(append))
 
+
+def _wanted(one: Client, kind: Kind, oid: int, element: str, file: str, *, append: bool) -> str:
     def before() -> str:
         return template_text(parse(one.text(f"{kind.space}.info", oid)).first(element))
 
-    text = given_or_edited(file, f"{kind.word.lower()}-{oid}", (lambda: "") if append else before)
-    one.call(f"{kind.space}.update", oid, text, int(append))
+    return given_or_edited(file, f"{kind.word.lower()}-{oid}", (lambda: "") if append else before)
 
 
 def given_or_edited(file: str, name: str, before: Callable[[], str]) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from oned.cli import sections
+from oned.cli.output import say
 from oned.cli.preview import NO_SUCH_METHOD
 from oned.cli.vnet_views import holder, size
 from oned.client.client import Client, Faulted
-from oned.client.documents import Document
+from oned.client.documents import Document, parse
 
 Refusal = Callable[[Document], str]
 
@@ -26,6 +28,14 @@ def asked(one: Client, change: str, template: str, otherwise: Refusal) -> Refusa
         return ""
 
     return refusal
+
+
+def update(one: Client, net: int, text: str, *, append: bool) -> int:
+    """Write the attributes that the network would have after an update; the exit code. The refusal is raised."""
+    found = parse(one.text("oned.vn.preview", net, "update_append" if append else "update", text))
+    sections.template(f"VIRTUAL NETWORK {net} TEMPLATE", found.first("TEMPLATE"))
+    say("Nothing was changed.")
+    return 0
 
 
 def in_use(net: Document) -> str:

@@ -60,7 +60,7 @@ MANAGE ACL:                one.acl.addrule one.acl.delrule one.acl.info
 CREATE VM:                 one.vm.allocate oned.vm.preview
 CREATE TEMPLATE:           one.template.allocate
 CREATE IMAGE + USE DATASTORE: one.image.allocate
-CREATE NET:                one.vn.allocate
+CREATE NET:                one.vn.allocate oned.vn.preview_allocate
 CREATE DATASTORE:          one.datastore.allocate
 CREATE HOST:               one.host.allocate
 CREATE CLUSTER:            one.cluster.allocate
