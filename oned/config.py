@@ -46,7 +46,7 @@ _HOOK_KEYS = dict.fromkeys(
 )  # fmt: skip
 _IM = """\
 [ NAME = "dummy", EXECUTABLE = "one_im_dummy", PROTOCOL = "3" ]
-[ NAME = "kvm", EXECUTABLE = "one_im_kvm", PROTOCOL = "3" ]"""
+[ NAME = "kvm", EXECUTABLE = "one_im_probes", ARGUMENTS = "kvm", PROTOCOL = "4" ]"""
 _VM = """\
 [ NAME = "dummy", EXECUTABLE = "one_vmm_dummy", TYPE = "xml", PROTOCOL = "xml" ]
 [ NAME = "kvm", EXECUTABLE = "one_vmm_kvm", ARGUMENTS = "kvm", DEFAULT = "vmm_kvm/vmm_kvm.conf", TYPE = "kvm", \

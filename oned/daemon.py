@@ -59,6 +59,9 @@ from oned.watch.pages import Pages
 from oned.wire.http import Application, Limits, serve
 
 log = logging.getLogger(__name__)
+
+TOLD_TO_DRIVERS = ("CONTEXT_SAFE_DIRS", "SCRIPTS_REMOTE_DIR")
+"""Settings that drivers find in their environment."""
 ROUND_EVERY, WATCHDOG_EVERY, EXPIRE_EVERY = 1.0, 10.0, 600.0
 """Seconds between two rounds of the monitor, two signs of life, two deletions of old samples."""
 
@@ -162,7 +165,7 @@ class Daemon:
         return Surroundings(
             programs=tuple(locations.drivers),
             directory=locations.var,
-            environment=os.environ | locations.exports() | {"CONTEXT_SAFE_DIRS": config["CONTEXT_SAFE_DIRS"]},
+            environment=os.environ | locations.exports() | {name: config[name] for name in TOLD_TO_DRIVERS},
             log=locations.driver_log,
             lock=lambda label: locations.lock_dir / f".{label}.lock",
         )

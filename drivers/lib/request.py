@@ -228,5 +228,6 @@ def _from_order(verb: str, oid: int, word: str) -> HookRequest:
 
 VMM = Dialect("xml", vm_request)
 IM = Dialect("3", host_request)
+IM_ENCODED = Dialect("4", host_request)
 TM = Dialect("datastore", transfer_request)
 HM = Dialect("argv", hook_request)

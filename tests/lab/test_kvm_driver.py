@@ -241,9 +241,9 @@ def test_without_libvirtd_an_action_fails_with_a_sentence(lab: Lab) -> None:
 
 def test_the_information_driver_measures_this_machine(lab: Lab) -> None:
     environment = {"LIBVIRT_URI": lab.uri, "ONE_LOCATION": str(lab.directory)}
-    with DriverProcess(program("im.im_kvm", lab.hypervisor), environment) as driver:
+    with DriverProcess(program("im.im_probes", lab.hypervisor), environment) as driver:
         driver.handshake()
-        answer = driver.ask("MONITOR 3 thishost 0") or ""
+        answer = driver.ask("MONITOR 3 localhost 0") or ""
     head, _, text = answer.partition("HYPERVISOR=")
     assert head == "MONITOR SUCCESS 3 "
     values = dict(pair.split("=", 1) for pair in f"HYPERVISOR={text}".split(","))

@@ -28,7 +28,7 @@ _UNPACK = 'mkdir -p -- "$1" && exec tar -xof - -C "$1"'
 
 
 class Host:
-    """A machine whose commands are begun by `open_session`.
+    """A machine whose commands are begun by `begin`.
 
     Words of a command are arguments, whatever is in them: no shell reads them. Errors of all: ActionFailed (for a host
     that is not reached its kind Unreachable); Cancelled, after which nothing of the command runs any more.
@@ -37,7 +37,8 @@ class Host:
     def __init__(self, name: str, local: bool, open_session: Callable[[Sequence[str], float], Session]) -> None:
         self.name = name
         self.local = local
-        self._open = open_session
+        self.begin = open_session
+        """(argv, deadline) → the running command, which the caller closes; `session` does that by itself."""
 
     def run(self, argv: Sequence[str], task: Task, deadline: float = DEADLINE, stdin: bytes = b"") -> Finished:
         """How a command ended; one that did not within `deadline` seconds has been killed, and has no status."""
@@ -104,7 +105,7 @@ class Host:
     def session(self, argv: Sequence[str], task: Task, deadline: float) -> Iterator[Session]:
         """A command within the block; if that is left by an exception, the command is killed."""
         task.check()
-        session = self._open(argv, deadline)
+        session = self.begin(argv, deadline)
         try:
             yield session
         except BaseException:
