@@ -32,7 +32,7 @@ URIS = {"kvm": DEFAULT_URI, "qemu": DEFAULT_URI, "xen": "xen:///system"}
 """The libvirt of a host as it is called there; LIBVIRT_URI says otherwise for this machine."""
 FIRST_SAMPLE = 0.2
 """Seconds over which the first cycle of a host measures; later ones measure since the one before."""
-DEADLINE = 45.0
+DEADLINE = 30.0
 """Seconds for the answer of a host."""
 FORGOTTEN = 3600.0
 """Seconds after which the shell of a host that nobody asks about is closed."""

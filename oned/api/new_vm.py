@@ -11,6 +11,7 @@ from oned.api.files import fill_files
 from oned.api.placement import check_size
 from oned.api.variables import fill_variables
 from oned.api.vnet_leases import find_leases, take_leases
+from oned.errors import NotAuthorized
 from oned.names import check_name, numbered
 from oned.pool.charges import holders
 from oned.quota.usage import of_vm
@@ -18,6 +19,7 @@ from oned.template.template import Template
 from oned.vm import allocate as rules
 from oned.vm import requirements
 from oned.vm.context import check_context, check_safe
+from oned.vm.row import IMPORTED
 from oned.vm.states import CLONING, HOLD, PENDING
 from oned.vm.targets import Prefixes
 from oned.vm.vm import VM
@@ -85,5 +87,8 @@ def check_restricted(call: Call, given: Template, before: Template = rules.NOTHI
     before  the template so far: what stays as it is may stay
     """
     if not call.user.is_admin:
+        if given.get(IMPORTED):
+            reason = f"{IMPORTED} takes over a domain that runs already, which is oneadmin's group's to do"
+            raise NotAuthorized(uid=call.user.id, reason=reason)
         rules.check_restricted(given, call.services.setting("VM_RESTRICTED_ATTR"), call.user.id, before)
         check_safe(given, call.services.setting("CONTEXT_SAFE_DIRS").split(), call.user.id, before)

@@ -34,6 +34,27 @@ async def wait(call: Call, after: int, seconds: int = 0) -> Document:
     return Document(f"<EVENTS><LAST>{last}</LAST>{told}</EVENTS>")
 
 
+@method("oned.host.sync", host=MANAGE)
+def sync(call: Call, host: Host, force: bool = False) -> Host:
+    """Bring the scripts of drivers to a host, if it has others than these, and ask it how it is.
+
+    force  even if it has the same
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the host is offline).
+    Since: oned.
+    """
+    _demand_monitored(host)
+    update = force or "REMOTES_VERSION" not in host.monitored
+    call.unit.after(lambda: call.services.monitor.ask_host(host, update=update))
+    return host
+
+
+def _demand_monitored(host: Host) -> None:
+    """ActionError for a host that is switched off."""
+    if host.state is HostState.OFFLINE:
+        detail = f"Host {host.id} is offline, which is not monitored. Enable it first: onehost enable {host.id}"
+        raise ActionError(detail=detail)
+
+
 @method("oned.host.monitor", host=MANAGE)
 def monitor(call: Call, host: Host) -> Host:
     """Ask a host how it is now, not when its interval is over. The answer comes with its document later.
@@ -41,9 +62,7 @@ def monitor(call: Call, host: Host) -> Host:
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (the host is offline).
     Since: oned.
     """
-    if host.state is HostState.OFFLINE:
-        detail = f"Host {host.id} is offline, which is not monitored. Enable it first: onehost enable {host.id}"
-        raise ActionError(detail=detail)
+    _demand_monitored(host)
     call.unit.after(lambda: call.services.monitor.ask_host(host))
     return host
 

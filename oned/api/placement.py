@@ -12,7 +12,7 @@ from oned.mad.dialect import guesses_paths
 from oned.pool.rooms import largest
 from oned.template.disk import on_system
 from oned.vm.fire import find
-from oned.vm.row import Placement
+from oned.vm.row import IMPORTED, Placement, is_wild
 from oned.vm.states import PROLOG
 from oned.vm.vm import VM
 
@@ -108,3 +108,11 @@ def check_size(call: Call, vm: VM) -> None:
     if call.services.setting("DATASTORE_CAPACITY_CHECK") and most is not None and wanted > most:
         detail = f"The disks need {wanted} MB in a system datastore, the largest could have {most} MB"
         raise InternalError(detail=f"{detail}. Make them smaller: SIZE of DISK")
+
+
+def check_wild(vm: VM, host: Host) -> None:
+    """ActionError for a VM that is to take over a domain which does not run there."""
+    if is_wild(vm) and not host.has_wild(vm.user_template.get(IMPORTED)):
+        name = vm.user_template.get(IMPORTED)
+        detail = f"There is no wild VM {name} on host [{host.id}]. onehost show {host.id} lists those that are"
+        raise ActionError(detail=detail)

@@ -3,7 +3,7 @@
 from oned.api.call import Call, Document, Pieces
 from oned.api.new_vm import check_restricted, found_vm, make_vm
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
-from oned.api.placement import check_datastore, check_room, place_new, placement
+from oned.api.placement import check_datastore, check_room, check_wild, place_new, placement
 from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
 from oned.api.samples import samples
 from oned.errors import ActionError, BadArgument
@@ -112,6 +112,7 @@ def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int
     """
     if find(vm, "deploy") is None:
         raise wrong_state(vm, "deploy")
+    check_wild(vm, host)
     check_datastore(call, datastore)
     check_room(call, vm, host, enforce=enforce)
     call.fire(vm, "deploy", place_new(call, vm, host, datastore, enforce=enforce))

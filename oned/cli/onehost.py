@@ -1,5 +1,6 @@
 """onehost: the hosts that run the VMs."""
 
+import base64
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +24,9 @@ VM = Option("vm", ("--vm",), "virtual machine driver", "DRIVER")
 NET = Option("net", ("--net",), "taken for old scripts: networks name their own driver", "DRIVER")
 CLUSTER = Option("cluster", ("-c", "--cluster"), "cluster that it joins, id or name", "CLUSTER")
 
+FORCE = Option("force", ("--force",), "also to hosts that have the same already")
+
+EVERY: list[int] = []
 _DEFAULT_CLUSTER = -1
 _CAN_MOVE = ("RUNNING", "UNKNOWN", "POWEROFF")
 
@@ -95,6 +99,29 @@ def forceupdate(one: Client, hosts: HostList, *, verbose: bool) -> int:
     """Has hosts monitored now, not when their interval is over."""
     step = Step("forceupdate", "monitoring", lambda host: one.call("oned.host.monitor", host))
     return apply(HOSTS, hosts, step, verbose=verbose)
+
+
+@program.command("sync", "[<host-list>...]", FORCE)
+def sync(one: Client, given: HostList = EVERY, *, force: bool, verbose: bool) -> int:
+    """Brings the scripts of drivers to hosts that have others; without a list to all of them."""
+    hosts = given or [host.int("ID") for host in HOSTS.objects(one)]
+    step = Step("sync", "syncing", lambda host: one.call("oned.host.sync", host, force))
+    return apply(HOSTS, hosts, step, verbose=verbose)
+
+
+@program.command("importvm", "<host> <name>")
+def importvm(one: Client, host: HostId, name: str) -> None:
+    """Takes over a VM that runs on a host and that nobody here has made: a wild one of onehost show."""
+    document = parse(one.text("one.host.info", host))
+    wilds = document.all("TEMPLATE/VM")
+    found = next((wild for wild in wilds if name in (wild.text("VM_NAME"), wild.text("DEPLOY_ID"))), None)
+    if found is None:
+        known = document.text("TEMPLATE/WILDS") or "none"
+        raise CommandError(f"there is no wild VM {name} on host {host}; it has: {known}")
+    template = base64.b64decode(found.text("IMPORT_TEMPLATE")).decode("utf-8", "replace")
+    vm = one.number("one.vm.allocate", template, True)
+    one.call("one.vm.deploy", vm, host, False)
+    say(f"ID: {vm}")
 
 
 @program.command("flush", "<host-list>...", DRY_RUN)

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from oned.document.element import Element, ids, plain, tag, wrap
 from oned.document.object import PoolObject, View
+from oned.host import wilds
 from oned.host.states import HostState
 from oned.ids import Kind
 from oned.template.render import xml as template_xml
@@ -57,6 +58,8 @@ def _template(host: "Host", _view: View) -> str:
     for name, value in host.monitored.items():
         if name not in MEASURES:
             whole.set(name, value)
+    if host.reported:
+        wilds.describe(whole, host.strangers)
     for name in ("RESERVED_CPU", "RESERVED_MEM"):
         if name not in whole:
             whole.set(name, "")
@@ -104,6 +107,8 @@ class Host(PoolObject):
     cluster_reserved            what its cluster lets it keep back; derived, kept by the pools
     stores      what it told of the datastores on its own disk: id (as text) → the numbers of STORE_NUMBERS
     asked       when the monitor was asked, 0 = no question is open
+    reported    when it last told of all its domains, 0 = it does not, or has failed since
+    strangers   those of its domains that are no VM of ours, as far as it tells of them
     """
 
     kind = Kind.HOST
@@ -137,7 +142,8 @@ class Host(PoolObject):
         self.cpu_usage = self.mem_usage = 0
         self.vms: set[int] = set()
         self.cluster_reserved: Mapping[str, str] = {}
-        self.asked = 0.0
+        self.asked = self.reported = 0.0
+        self.strangers: tuple[wilds.Domain, ...] = ()
 
     @property
     def state_number(self) -> int:
@@ -176,6 +182,10 @@ class Host(PoolObject):
         """MiB free in a datastore on its own disk; None if it has told nothing of it."""
         told = self.stores.get(str(datastore))
         return told[0] if told else None
+
+    def has_wild(self, deploy_id: str) -> bool:
+        """Whether a domain of this name runs on it that is no VM of ours."""
+        return any(found.deploy_id == deploy_id and found.vm < 0 for found in self.strangers)
 
     def lacks(self, wanted: Capacity) -> tuple[str, int, int] | None:
         """What there is too little of for this: its name, the amount wanted, the amount free; None if it fits.

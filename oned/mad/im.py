@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from oned.command import Command
+from oned.host.wilds import Domain, domain
 from oned.mad.contract import Source, Unspeakable, Writer
 from oned.mad.line import NOTHING
 from oned.mad.values import pairs
@@ -63,6 +64,14 @@ def stores(info: str) -> dict[str, tuple[int, int, int]]:
             free, total, used = map(int, numbers)
             found[told["ID"]] = (free, total, used)
     return found
+
+
+def domains(info: str) -> list[Domain] | None:
+    """The domains of a host that tells of all it has: VM_POLL = YES, and a vector VM for each. None if it does not."""
+    found = list(pairs(_plain(info)))
+    if ("VM_POLL", "YES") not in found:
+        return None
+    return [domain(dict(pairs(value[1:-1]))) for name, value in found if name == "VM" and value.startswith("[")]
 
 
 def _plain(info: str) -> str:

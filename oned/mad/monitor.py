@@ -10,6 +10,7 @@ from oned.command import Command, Intent, Mad
 from oned.errors import StoreFailed
 from oned.host.host import Host
 from oned.host.states import HostState
+from oned.host.wilds import Domain
 from oned.ids import Kind
 from oned.mad import im, vmm
 from oned.mad.operations import Operations
@@ -18,8 +19,8 @@ from oned.store import tables
 from oned.store.events import Change
 from oned.store.unit import Unit
 from oned.vm.fire import Cause, find
-from oned.vm.machine import poll
-from oned.vm.states import LIVE
+from oned.vm.machine import domain_name, poll
+from oned.vm.states import LIVE, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,10 @@ SEEN = {"a": "seen running", "p": "seen paused", "e": "seen gone", "d": "seen go
 """Letter of a POLL answer → event of the life cycle."""
 OFF = "o"
 """A domain that switched itself off: believed at the second report."""
+
+GONE = "d"
+REPORTS_BELIEVED, SHORTEST = 3, 10.0
+"""Intervals after which the VMs of a host that told of them are asked about again; seconds of the shortest such."""
 
 OWN = ("TIMESTAMP", "ID")
 """Names of a sample that the engine sets itself."""
@@ -70,13 +75,14 @@ class Monitor:
         if self._intervals.vm:
             self._ask_vms(now)
 
-    def ask_host(self, host: Host) -> None:
-        """Send MONITOR now."""
+    def ask_host(self, host: Host, *, update: bool = False) -> None:
+        """Send MONITOR now; `update` has the driver's scripts copied to the host first."""
         host.asked = clock.now()
+        asking = {**self._asking, "update": "1"} if update else self._asking
         driver = self._operations.drivers.find(Mad.IM, host.im_mad)
         seconds = driver.section.timeouts.get("MONITOR", 60.0) if driver else 60.0
         self._operations.observe(
-            Command(Mad.IM, host.im_mad, "MONITOR", Kind.HOST, host.id, host.name, self._asking, seconds)
+            Command(Mad.IM, host.im_mad, "MONITOR", Kind.HOST, host.id, host.name, asking, seconds)
         )
 
     def observed(self, intent: Intent, success: bool, info: str) -> None:
@@ -107,7 +113,7 @@ class Monitor:
         host = self._pools.hosts.peek(hid)
         if host is None:
             return
-        host.asked = 0.0
+        asked, host.asked = host.asked, 0.0
         before, unit = host.state, self._operations.unit()
         host.last_monitored = clock.stamp()
         try:
@@ -119,6 +125,7 @@ class Monitor:
         if success:
             host.stores = im.stores(info)
             self._take_values(unit, host, values)
+            self._take_domains(unit, host, im.domains(info), asked)
         else:
             self._take_failure(host, info)
         unit.touch(host)
@@ -140,6 +147,7 @@ class Monitor:
         unit.put(tables.host_monitoring, {"oid": host.id, "at": host.last_monitored, "body": body})
 
     def _take_failure(self, host: Host, info: str) -> None:
+        host.reported, host.strangers = 0.0, ()
         host.error = f"Error monitoring host {host.name} ({host.id}): {info or 'no reason given'}"
         log.error("%s", host.error)
         if host.state not in LEFT_ALONE:
@@ -160,10 +168,41 @@ class Monitor:
             self._operations.observe(poll(vm, self._operations.lifecycle.site))
 
     def _vm_is_due(self, vm: VM, now: float) -> bool:
-        if vm.asking:
+        if vm.asking or self._is_reported(vm, now):
             return False
         last = max(vm.last_poll, vm.asked, vm.record.rstime)
         return now - last >= self._intervals.vm
+
+    def _is_reported(self, vm: VM, now: float) -> bool:
+        """Whether its host tells how it is, without being asked about each."""
+        host = self._pools.hosts.peek(vm.record.hid)
+        return host is not None and now - host.reported < REPORTS_BELIEVED * max(self._intervals.host, SHORTEST)
+
+    def _take_domains(self, unit: Unit, host: Host, domains: list[Domain] | None, asked: float) -> None:
+        """What a host tells of its domains: how our VMs are, which of them are missing, and which are not ours."""
+        host.reported = clock.now() if domains is not None else 0.0
+        told = {found.deploy_id: found for found in domains or ()}
+        here = [vm for vm in map(self._pools.vms.peek, sorted(host.vms)) if vm is not None and vm.history]
+        ours = {domain_name(vm): vm for vm in here}
+        host.strangers = tuple(found for name, found in told.items() if name not in ours and self._is_strange(found))
+        for vm in here if domains is not None else ():
+            if vm.state in LIVE and vm.record.hid == host.id:
+                self._take_report(unit, vm, told.get(domain_name(vm)), fresh=asked > vm.acted)
+
+    def _is_strange(self, found: Domain) -> bool:
+        """Whether a domain is nobody's; one of a VM that a driver works on may be anywhere for a while."""
+        vm = self._pools.vms.peek(found.vm) if found.vm >= 0 else None
+        return vm is None or vm.state not in WAITS_FOR_DRIVER
+
+    def _take_report(self, unit: Unit, vm: VM, found: Domain | None, *, fresh: bool) -> None:
+        """How a VM is; one that two lists in turn miss, both asked for after what was done last, is gone."""
+        if found is not None:
+            vm.missed = False
+            self._take_poll(unit, vm, found.poll, fresh=fresh)
+        elif fresh and not self._operations.open_for(Kind.VM, vm.id):
+            if vm.missed:
+                self._conclude(unit, vm, GONE)
+            vm.missed = True
 
     def _vm_answered(self, oid: int, success: bool, info: str) -> None:
         vm = self._pools.vms.peek(oid)
@@ -172,16 +211,20 @@ class Monitor:
         if vm is None or not success:
             log.log(logging.DEBUG if success else logging.ERROR, "Error monitoring VM %d: %s", oid, info)
             return
+        unit = self._operations.unit()
+        self._take_poll(unit, vm, info, fresh=vm.state is vm.asked_in)
+        unit.commit()
+
+    def _take_poll(self, unit: Unit, vm: VM, info: str, *, fresh: bool) -> None:
+        """Keep what a driver says of a VM; what is newer than the last action may change its state."""
         seen = vmm.poll(info)
         vm.last_poll = clock.stamp()
         vm.monitoring = _sample(vm, seen.values)
         vm.stale()
-        unit = self._operations.unit()
         body = "".join(f"{name}={value}\n" for name, value in seen.values.items())
         unit.put(tables.vm_monitoring, {"oid": vm.id, "at": vm.last_poll, "body": body})
-        if vm.state in LIVE and vm.state is vm.asked_in and not self._operations.open_for(Kind.VM, oid):
+        if vm.state in LIVE and fresh and not self._operations.open_for(Kind.VM, vm.id):
             self._conclude(unit, vm, seen.state)
-        unit.commit()
 
     def _conclude(self, unit: Unit, vm: VM, letter: str) -> None:
         event = SEEN.get(letter, "")

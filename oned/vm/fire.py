@@ -14,7 +14,7 @@ from oned.store.unit import Unit, history_row
 from oned.vm.history import ACTIONS, Record
 from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.machine import Site
-from oned.vm.row import Opens, Placement, Row, makes_context
+from oned.vm.row import IMPORTED, Opens, Placement, Row, is_wild, makes_context
 from oned.vm.states import CLEANUP, DONE, RUNNING, WAITS_FOR_DRIVER, State
 from oned.vm.vm import VM
 
@@ -95,7 +95,7 @@ class Lifecycle:
         if row.then or row.to is DONE or (row.to and vm.state in WAITS_FOR_DRIVER):
             for intent in unit.desk.open_for(Kind.VM, vm.id):
                 unit.abandon(intent)
-        before, vm.seen_off = vm.state, False
+        before, vm.seen_off, vm.missed, vm.acted = vm.state, False, False, clock.now()
         self._record(unit, vm, row, cause)
         self._note(vm, row, cause)
         if row.to is not None:
@@ -133,8 +133,7 @@ class Lifecycle:
     def _note(self, vm: VM, row: Row, cause: Cause) -> None:
         if row.event == "transfer done" and makes_context(vm):
             vm.new_context = False
-        if row.event == "deploy done":
-            vm.deploy_id = cause.info.split()[0] if cause.info.split() else vm.deploy_id
+        _name_domain(vm, row, cause)
         if row.outcome == "failed" and row.to is not None:
             verb = row.event.split()[0].upper()
             vm.user_template.set("ERROR", f"{time.ctime(clock.now())}: {verb}: {cause.info or 'no reason given'}")
@@ -159,6 +158,14 @@ def _blame(record: Record, event: str, cause: Cause) -> None:
     if (not record.etime or event in _ENDS_ANYWAY) and event in ACTIONS:
         record.action = ACTIONS[event]
         record.uid, record.gid, record.request = cause.uid, cause.gid, cause.request
+
+
+def _name_domain(vm: VM, row: Row, cause: Cause) -> None:
+    """Note what the hypervisor calls it, once that is known."""
+    if row.event == "deploy" and is_wild(vm):
+        vm.deploy_id = vm.user_template.get(IMPORTED)
+    if row.event == "deploy done":
+        vm.deploy_id = cause.info.split()[0] if cause.info.split() else vm.deploy_id
 
 
 def _open(vm: VM, opens: Opens, cause: Cause, now: int) -> None:

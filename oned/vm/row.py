@@ -36,6 +36,8 @@ SAME = None
 """As a target: the state stays."""
 BUILDS = PROLOG | PROLOG_UNDEPLOY | BOOT | BOOT_POWEROFF | BOOT_UNKNOWN | BOOT_UNDEPLOY
 """States in which disks are made for a domain that is built anew."""
+IMPORTED = "IMPORT_VM_ID"
+"""Attribute of a VM that takes over a domain which runs already: the domain's name."""
 
 
 class Row:
@@ -160,3 +162,8 @@ def power_move(vm: VM) -> bool:
 def makes_context(vm: VM) -> bool:
     """The transfer of its state makes its context disk anew, if that is due: it is going to boot."""
     return vm.state in BUILDS or (vm.state is PROLOG_MIGRATE and power_move(vm))
+
+
+def is_wild(vm: VM) -> bool:
+    """Whether it is a domain that runs already, and that was not here before."""
+    return bool(vm.user_template.get(IMPORTED)) and not vm.deploy_id

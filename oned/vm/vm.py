@@ -37,6 +37,8 @@ class VM(Owned):
     asked       when the monitor asked about it last, asked_in its state then; asking while there is no answer
     seen_off    whether the last report, and nothing since, says that it switched itself off
     filed       the system datastore that counts its disks, and their MiB, kept by pool.rooms
+    missed      whether the last list of its host's domains, and nothing since, was without it
+    acted       when something was last done about it, 0 = not since the engine started
     counted     the hosts that count it and for how much, kept by the ledger (pool.ledger)
     images      the images that its disks are made of; used those that count it among their VMs (pool.uses)
     new_context whether CONTEXT was changed since its disk was made
@@ -73,7 +75,8 @@ class VM(Owned):
         self.history: list[Record] = []
         self.monitoring = NOTHING_SEEN
         self.asked, self.asked_in, self.asking = 0.0, INIT, False
-        self.seen_off = False
+        self.seen_off = self.missed = False
+        self.acted = 0.0
         self.counted, self.used, self.filed = NOWHERE, NO_IMAGES, NO_STORE
         self.settle_capacity()
         self.settle_images()
