@@ -41,6 +41,7 @@ from oned.mad.restorer import Restorer
 from oned.mad.resume import resume, stored_intents
 from oned.mad.section import section
 from oned.mad.set import DriverSet, Surroundings
+from oned.mad.snaps import Snaps
 from oned.mad.source import DriverSource
 from oned.mad.stores import StoreMonitor
 from oned.notify import notify
@@ -204,6 +205,7 @@ class Daemon:
         restorer.reloaded = reasons.load
         images = ImageWork(operations, pools, stores)
         Plugs(operations, pools, images)
+        Snaps(operations)
         return Services(
             setting=self.config.__getitem__,
             vectors=self.config.vectors,

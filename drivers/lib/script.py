@@ -17,6 +17,10 @@ ARGUMENTS = {
     "CPDS": ("source", "destination"),
     "RESIZE": ("destination", "size"),
     "DELETE": ("destination",),
+    "SNAP_CREATE": ("destination", "snapshot"),
+    "SNAP_CREATE_LIVE": ("destination", "snapshot"),
+    "SNAP_REVERT": ("destination", "snapshot"),
+    "SNAP_DELETE": ("destination", "snapshot"),
 }
 """What stands between command (or type) and VM id. Only CONTEXT's files are any number of words."""
 
@@ -28,6 +32,7 @@ class Line:
     type   type of the datastore; empty in the classic form
     size   MB, empty if there is none
     files  of CONTEXT: context.sh first
+    snapshot  number of a snapshot of the disk; the destination is the file that the guest works on
     """
 
     command: str
@@ -36,6 +41,7 @@ class Line:
     type: str = ""
     size: str = ""
     format: str = ""
+    snapshot: str = ""
     files: tuple[str, ...] = ()
     text: str = ""
 

@@ -20,6 +20,7 @@ from oned.drivers.lib.probe import MIB, backing_file, probe, probe_any
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, path_of
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.tm import snapshots
 from oned.drivers.tm.tm_conf import SUFFIX, SiteCommands
 
 TYPES = ("", "shared", "qcow2")
@@ -167,6 +168,8 @@ def _is_layered(source: Path, destination: Path, line: Line) -> bool:
 
     Its guest may have written a header that names any file of this machine: such a disk is plain bytes to us.
     """
+    if snapshots.is_layer(source):
+        return True
     if not (line.type == "qcow2" or options.overlay) or source.is_symlink() or not source.is_file():
         return False
     return backing_file(source).parent == destination.parent
@@ -195,6 +198,7 @@ def delete(line: Line, vm: int, task: Task) -> None:
     if not re.fullmatch(rf"/.+/{vm}(/images)?(/disk\.\d+)?", str(path)):
         raise ActionFailed(f"DELETE: {path} is not the directory of VM {vm}, nor a disk in it; nothing was removed")
     files.remove(path)
+    snapshots.remove_all(path)
     if path.name == "images":  # the classic layout: what is left of the VM is the empty directory around
         with suppress(OSError):
             path.parent.rmdir()
@@ -211,6 +215,10 @@ COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
     "CPDS": cpds,
     "RESIZE": resize,
     "DELETE": delete,
+    "SNAP_CREATE": snapshots.create,
+    "SNAP_CREATE_LIVE": snapshots.create,
+    "SNAP_REVERT": snapshots.revert,
+    "SNAP_DELETE": snapshots.delete,
 }
 
 

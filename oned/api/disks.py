@@ -16,6 +16,7 @@ from oned.template.template import Template
 OWN = (
     "DISK_ID", "SAVE_AS", "SAVE_AS_SOURCE", "SAVE_AS_DATASTORE", "HOTPLUG_SAVE_AS", "HOTPLUG_SAVE_AS_SOURCE",
     "PERSISTENT", "ORIGINAL_SIZE", "IMAGE_STATE", "RESIZE", "ATTACH",
+    "DISK_SNAPSHOT_TOTAL_SIZE", "DISK_SNAPSHOT_ACTIVE", "HOTPLUG_SAVE_AS_SNAPSHOT_ID",
 )  # fmt: skip
 """Attributes of a disk that only the engine writes; what a user gives there is dropped."""
 TYPES = {DiskType.CD_ROM: "CDROM", DiskType.RBD_CDROM: "RBD_CDROM", DiskType.GLUSTER_CDROM: "GLUSTER_CDROM"}

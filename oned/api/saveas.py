@@ -28,18 +28,21 @@ def disksaveas(call: Call, vm: VM, disk: int, name: str, type: str = "", snapsho
     """Copy a disk to a new image now; the VM goes on when the copy is done. Answers the image, LOCKED until then.
 
     type      of the new image, OS, CDROM or DATABLOCK; "" is that of the disk's image
-    snapshot  only -1: disks here have no snapshots
+    snapshot  of the disk, that is copied instead of what it has now; -1 for none
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (disk), INTERNAL (state, name), ALLOCATE (name taken, room).
     Since: 4.14.
     """
     call.demand_create(Kind.IMAGE)
     if find(vm, "disk-saveas") is None:
         raise InternalError(detail=str(wrong_state(vm, "disk-saveas")))
-    if snapshot != -1:
+    tree = vm.tree(disk)
+    if snapshot != -1 and (tree is None or tree.find(snapshot) is None):
         raise ActionError(detail=f"Disk {disk} of VM {vm.id} has no snapshot {snapshot}. Use -1, its state now")
     vector, place = _saveable(call, vm, disk)
     image = _target(call, vm, vector, place, name, type)
     vector |= {"HOTPLUG_SAVE_AS": str(image.id), "HOTPLUG_SAVE_AS_SOURCE": image.source}
+    if snapshot != -1:
+        vector["HOTPLUG_SAVE_AS_SNAPSHOT_ID"] = str(snapshot)
     vm.settle_images()
     call.fire(vm, "disk-saveas")
     return image

@@ -14,6 +14,7 @@ from oned.cli.preview import NO_SUCH_METHOD
 from oned.cli.sections import as_template
 from oned.cli.vm_disks import add_disks
 from oned.cli.vm_nics import add_nics
+from oned.cli.vm_snapshots import add_snapshots
 from oned.cli.wait import OPTIONS as MANNER
 from oned.cli.wait import SETTLED, Goal, act
 from oned.cli.watching import add_watch
@@ -243,6 +244,7 @@ add_rename(program, VMS, VMId)
 add_disks(program)
 add_nics(program)
 add_watch(program, VMS, VMList)
+add_snapshots(program)
 add_update(program, VMS, VMId, "USER_TEMPLATE")
 add_owners(program, VMS, VMList)
 add_locks(program, VMS, VMList)

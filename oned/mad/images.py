@@ -211,7 +211,8 @@ class ImageWork:
     def _saved(self, unit: Unit, vm: VM, row: Row, disk: dict[str, str]) -> None:
         if "HOTPLUG_SAVE_AS" in disk:
             number = disk.pop("HOTPLUG_SAVE_AS")
-            disk.pop("HOTPLUG_SAVE_AS_SOURCE", None)
+            for name in ("HOTPLUG_SAVE_AS_SOURCE", "HOTPLUG_SAVE_AS_SNAPSHOT_ID"):
+                disk.pop(name, None)
             self.became(unit, vm, number, disk if row.event == "transfer done" else None)
         if "SAVE_AS" in disk and vm.state is DONE:
             whole = vm.previous in EPILOG | EPILOG_FAILURE and row.event in FINISHED

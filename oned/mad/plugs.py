@@ -6,6 +6,7 @@ unit of the answer. A VM that is removed meanwhile keeps the mark until its doma
 
 from oned.mad.images import ImageWork
 from oned.mad.operations import Operations
+from oned.mad.snaps import forget
 from oned.pool.pools import Pools
 from oned.store.unit import Unit
 from oned.template.template import Template
@@ -50,6 +51,7 @@ class Plugs:
             return
         vm.template = Template(item for item in vm.template if item[1] is not vector)
         vm.settle_images()
+        forget(vm, [int(vector["DISK_ID"])])
         self._pools.followed(vm)
         if "SAVE_AS" in vector:
             self._images.became(unit, vm, vector["SAVE_AS"], vector if well else None)

@@ -14,6 +14,7 @@ from oned.vm.deployment import kvm, xml
 from oned.vm.deployment.facts import Facts
 from oned.vm.document import full_document
 from oned.vm.machine import Site, directory
+from oned.vm.snapshots import content
 from oned.vm.transfer import Script
 from oned.vm.vm import VM
 
@@ -65,6 +66,7 @@ class DriverSource:
             vnc_base_port=self._vnc,
             console_log=f"{place}/console.log",
             tm_mad=vm.record.tm_mad,
+            contents={tree.disk: content(vm.trees, tree.disk) for tree in vm.trees},
         )
         return kvm.domain(vm.template, facts)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from oned.image.image import Image
 from oned.quota.blocks import Amounts, Where
 from oned.template.template import Template
-from oned.vm.disk import is_link, size
+from oned.vm.disk import is_link, size, snapshots_size
 from oned.vm.states import DONE, POWEROFF, STOPPED, SUSPENDED, UNDEPLOYED
 from oned.vm.vm import KIB_PER_MIB, PERCENT, VM, Capacity
 from oned.vnet.network import Network
@@ -73,6 +73,11 @@ def of_disk_growth(disk: Mapping[str, str], more: int) -> Amounts:
     return NOTHING if is_link(disk) else {_DISK: more}
 
 
+def of_disk_snapshot(size: int) -> Amounts:
+    """The same for one more snapshot of a disk of so many MiB."""
+    return {_DISK: size}
+
+
 def of_new_disk(vm: VM, disk: Mapping[str, str]) -> Amounts:
     """What a VM would count beside what it counts now, with one more disk."""
     counted: dict[tuple[Where, str], float] = {_DISK: _disk_size(disk)}
@@ -93,7 +98,7 @@ def _running(always: Amounts) -> Amounts:
 
 def _disk_size(disk: Mapping[str, str]) -> int:
     """MiB that the disk takes of the system datastore: a link to an image or another file takes none."""
-    return 0 if is_link(disk) else size(disk)
+    return snapshots_size(disk) + (0 if is_link(disk) else size(disk))
 
 
 def _ids(template: Template, name: str, key: str) -> list[int]:

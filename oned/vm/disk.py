@@ -31,3 +31,22 @@ def next_number(template: Template) -> int:
     context = template.vector("CONTEXT").get("DISK_ID", "")
     numbers = [number for number, _ in numbered(template)]
     return 1 + max([*numbers, int(context) if context.isdecimal() else -1], default=-1)
+
+
+def made_as(disk: Mapping[str, str], tm_mad: str) -> str:
+    """The format of a disk that the transfer driver makes itself, whatever DRIVER says; "" if it takes what there is.
+
+    A file system or swap area is raw, a clone of type qcow2 is a layer over its image; a link is what it leads to.
+
+    tm_mad  of the system datastore, which disks without one of their own come by
+    """
+    if is_volatile(disk):
+        return "qcow2" if disk.get("FORMAT", "").lower() == "qcow2" else "raw"
+    cloned = bool(disk.get("SOURCE")) and not is_link(disk)
+    return "qcow2" if cloned and (disk.get("TM_MAD") or tm_mad) == "qcow2" else ""
+
+
+def snapshots_size(disk: Mapping[str, str]) -> int:
+    """MiB that the snapshots of a disk may take."""
+    text = disk.get("DISK_SNAPSHOT_TOTAL_SIZE", "")
+    return int(text) if text.isdecimal() else 0

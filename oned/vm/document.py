@@ -84,5 +84,6 @@ ELEMENTS = (
     Element("USER_TEMPLATE", "the rest", xml=lambda vm, _: template_xml(vm.user_template, "USER_TEMPLATE")),
     Element("HISTORY_RECORDS", "stays on hosts; pools list the last one", xml=_last_history),
     Element("HISTORY", "the last stay, as 1.4 to 2.x had it", xml=_classic_history, classic=True),
+    Element("SNAPSHOTS", "of each disk that has some", xml=lambda vm, _: "".join(tree.xml() for tree in vm.trees)),
     Element("BACKUPS", "none here", xml=lambda *_: "<BACKUPS><BACKUP_CONFIG/><BACKUP_IDS/></BACKUPS>"),
 )

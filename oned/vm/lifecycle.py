@@ -397,7 +397,7 @@ LIFECYCLE: tuple[Row, ...] = (
         ("disk-resize",          RUNNING,    DISK_RESIZE,                    machine.live("RESIZEDISK"),         "resizedisk"),
         ("disk-resize",          POWEROFF,   DISK_RESIZE_POWEROFF,           transfer.resize,                    "transfer"),
         ("disk-resize",          UNDEPLOYED, DISK_RESIZE_UNDEPLOYED,         transfer.resize,                    "transfer"),
-        ("disk-snapshot-create", RUNNING,    DISK_SNAPSHOT,                  machine.live("DISKSNAPSHOTCREATE"), "disksnapshotcreate"),
+        ("disk-snapshot-create", RUNNING,    DISK_SNAPSHOT,                  plug.snapshot_disk,                 "disksnapshotcreate"),
         ("disk-snapshot-create", POWEROFF,   DISK_SNAPSHOT_POWEROFF,         transfer.snapshot,                  "transfer"),
         ("disk-snapshot-create", SUSPENDED,  DISK_SNAPSHOT_SUSPENDED,        transfer.snapshot,                  "transfer"),
         ("disk-snapshot-revert", POWEROFF,   DISK_SNAPSHOT_REVERT_POWEROFF,  transfer.snapshot_revert,           "transfer"),

@@ -1,7 +1,7 @@
 """What the changes of a running VM want from a hypervisor driver.
 
 What is being changed is marked in the VM's template, which the driver sees in the VM's document: a disk or NIC has
-ATTACH=YES while it comes or goes.
+ATTACH=YES while it comes or goes, DISK_SNAPSHOT_ACTIVE=YES while a snapshot of it is worked on.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from oned.command import Command
 from oned.vm import machine
 from oned.vm.disk import is_changing, numbered
 from oned.vm.machine import Site, directory
+from oned.vm.snapshots import NONE, content
 from oned.vm.transfer import Script
 from oned.vm.vm import VM
 
@@ -35,6 +36,14 @@ def detach_nic(vm: VM, site: Site) -> Command:
     return change(vm, site, "DETACHNIC")
 
 
+def snapshot_disk(vm: VM, site: Site) -> Command:
+    """Let the guest go on in a layer over a disk; the layer is made first (TM_COMMAND)."""
+    script = _text(Script(vm, site, classic=False).snap_create_live())
+    pending = next((tree.disk for tree in vm.trees if tree.pending != NONE), 0)
+    target = f"{directory(vm, vm.record)}/{content(vm.trees, pending)}"
+    return change(vm, site, "DISKSNAPSHOTCREATE", tm_command=script, target=target)
+
+
 def _text(lines: Iterable[str]) -> str:
     return "\n".join(lines)
 
@@ -47,6 +56,6 @@ def _with_disk(vm: VM, site: Site, verb: str, **arguments: str) -> Command:
 
 def change(vm: VM, site: Site, verb: str, **arguments: str) -> Command:
     """A change of the running domain; the driver finds what it is to be like in a new deployment file."""
-    local_file = f"{site.vms}/{vm.id}/deployment.{vm.record.seq}"
+    local_file = f"{machine.local_directory(vm, site)}/deployment.{vm.record.seq}"
     name = machine.domain_name(vm)
     return machine.command(vm, site, verb, vm.record, deploy_id=name, local_file=local_file, **arguments)

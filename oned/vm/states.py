@@ -187,6 +187,12 @@ STABLE = (
 WAITS_FOR_DRIVER = Family(STATES) - STABLE
 """An operation is open: its answer, its deadline or a recovery moves the VM on."""
 
+HAS_DOMAIN = LIVE | MIGRATE | BOOT_UNKNOWN | Family(
+    state for state in STATES if state.name.startswith(("SAVE_", "SHUTDOWN"))
+    or (state in CHANGING | SAVING and not state.name.endswith(("POWEROFF", "SUSPENDED", "UNDEPLOYED", "STOPPED")))
+)  # fmt: skip
+"""It runs as the domain that it was, as far as anybody knows: its system snapshots are there."""
+
 HOLDS_ROOM = ACTIVE_STATES | SUSPENDED | POWEROFF
 """The VM counts against the capacity of its last host, and of earlier ones whose record is still open."""
 

@@ -17,6 +17,7 @@ from oned.vm.disk import is_changing, is_kept, is_link, is_volatile, numbered
 from oned.vm.history import Record
 from oned.vm.machine import Site, Then, directory
 from oned.vm.row import makes_context
+from oned.vm.snapshots import NONE, content, file_of
 from oned.vm.states import CARRIED, MOVING
 from oned.vm.vm import VM
 
@@ -122,7 +123,7 @@ class Script:
         """The disk that is to be larger."""
         for number, disk in numbered(self._vm.template):
             if disk.get("RESIZE"):
-                yield self._of(disk, "RESIZE", f"{self._where()}/disk.{number}", disk["RESIZE"])
+                yield self._of(disk, "RESIZE", f"{self._where()}/{self._content(number)}", disk["RESIZE"])
 
     def attach(self) -> Iterator[str]:
         """The disk that is being attached is made; what an earlier one of its number left is no part of it."""
@@ -158,9 +159,36 @@ class Script:
         """The disk that is to become an image is copied; the VM keeps it."""
         for number, disk in numbered(self._vm.template):
             if disk.get("HOTPLUG_SAVE_AS"):
-                target = disk["HOTPLUG_SAVE_AS_SOURCE"]
-                snapshot = [] if self._classic else ["-1"]
-                yield self._of(disk, "CPDS", f"{self._where()}/disk.{number}", target, *snapshot)
+                target, taken = disk["HOTPLUG_SAVE_AS_SOURCE"], disk.get("HOTPLUG_SAVE_AS_SNAPSHOT_ID", "-1")
+                source = self._content(number) if taken == "-1" else file_of(number, int(taken))
+                snapshot = [] if self._classic else [taken]
+                yield self._of(disk, "CPDS", f"{self._where()}/{source}", target, *snapshot)
+
+    def snap_create(self) -> Iterator[str]:
+        """What the disk has now is a snapshot: the guest goes on in a layer over it."""
+        return self._of_pending("SNAP_CREATE")
+
+    def snap_create_live(self) -> Iterator[str]:
+        """The layer alone: the hypervisor lets the guest go on in it."""
+        return self._of_pending("SNAP_CREATE_LIVE")
+
+    def snap_revert(self) -> Iterator[str]:
+        """The disk is a new layer over a snapshot."""
+        return self._of_pending("SNAP_REVERT")
+
+    def snap_delete(self) -> Iterator[str]:
+        """A snapshot over which nothing lies is removed."""
+        return self._of_pending("SNAP_DELETE")
+
+    def _of_pending(self, verb: str) -> Iterator[str]:
+        """The command for the snapshot that is worked on; the path is the file that the guest works on."""
+        for number, disk in numbered(self._vm.template):
+            tree = self._vm.tree(number)
+            if tree is not None and tree.pending != NONE:
+                yield self._of(disk, verb, f"{self._where()}/{self._content(number)}", str(tree.pending))
+
+    def _content(self, number: int) -> str:
+        return content(self._vm.trees, number)
 
     def delete(self) -> Iterator[str]:
         """Everywhere where files may be: that depends on what the VM was in when its removal began."""
@@ -177,7 +205,7 @@ class Script:
                 yield self._carry(disk, number, place)
 
     def _carry(self, disk: dict[str, str], number: int, place: str) -> str:
-        source = f"{place}/disk.{number}"
+        source = f"{place}/{self._content(number)}"
         image = disk.get("SAVE_AS_SOURCE") or (disk.get("SOURCE", "") if "IMAGE_ID" in disk else "")
         if not image:
             return self._line("MV", source, self._front(f"disk.{number}"))
@@ -244,5 +272,8 @@ PHASES: dict[str, Callable[[Script], Iterator[str]]] = {
     "resize": Script.resize,
     "attach": Script.attach,
     "detach": Script.detach,
+    "snap_create": Script.snap_create,
+    "snap_revert": Script.snap_revert,
+    "snap_delete": Script.snap_delete,
 }
 """Phases that have a script."""

@@ -1,6 +1,6 @@
 """The virtual machine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from oned.document.object import Owned
@@ -9,6 +9,7 @@ from oned.ids import Kind
 from oned.template.template import Template
 from oned.vm.document import ELEMENTS
 from oned.vm.history import Record
+from oned.vm.snapshots import Tree
 from oned.vm.states import BY_NUMBERS, HOLDS_ROOM, INIT, State
 
 PERCENT = 100
@@ -41,6 +42,7 @@ class VM(Owned):
     acted       when something was last done about it, 0 = not since the engine started
     counted     the hosts that count it and for how much, kept by the ledger (pool.ledger)
     images      the images that its disks are made of; used those that count it among their VMs (pool.uses)
+    trees       the snapshots of its disks
     new_context whether CONTEXT was changed since its disk was made
     saves       whether a disk is to become an image
     """
@@ -49,7 +51,7 @@ class VM(Owned):
     ROOT = "VM"
     STORED = (
         "name", "uid", "gid", "octal", "numbers", "previous_numbers", "stime", "etime", "deploy_id", "resched", "lock",
-        "last_poll", "new_context",
+        "last_poll", "new_context", "plain_trees",
     )  # fmt: skip
     TEMPLATES = ("template", "user_template")
     ELEMENTS = ELEMENTS
@@ -61,6 +63,7 @@ class VM(Owned):
     resched: int = 0
     last_poll: int = 0
     new_context: bool = False
+    trees: Sequence[Tree] = ()
     state: State = INIT
     previous: State = INIT
 
@@ -99,6 +102,18 @@ class VM(Owned):
     @numbers.setter
     def numbers(self, pair: tuple[int, int]) -> None:
         self.state = BY_NUMBERS[pair[0], pair[1]]
+
+    @property
+    def plain_trees(self) -> list[dict[str, object]]:
+        return [tree.plain() for tree in self.trees]
+
+    @plain_trees.setter
+    def plain_trees(self, stored: Sequence[Mapping[str, object]]) -> None:
+        self.trees = [Tree.restored(plain) for plain in stored]
+
+    def tree(self, disk: int) -> Tree | None:
+        """The snapshots of a disk, if it had any."""
+        return next((tree for tree in self.trees if tree.disk == disk), None)
 
     @property
     def previous_numbers(self) -> tuple[int, int]:

@@ -235,9 +235,6 @@ NOT_SERVED = frozenset({
     "one.vdc.allocate", "one.vdc.delcluster", "one.vdc.deldatastore", "one.vdc.delete", "one.vdc.delgroup",
     "one.vdc.delhost", "one.vdc.delvnet", "one.vdc.info", "one.vdc.rename", "one.vdc.update",
     "one.vdcpool.info",
-    "one.vm.disksnapshotcreate", "one.vm.disksnapshotdelete",
-    "one.vm.disksnapshotrename", "one.vm.disksnapshotrevert", "one.vm.snapshotcreate", "one.vm.snapshotdelete",
-    "one.vm.snapshotrevert",
     "one.vmpool.calculateshowback", "one.vmpool.showback",
     "one.zone.allocate", "one.zone.delete", "one.zone.rename", "one.zone.update",
 })  # fmt: skip

@@ -120,3 +120,42 @@ def test_what_is_not_said_of_a_change_is_missed_in_a_sentence(running: Running) 
     assert running.ask("ATTACHNIC") == f"FAILURE no NIC of VM {running.vid} is marked with ATTACH=YES in its document"
     running.template = Template([("NIC", {"ATTACH": "YES"})])
     assert "has no MAC" in running.ask("DETACHNIC")
+
+
+def test_a_guest_goes_back_to_a_snapshot_of_itself(running: Running) -> None:
+    snapshot = {"ACTIVE": "YES", "SNAPSHOT_ID": "0", "HYPERVISOR_ID": ""}
+    running.template.add("SNAPSHOT", snapshot)
+    before = running.guest.ticks()
+    assert running.ask("SNAPSHOTCREATE", 120) == "SUCCESS snap-0"
+    assert running.ask("SNAPSHOTCREATE", 120) == "SUCCESS snap-0", "one that is there is made"
+    running.guest.says(f"tick {before + 4}$")
+    snapshot["HYPERVISOR_ID"] = "snap-0"
+    said = len(running.guest.console())
+    assert running.ask("SNAPSHOTREVERT", 120) == "SUCCESS -"
+    assert int(running.guest.says(r"tick \d+$", after=said).split()[1]) < before + 4
+    assert running.ask("SNAPSHOTDELETE", 120) == "SUCCESS -"
+    assert running.ask("SNAPSHOTDELETE", 120) == "SUCCESS -"
+    assert running.virsh("snapshot-list", running.name, "--name").strip() == ""
+    assert "Domain snapshot not found" in running.ask("SNAPSHOTREVERT")
+
+
+def test_a_snapshot_of_a_disk_is_made_while_its_guest_runs_and_the_guest_goes_on(running: Running) -> None:
+    running.template.vector("DISK")["DISK_SNAPSHOT_ACTIVE"] = "YES"
+    for number in (0, 1):
+        disk = running.place(f"disk.0.snap/{number}" if number else "disk.0")
+        words = {
+            "DISK_TARGET_PATH": str(disk),
+            "TM_COMMAND": f"SNAP_CREATE_LIVE shared thishost:{disk} {number} {running.vid} 0",
+        }
+        assert running.ask("DISKSNAPSHOTCREATE", **words) == f"SUCCESS {disk.name}"
+        assert running.ask("DISKSNAPSHOTCREATE", **words) == f"SUCCESS {disk.name}"
+        assert str(running.place(f"disk.0.snap/{number + 1}")) in running.virsh("domblklist", running.name)
+    assert "is " in running.ask("DISKSNAPSHOTCREATE", DISK_TARGET_PATH=str(running.place("disk.0.snap/7")))
+    last = running.guest.ticks()
+    running.guest.says(f"tick {last + 2}$")
+    saved = running.driver.ask(running.guest.line("SAVE", running.name, running.guest.checkpoint), 60)
+    assert saved == f"SAVE SUCCESS {running.vid} -"
+    restored = running.driver.ask(running.guest.line("RESTORE", running.name, running.guest.checkpoint), 60)
+    assert restored == f"RESTORE SUCCESS {running.vid} -", "the files are called as the hypervisor knows them"
+    last = running.guest.ticks()
+    running.guest.says(f"tick {last + 2}$")

@@ -48,3 +48,33 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(cloud: FakeCloud, cap
 def test_a_disk_is_detached_by_its_number(cloud: FakeCloud) -> None:
     assert onevm.main(["disk-detach", "web", "1"]) == 0
     assert cloud.called("one.vm.detach") == [(3, 1)]
+
+
+SNAPSHOT_CALLS = (
+    (["snapshot-create", "web", "before"], ("one.vm.snapshotcreate", 3, "before")),
+    (["snapshot-create", "web"], ("one.vm.snapshotcreate", 3, "")),
+    (["snapshot-revert", "web", "1"], ("one.vm.snapshotrevert", 3, 1)),
+    (["snapshot-delete", "web", "1"], ("one.vm.snapshotdelete", 3, 1)),
+    (["disk-snapshot-create", "web", "0", "before"], ("one.vm.disksnapshotcreate", 3, 0, "before")),
+    (["disk-snapshot-revert", "web", "0", "1"], ("one.vm.disksnapshotrevert", 3, 0, 1)),
+    (["disk-snapshot-delete", "web", "0", "1"], ("one.vm.disksnapshotdelete", 3, 0, 1)),
+    (["disk-snapshot-rename", "web", "0", "1", "after"], ("one.vm.disksnapshotrename", 3, 0, 1, "after")),
+)
+
+
+@pytest.mark.parametrize(("words", "call"), SNAPSHOT_CALLS, ids=lambda value: value[0])
+def test_snapshots_are_worked_on_by_their_numbers(
+    cloud: FakeCloud, capsys: Capture, words: list[str], call: tuple[object, ...]
+) -> None:
+    cloud.methods[str(call[0])] = lambda *_arguments: 4
+    assert onevm.main(words) == 0
+    assert cloud.called(str(call[0])) == [call[1:]]
+    assert ("ID: 4" in capsys.readouterr().out) is words[0].endswith("create")
+
+
+@pytest.mark.parametrize("words", [["snapshot-revert", "3", "first"], ["disk-snapshot-delete", "3", "0", "first"],
+                                   ["disk-snapshot-create", "3", "first"]])  # fmt: skip
+def test_what_is_no_number_is_refused(cloud: FakeCloud, capsys: Capture, words: list[str]) -> None:
+    assert onevm.main(words) == 255
+    assert "no number of a" in capsys.readouterr().err
+    assert not [call for call in cloud.calls if "snapshot" in call[0]]

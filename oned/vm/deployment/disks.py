@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 from oned.template.template import Template
 from oned.vm.deployment.element import element
 from oned.vm.deployment.facts import Facts
-from oned.vm.disk import is_link, is_volatile
+from oned.vm.disk import made_as
 
 BUSES = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xvd": "xen", "sr": "sata"}
 """Bus of a disk whose BUS is not given, by the prefix of its target."""
@@ -56,29 +56,18 @@ def _free_target(values: dict[str, str], facts: Facts, taken: Iterable[str]) -> 
     return next(prefix + letter for letter in string.ascii_lowercase if prefix + letter not in taken)
 
 
-def _made_as(values: dict[str, str], facts: Facts) -> str:
-    """The format of a disk that the transfer driver makes itself, whatever DRIVER says; "" if it takes what there is.
-
-    A file system or swap area is raw, a clone of type qcow2 is a layer over its image; a link is what it leads to.
-    """
-    if is_volatile(values):
-        return "qcow2" if values.get("FORMAT", "").lower() == "qcow2" else "raw"
-    cloned = bool(values.get("SOURCE")) and not is_link(values)
-    return "qcow2" if cloned and (values.get("TM_MAD") or facts.tm_mad) == "qcow2" else ""
-
-
 def disk_element(disk: Disk, facts: Facts, boot_order: int | None) -> Element:
     """`<disk>` with its file or block device in the VM's directory."""
     values, defaults = disk.values, facts.defaults.vector("DISK")
     kind = values.get("TYPE", "").upper()
     is_block = kind == "BLOCK"
-    source = f"{facts.directory}/disk.{disk.number}"
+    source = facts.path(disk.number)
     return element(
         "disk",
         element(
             "driver",
             name="qemu",
-            type=_made_as(values, facts) or values.get("DRIVER") or defaults.get("DRIVER") or "raw",
+            type=made_as(values, facts.tm_mad) or values.get("DRIVER") or defaults.get("DRIVER") or "raw",
             cache=values.get("CACHE") or defaults.get("CACHE"),
             io=values.get("IO") or defaults.get("IO"),
         ),

@@ -1,6 +1,7 @@
 """What a deployment file needs to know beside the template."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from oned.template.template import Template
 
@@ -14,6 +15,7 @@ class Facts:
     defaults       the DEFAULT file of the driver: attributes for templates that lack them
     vnc_base_port  graphics without a port get this plus the VM's id
     tm_mad         transfer driver of the system datastore, which disks without one of their own come by
+    contents       files of disks that are not `disk.<n>`, by number: the layers over their snapshots
     console_log    file on the host that keeps what the guest says on its serial console; empty: none
     """
 
@@ -24,8 +26,13 @@ class Facts:
     vnc_base_port: int = 5900
     console_log: str = ""
     tm_mad: str = ""
+    contents: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The domain's name."""
         return f"one-{self.vid}"
+
+    def path(self, number: str) -> str:
+        """The file of a disk."""
+        return f"{self.directory}/{self.contents.get(int(number), f'disk.{number}')}"
