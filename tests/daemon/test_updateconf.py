@@ -104,7 +104,7 @@ def test_a_vm_that_was_off_boots_with_a_new_context_disk_and_domain(cloud: Scrip
     assert cloud.state(vm) == "BOOT_POWEROFF"
     line = cloud.tm.line("TRANSFER", vm)
     sh = Path(f"{cloud.var}/vms/{vm}/context.sh")
-    place = f"{cloud.var}/datastores/0/{vm}/disk.0"
+    place = f"{cloud.var}/datastores/0/{vm}/images/disk.0"
     assert script(cloud, line).split()[0:2] == ["CONTEXT", str(sh)]
     assert script(cloud, line).split()[-1].endswith(f":{place}")
     assert sourced(sh, "TOKEN") == ["two"]
