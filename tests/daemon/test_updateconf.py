@@ -113,7 +113,7 @@ def test_a_vm_that_was_off_boots_with_a_new_context_disk_and_domain(cloud: Scrip
     deploy = cloud.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
     cloud.reaches(vm, "RUNNING")
     number = deploy.split()[3].rpartition(".")[2]
-    assert "spice" in Path(f"{cloud.var}/vms/{vm}/deployment.{number}").read_text()
+    assert "spice" in Path(f"{cloud.var}/{vm}/deployment.{number}").read_text()
     cloud.one.vm.action("poweroff-hard", vm)
     cloud.vmm.succeeds("CANCEL", vm)
     cloud.reaches(vm, "POWEROFF")
