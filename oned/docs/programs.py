@@ -106,6 +106,7 @@ PROGRAMS: tuple[Tabled | Helped, ...] = (
     Tabled(onevnet.program),
     Tabled(one.program),
     Helped("onedb", 1, "oned.onedb", "checks, saves, restores and upgrades the data base", has_commands=True),
+    Helped("onedriver", 1, "oned.onedriver", "tells whether a driver keeps the line protocol", has_commands=True),
     Helped("oned", 8, "oned.__main__", "the virtual infrastructure engine"),
     Helped("mm_sched", 8, "oned.sched.__main__", "the scheduler: places pending virtual machines on hosts"),
 )

@@ -89,4 +89,5 @@ def test_programs_have_a_manual_page_and_completion_files() -> None:
         assert (PROJECT / f"share/man/{program.name}.{program.section}").is_file()
         assert (PROJECT / f"share/completion/bash/{program.name}").is_file()
         assert (PROJECT / f"share/completion/zsh/_{program.name}").is_file()
-    assert {program.name for program in PROGRAMS if isinstance(program, Helped)} == {"onedb", "oned", "mm_sched"}
+    helped = {program.name for program in PROGRAMS if isinstance(program, Helped)}
+    assert helped == {"onedb", "onedriver", "oned", "mm_sched"}
