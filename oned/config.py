@@ -55,14 +55,18 @@ PROTOCOL = "xml" ]
 PROTOCOL = "xml" ]"""
 _TM = """\
 [ NAME = "dummy", EXECUTABLE = "one_tm_dummy", PROTOCOL = "datastore" ]
-[ NAME = "shared", EXECUTABLE = "one_tm", ARGUMENTS = "shared", PROTOCOL = "datastore" ]"""
+[ NAME = "shared", EXECUTABLE = "one_tm", ARGUMENTS = "shared", PROTOCOL = "datastore" ]
+[ NAME = "qcow2", EXECUTABLE = "one_tm", ARGUMENTS = "qcow2", PROTOCOL = "datastore" ]
+[ NAME = "ssh", EXECUTABLE = "one_tm", ARGUMENTS = "ssh", PROTOCOL = "datastore" ]"""
 _DS = """\
 [ NAME = "fs", EXECUTABLE = "one_datastore_fs" ]
 [ NAME = "dummy", EXECUTABLE = "one_datastore_dummy" ]"""
 _TM_CONF = "\n".join(
-    f'[ NAME = "{name}", LN_TARGET = "NONE", CLONE_TARGET = "SYSTEM", SHARED = "YES" ]'
-    for name in ("shared", "qcow2", "dummy")
-)
+    f'[ NAME = "{name}", LN_TARGET = "{link}", CLONE_TARGET = "SYSTEM", SHARED = "{shared}" ]'
+    for name, link, shared in (
+        ("shared", "NONE", "YES"), ("qcow2", "NONE", "YES"), ("dummy", "NONE", "YES"), ("ssh", "SYSTEM", "NO"),
+    )
+)  # fmt: skip
 _DS_CONF = "\n".join(f'[ NAME = "{name}", REQUIRED_ATTRS = "", PERSISTENT_ONLY = "NO" ]' for name in ("fs", "dummy"))
 _TARGET = one_of("NONE", "SELF", "SYSTEM")
 _ADMIN = "migrate, delete, recover, retry, deploy, resched"

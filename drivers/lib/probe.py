@@ -37,9 +37,13 @@ class Probe:
 
 def probe(descriptor: int) -> Probe:
     """What an open file is. Errors: ActionFailed, for a qcow2 file that leads to others or cannot be read."""
-    head = os.pread(descriptor, HEADER, 0)
+    return of_head(os.pread(descriptor, HEADER, 0), os.fstat(descriptor).st_size)
+
+
+def of_head(head: bytes, bytes_there: int) -> Probe:
+    """What a file of so many bytes is that begins with these (HEADER, or all it has). Errors: as probe."""
     if not head.startswith(QCOW):
-        return Probe("raw", os.fstat(descriptor).st_size)
+        return Probe("raw", bytes_there)
     if len(head) < 72:
         raise ActionFailed("the qcow2 image is cut off in its header")
     version, backing_offset, backing_size = struct.unpack_from(">IQI", head, 4)
@@ -67,9 +71,13 @@ def backing_file(path: Path) -> Path:
 def probe_any(path: Path) -> Probe:
     """Format and size of a disk, wherever its header leads: for what only needs these two."""
     with path.open("rb") as file:
-        head = file.read(HEADER)
+        return of_any(file.read(HEADER), path.stat().st_size)
+
+
+def of_any(head: bytes, bytes_there: int) -> Probe:
+    """The same of a disk of so many bytes that begins with these."""
     if not head.startswith(QCOW) or len(head) < 32:
-        return Probe("raw", path.stat().st_size)
+        return Probe("raw", bytes_there)
     return Probe("qcow2", struct.unpack_from(">Q", head, 24)[0])
 
 

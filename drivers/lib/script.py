@@ -1,5 +1,7 @@
 """Transfer scripts, of the classic form and of the form with datastores, as commands with named arguments."""
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +61,21 @@ def host_of(place: str) -> str:
 def path_of(place: str) -> Path:
     """`/path` of `h1:/path` or `/path`."""
     return Path(place.partition(":")[2] if host_of(place) else place)
+
+
+def mebibytes(line: Line) -> int:
+    """The size of a line. Errors: ActionFailed, if it is no number of MB."""
+    if not line.size.isdigit() or int(line.size) == 0:
+        raise ActionFailed(f"{line.command}: the size is not a number of MB: {line.size}")
+    return int(line.size)
+
+
+def removable(line: Line, vm: int) -> Path:
+    """The path of a DELETE. Errors: ActionFailed for anything but the directory of the VM, or a disk in it."""
+    path = Path(os.path.normpath(path_of(line.destination)))
+    if not re.fullmatch(rf"/.+/{vm}(/images)?(/disk\.\d+)?", str(path)):
+        raise ActionFailed(f"DELETE: {path} is not the directory of VM {vm}, nor a disk in it; nothing was removed")
+    return path
 
 
 def read(path: Path) -> list[Line]:

@@ -1,14 +1,15 @@
-"""Transfers in a directory that front-end and hosts share (program one_tm): types shared, qcow2, and the classic form.
+"""Transfers (program one_tm). Here those in a directory that front-end and hosts share: types shared and qcow2.
 
 A script's commands are carried out in order; the first that fails ends it. Each may be repeated: files are made under
 a temporary name, a finished copy is checked and kept. The host in front of a path is not looked at: every path is in
 the shared directory. Options: -t THREADS, --overlay (qcow2 images of type shared are not copied but laid over).
-With the name of a tm.conf of 1.2 to 3.2 for its argument the driver runs the commands of that file instead of its own.
+Lines of other types are done by the modules of those. With the name of such a type for its argument the driver serves
+hosts that keep their disks so, whatever datastore an image is from. With the name of a tm.conf of 1.2 to 3.2 the driver
+runs the commands of that file instead of its own.
 """
 
 import argparse
 import os
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,18 +19,15 @@ from oned.drivers.lib.blank import QUICK, SLOW
 from oned.drivers.lib.driver import Driver
 from oned.drivers.lib.probe import MIB, backing_file, probe, probe_any
 from oned.drivers.lib.request import TM, TransferRequest
-from oned.drivers.lib.script import Line, path_of
+from oned.drivers.lib.script import Line, mebibytes, path_of, removable
 from oned.drivers.lib.task import ActionFailed, Task
-from oned.drivers.tm import snapshots
+from oned.drivers.tm import snapshots, tm_ssh
 from oned.drivers.tm.tm_conf import SUFFIX, SiteCommands
-
-TYPES = ("", "shared", "qcow2")
-"""Types of datastores that are served; the classic form has none."""
 
 driver = Driver("tm_shared", TM, threads=15)
 driver.options.add_argument("--overlay", action="store_true")
 driver.options.add_argument("name", nargs="?", default="")
-options = argparse.Namespace(overlay=False, site=None)
+options = argparse.Namespace(overlay=False, site=None, kept="")
 
 
 @driver.prepare
@@ -37,6 +35,7 @@ def prepare(arguments: argparse.Namespace) -> None:
     """Keep the options, and read the tm.conf, if one is named."""
     options.overlay = arguments.overlay
     options.site = SiteCommands.read(arguments.name) if arguments.name.endswith(SUFFIX) else None
+    options.kept = arguments.name if arguments.name in ELSEWHERE else ""
 
 
 @driver.action("TRANSFER", repeatable=True)
@@ -47,15 +46,24 @@ def transfer(request: TransferRequest, task: Task) -> str:
         return ""
     for line in script.read(request.script):
         task.check()
-        if line.type not in TYPES:
-            raise ActionFailed(f"Transfer Driver '{line.type}' not available")
         try:
-            COMMANDS[line.command](line, request.vm, task)
+            _command(line)(line, request.vm, task)
         except OSError as error:
             raise ActionFailed(
                 f"{line.command} failed: {error.strerror or error}: {error.filename or line.text}"
             ) from error
     return ""
+
+
+def _command(line: Line) -> "Command":
+    """What is done for a line. Errors: ActionFailed, for a type that is not served."""
+    commands = TYPES.get(line.type)
+    if commands is None:
+        raise ActionFailed(f"Transfer Driver '{line.type}' not available")
+    commands = ELSEWHERE.get(options.kept, commands)
+    if line.command not in commands:
+        raise ActionFailed(f"{line.command} is not done by the transfer driver {options.kept or line.type}")
+    return commands[line.command]
 
 
 def clone(line: Line, vm: int, task: Task) -> None:
@@ -104,7 +112,7 @@ def ln(line: Line, vm: int, task: Task) -> None:
 def make_swap(line: Line, vm: int, task: Task) -> None:
     """An empty swap area of so many MB."""
     with files.made_whole(path_of(line.destination)) as part:
-        blank.make(part, _mebibytes(line), "raw", task)
+        blank.make(part, mebibytes(line), "raw", task)
         task.run(["mkswap", str(part)], QUICK)
 
 
@@ -113,13 +121,7 @@ def make_image(line: Line, vm: int, task: Task) -> None:
     if line.format not in blank.FORMATS:
         raise ActionFailed(f"MKIMAGE: {line.format} is none of {', '.join(blank.FORMATS)}")
     with files.made_whole(path_of(line.destination)) as part:
-        blank.make(part, _mebibytes(line), line.format, task)
-
-
-def _mebibytes(line: Line) -> int:
-    if not line.size.isdigit() or int(line.size) == 0:
-        raise ActionFailed(f"{line.command}: the size is not a number of MB: {line.size}")
-    return int(line.size)
+        blank.make(part, mebibytes(line), line.format, task)
 
 
 def context(line: Line, vm: int, task: Task) -> None:
@@ -182,7 +184,7 @@ def _flatten(source: Path, destination: Path, task: Task) -> None:
 
 def resize(line: Line, vm: int, task: Task) -> None:
     """The disk is larger; one that is large enough stays as it is."""
-    path, size = path_of(line.destination), _mebibytes(line) * MIB
+    path, size = path_of(line.destination), mebibytes(line) * MIB
     found = probe_any(path)
     if found.size >= size:
         task.info(f"{path} has {found.mib} MiB already: kept")
@@ -194,9 +196,7 @@ def resize(line: Line, vm: int, task: Task) -> None:
 
 def delete(line: Line, vm: int, task: Task) -> None:
     """Remove the VM's directory, or a file in it; never anything else."""
-    path = Path(os.path.normpath(path_of(line.destination)))
-    if not re.fullmatch(rf"/.+/{vm}(/images)?(/disk\.\d+)?", str(path)):
-        raise ActionFailed(f"DELETE: {path} is not the directory of VM {vm}, nor a disk in it; nothing was removed")
+    path = removable(line, vm)
     files.remove(path)
     snapshots.remove_all(path)
     if path.name == "images":  # the classic layout: what is left of the VM is the empty directory around
@@ -204,7 +204,8 @@ def delete(line: Line, vm: int, task: Task) -> None:
             path.parent.rmdir()
 
 
-COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
+Command = Callable[[Line, int, Task], None]
+COMMANDS: dict[str, Command] = {
     "CLONE": clone,
     "LN": ln,
     "MKSWAP": make_swap,
@@ -220,6 +221,11 @@ COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
     "SNAP_REVERT": snapshots.revert,
     "SNAP_DELETE": snapshots.delete,
 }
+
+ELSEWHERE: dict[str, dict[str, Command]] = {"ssh": tm_ssh.COMMANDS}
+"""Types whose disks are on the hosts alone."""
+TYPES: dict[str, dict[str, Command]] = {"": COMMANDS, "shared": COMMANDS, "qcow2": COMMANDS, **ELSEWHERE}
+"""Types of datastores that are served; the classic form has none."""
 
 
 def main() -> None:

@@ -1,0 +1,154 @@
+"""Transfers of type ssh: images are on the front-end, disks on the host, and what moves goes through this machine.
+
+Settings (environment, etc/tm_ssh/tm_sshrc, or etc/tm_ssh/hosts/<host>): those of reaching hosts, and CHECKSUM (YES).
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from oned.drivers.lib import blank, contextdisk, copying
+from oned.drivers.lib.places import Place, place
+from oned.drivers.lib.probe import HEADER, MIB, Probe, of_any, of_head
+from oned.drivers.lib.script import Line, mebibytes, path_of, removable
+from oned.drivers.lib.settings import Settings
+from oned.drivers.lib.task import ActionFailed, Task
+
+settings = Settings("tm_ssh")
+
+_GIVEN = ': >"$1" && exec rm -f -- "$2"'
+
+
+def clone(line: Line, vm: int, task: Task) -> None:
+    """A copy of the image on the host; one that is there and has its size is kept."""
+    source, target = place(line.source, settings), place(line.destination, settings)
+    size = _checked(line, source, task).size
+    if source.size(task) == target.size(task):
+        task.info(f"{target} is there already and has the {size} bytes of {source}: kept")
+        return
+    copying.copy(source, target, settings, task)
+    target.demand(["rm", "-f", "--", str(_given(target))], task)
+
+
+def _checked(line: Line, source: Place, task: Task) -> Probe:
+    """What the image is. Errors: ActionFailed, if there is none, or if it leads to files that do not come with it."""
+    if "://" in line.source:
+        raise ActionFailed(f"{line.source} cannot be fetched: put the image into its datastore first")
+    size = source.size(task)
+    if size is None:
+        raise ActionFailed(f"{line.command}: there is no image {source}")
+    try:
+        found = of_head(source.head(HEADER, task), size)
+    except ActionFailed as error:
+        raise ActionFailed(f"{line.command}: {source}: {error}") from None
+    if line.type == "qcow2" and found.format != "qcow2":
+        raise ActionFailed(
+            f"{line.command}: {source} is no qcow2 image, which disks of its datastore are on other hosts"
+        )
+    return found
+
+
+def make_swap(line: Line, vm: int, task: Task) -> None:
+    """An empty swap area of so many MB."""
+    _make(line, "raw", ["mkswap"], task)
+
+
+def make_image(line: Line, vm: int, task: Task) -> None:
+    """An empty image of so many MB: raw, qcow2, or with a file system."""
+    _make(line, line.format, [], task)
+
+
+def _make(line: Line, form: str, last: list[str], task: Task) -> None:
+    target, size = place(line.destination, settings), mebibytes(line)
+    with target.made_whole(task) as part:
+        for argv in blank.commands(part, size, form):
+            target.demand(argv, task)
+        if last:
+            target.demand([*last, str(part)], task)
+
+
+def context(line: Line, vm: int, task: Task) -> None:
+    """A CD with context.sh and the other files, made here and brought to the host."""
+    target, context_sh = place(line.destination, settings), path_of(line.files[0])
+    with tempfile.TemporaryDirectory(dir=context_sh.parent, prefix=".context.") as here:
+        made = Path(here) / target.path.name
+        contextdisk.make(made, context_sh, line.files[1:], task)
+        copying.copy(place(str(made), settings), target, settings, task)
+
+
+def mv(line: Line, vm: int, task: Task) -> None:
+    """Another place, on the same host or on another one; what has it already has moved."""
+    source, target = place(line.source, settings), place(line.destination, settings)
+    is_one = source.host.name == target.host.name or (source.host.local and target.host.local)
+    if is_one and source.path == target.path:
+        return
+    if source.size(task) is None:
+        if target.size(task) is None:
+            raise ActionFailed(f"MV: there is no {source}")
+        task.info(f"{target} is there and {source} is not: it has moved already")
+    elif is_one:
+        source.move(target.path, task)
+    else:
+        copying.copy(source, target, settings, task, follow=False)
+        source.remove(task)
+
+
+def mvds(line: Line, vm: int, task: Task) -> None:
+    """The VM's disk becomes the image; the host keeps a note of it, so that a repeated command knows."""
+    source, target = place(line.source, settings), place(line.destination, settings)
+    if source.size(task) is None:
+        if Place(source.host, _given(source)).size(task) is None:
+            raise ActionFailed(f"MVDS: there is no {source}; {target} is as it was")
+        task.info(f"{source} was brought to {target} already")
+        return
+    copying.copy(source, target, settings, task)
+    source.sh(_GIVEN, task, _given(source), source.path)
+
+
+def _given(disk: Place) -> Path:
+    """The file that tells that a disk was brought back."""
+    return disk.path.with_name(f".{disk.path.name}.given")
+
+
+def cpds(line: Line, vm: int, task: Task) -> None:
+    """A copy of the VM's disk becomes an image."""
+    if line.snapshot not in ("", "-1"):
+        raise ActionFailed("CPDS: disks of type ssh have no snapshots")
+    copying.copy(place(line.source, settings), place(line.destination, settings), settings, task)
+
+
+def resize(line: Line, vm: int, task: Task) -> None:
+    """The disk is larger; one that is large enough stays as it is."""
+    target, wanted = place(line.destination, settings), mebibytes(line) * MIB
+    size = target.size(task)
+    if size is None:
+        raise ActionFailed(f"RESIZE: there is no {target}")
+    found = of_any(target.head(HEADER, task), size)
+    if found.size >= wanted:
+        task.info(f"{target} has {found.mib} MiB already: kept")
+    elif found.format == "qcow2":
+        target.demand(["qemu-img", "resize", "-q", "-f", "qcow2", str(target.path), str(wanted)], task)
+    else:
+        target.demand(["truncate", "-s", str(wanted), "--", str(target.path)], task)
+
+
+def delete(line: Line, vm: int, task: Task) -> None:
+    """Remove the VM's directory, or a file in it; never anything else."""
+    target = Place(place(line.destination, settings).host, removable(line, vm))
+    target.remove(task, _given(target))
+    if target.path.name == "images":  # the classic layout: what is left of the VM is the empty directory around
+        target.leave(target.path.parent, task)
+
+
+COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
+    "CLONE": clone,
+    "LN": clone,
+    "MKSWAP": make_swap,
+    "MKIMAGE": make_image,
+    "CONTEXT": context,
+    "MV": mv,
+    "MVDS": mvds,
+    "CPDS": cpds,
+    "RESIZE": resize,
+    "DELETE": delete,
+}
