@@ -19,6 +19,8 @@ from oned.template.template import Template
 from oned.vm.allocate import NOTHING, check_restricted
 
 SPACE = Space("one.image", Image)
+CLONEABLE = (ImageState.READY, ImageState.USED, ImageState.CLONE)
+"""States of images that others can be copied from."""
 
 
 @method("one.image.allocate", forms=("template", "template datastore", "template datastore skip_capacity_check"))
@@ -293,7 +295,7 @@ def found_clone(call: Call, image: Image, name: str, datastore: int = -1) -> Ima
 def _check_cloneable(call: Call, image: Image, place: Datastore) -> None:
     if not image.is_disk:
         raise rules.refused("KERNEL, RAMDISK and CONTEXT images cannot be cloned. Register the file anew")
-    if image.state not in (ImageState.READY, ImageState.USED, ImageState.CLONE):
+    if image.state not in CLONEABLE:
         raise rules.refused(f"Cannot clone image in state {image.state.name}. It must be READY, or USED and a copy")
     origin = call.pools.datastores.get(image.datastore)
     if origin.ds_mad != place.ds_mad:

@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 
 from oned.api import disks
 from oned.api.call import Call
-from oned.api.image import admit, check_delete, check_room, found_clone
+from oned.api.image import CLONEABLE, admit, check_delete, check_room, found_clone
 from oned.api.vnet_leases import MADE, named_network
 from oned.document.permissions import ADMIN, MANAGE, USE
-from oned.errors import OneError
+from oned.errors import ActionError, OneError
+from oned.ids import Kind
 from oned.image.image import Image
-from oned.image.states import ImageType
+from oned.image.states import ImageState, ImageType
 from oned.pool.charges import holders
 from oned.quota.blocks import Where
 from oned.quota.usage import of_image
 from oned.template.template import Template
+from oned.vm.vm import VM
 from oned.vnet.network import Network
 
 NAMES_IMAGE = ("IMAGE", "IMAGE_ID", "IMAGE_UID", "IMAGE_UNAME")
@@ -61,6 +63,32 @@ def take_copies(call: Call, copies: Mapping[int, Image], *templates: Template) -
             for key in NAMES_IMAGE:
                 disk.pop(key, None)
             disk["IMAGE_ID"] = str(image.id)
+
+
+def retry_copies(call: Call, vm: VM) -> None:
+    """Let a VM wait for its images again, with those copies begun anew that failed.
+
+    ActionError if one cannot be: it failed otherwise, its files are being removed, or what it is a copy of is gone.
+    """
+    images = [image for number in sorted(vm.images) if (image := call.pools.images.peek(number)) is not None]
+    failed = {image: _origin(call, vm, image) for image in images if image.stored == ImageState.ERROR}
+    call.recover(vm, "retry")
+    for image, origin in failed.items():
+        call.services.images.copy_again(call.unit, image, origin)
+    call.services.images.go_on(call.unit, vm)
+
+
+def _origin(call: Call, vm: VM, image: Image) -> Image:
+    """What a copy that failed was to be made of."""
+    what = f"Could not perform a retry on VM {vm.id}: image {image.id}"
+    hint = f"See oneimage show {image.id}; end the VM with onevm recover --delete {vm.id}"
+    if image.origin < 0 or call.unit.desk.open_for(Kind.IMAGE, image.id):
+        raise ActionError(detail=f"{what} is in ERROR, and not because a copy failed. {hint}")
+    origin = call.pools.images.peek(image.origin)
+    if origin is None or origin.state not in CLONEABLE:
+        state = "gone" if origin is None else origin.state.name
+        raise ActionError(detail=f"{what} is a copy of image {image.origin}, which is {state}. {hint}")
+    return origin
 
 
 def found_deletes(call: Call, template: Template) -> list[Image]:

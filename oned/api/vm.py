@@ -6,6 +6,7 @@ from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
 from oned.api.placement import check_datastore, check_room, check_wild, place_new, placement
 from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
 from oned.api.samples import samples
+from oned.api.template_images import retry_copies
 from oned.errors import ActionError, BadArgument
 from oned.host.host import Host
 from oned.ids import Kind
@@ -15,7 +16,7 @@ from oned.template.template import Template
 from oned.vm import allocate as rules
 from oned.vm.document import full_document
 from oned.vm.fire import find, wrong_state
-from oned.vm.states import RUNNING
+from oned.vm.states import CLONING_FAILURE, RUNNING
 from oned.vm.vm import VM
 
 ACTIONS: dict[str, str] = {
@@ -180,13 +181,17 @@ def recover(call: Call, vm: VM, operation: int = -1, success: bool = False) -> V
 
     operation  0 failure, 1 success, 2 retry, 3 delete, 4 delete and recreate, 5 delete from the pool without a driver
     success    4.2 to 4.12: true is operation 1
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, unknown operation).
+    A retry of a VM whose images could not be copied begins the copies that failed again.
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, unknown operation, an image to copy is gone).
     Since: 4.2; operation 4.14.
     """
     number = operation if "operation" in call.form else int(success)
     if number not in range(len(RECOVERIES)):
         raise ActionError(detail=f"Wrong recovery operation code. It is 0 to {len(RECOVERIES) - 1}")
-    call.recover(vm, RECOVERIES[number])
+    if RECOVERIES[number] == "retry" and vm.state is CLONING_FAILURE:
+        retry_copies(call, vm)
+    else:
+        call.recover(vm, RECOVERIES[number])
     return vm
 
 

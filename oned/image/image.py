@@ -56,6 +56,7 @@ class Image(Owned):
     stored  READY, DISABLED, LOCKED, ERROR or DELETE; `state` adds use and cloning to it
     fs      file system to make it with; format what its bytes are, "" until its driver has told
     cloning the image that it is being copied from, -1 when it is whole
+    origin  the image that it could not be copied from, -1 when no copy failed: a retry begins it again
     saving  the VM whose disk becomes this image, -1 when none does
     made    when its files were whole, epoch s; 0 if there never were any to make
     replaces the MiB of what that disk takes the place of; until it has, size has room for both
@@ -68,8 +69,8 @@ class Image(Owned):
     ELEMENTS = ELEMENTS
     STORED = (
         "name", "uid", "gid", "octal", "lock", "type", "disk_type", "persistent", "regtime", "source", "path",
-        "format", "fs", "size", "stored", "previous", "cloning", "saving", "replaces", "made",
-        "growing", "datastore",
+        "format", "fs", "size", "stored", "previous", "cloning", "origin", "saving", "replaces",
+        "made", "growing", "datastore",
     )  # fmt: skip
 
     type: int = ImageType.OS
@@ -84,6 +85,7 @@ class Image(Owned):
     stored: int = ImageState.LOCKED
     previous: int = ImageState.INIT
     cloning: int = -1
+    origin: int = -1
     saving: int = -1
     replaces: int = 0
     made: float = 0.0

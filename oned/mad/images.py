@@ -51,6 +51,13 @@ class ImageWork:
             verb = "CP"  # of the other image's files: 3.0 and 3.2 know no CLONE
         unit.open(self._command(verb, image))
 
+    def copy_again(self, unit: Unit, image: Image, origin: Image) -> None:
+        """Begin a copy anew that failed."""
+        self._pools.uses.copying(image, origin.id)
+        image.path = origin.source
+        self.move(unit, image, ImageState.LOCKED)
+        self.make(unit, image)
+
     def remove(self, unit: Unit, image: Image) -> None:
         """Have it removed: at once if nothing of it can be anywhere."""
         at_work = unit.desk.open_for(Kind.IMAGE, image.id)
@@ -96,11 +103,16 @@ class ImageWork:
                 if disk.get("IMAGE_ID") == str(image.id) and not error:
                     disk.update(SOURCE=image.source, FORMAT=image.format, DRIVER=image.format)
             unit.touch(vm)
-            others = (self._pools.images.peek(number) for number in vm.images)
             if vm.state is CLONING and error:
                 self._operations.fire(unit, vm, "clone failed", Cause(info=f"Image {image.id}: {error}"))
-            elif vm.state is CLONING and all(other and other.stored == ImageState.READY for other in others):
-                self._operations.fire(unit, vm, "clone done", Cause())
+            elif vm.state is CLONING:
+                self.go_on(unit, vm)
+
+    def go_on(self, unit: Unit, vm: VM) -> None:
+        """Let a VM that is CLONING go on if all its images are there."""
+        images = (self._pools.images.peek(number) for number in vm.images)
+        if all(image and image.stored == ImageState.READY for image in images):
+            self._operations.fire(unit, vm, "clone done", Cause())
 
     async def size(self, image: Image, datastore: Datastore) -> tuple[int, str]:
         """The MiB of what the image will be copied from, or why it cannot be copied.
@@ -132,9 +144,10 @@ class ImageWork:
 
     def _made(self, unit: Unit, image: Image, success: bool, info: str) -> None:
         verb = "cloning" if image.cloning >= 0 else "copying" if image.path else "making"
+        origin, result = image.cloning, ds.made(info)
         self._pools.uses.copied(image)
-        result = ds.made(info)
         if not success or not result.source:
+            image.origin = origin
             self.move(unit, image, ImageState.ERROR, f"Error {verb} image: {info or 'no reason given'}")
             return
         image.source = result.source

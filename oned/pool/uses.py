@@ -32,7 +32,12 @@ class Uses:
         if datastore is not None:
             datastore.images.add(image.id)
             datastore.stale()
-        for origin in self._of({image.cloning}):
+        self.copying(image, image.cloning)
+
+    def copying(self, image: Image, number: int) -> None:
+        """The image is being copied from the one with that number, -1 if it is none."""
+        image.cloning, image.origin = number, image.origin if number < 0 else -1
+        for origin in self._of({number}):
             origin.clones.add(image.id)
 
     def copied(self, image: Image) -> None:

@@ -203,6 +203,56 @@ def test_a_persistent_vm_fails_with_its_copies_and_goes_on_when_they_are_there(s
     shelf.daemon.reaches(vm, "DONE")
 
 
+def test_a_retry_begins_the_copies_again_that_failed_and_only_those(shelf: Shelf) -> None:
+    origins = shelf.image(), shelf.image()
+    vm = shelf.admin.number("one.template.instantiate", shelf.template(*origins), "again", False, "", True)
+    first, second = shelf.images(shelf.daemon.vm(vm).int("TEMPLATE/TEMPLATE_ID"))
+    shelf.ds.fails("CLONE", first, "no space left")
+    shelf.daemon.reaches(vm, "CLONING_FAILURE")
+    assert (shelf.state(first), shelf.info(first).int("CLONING_ID"), shelf.state(origins[0])) == ("ERROR", -1, "READY")
+    shelf.copied(second)
+    shelf.reaches(second, "USED_PERS")
+    shelf.one.vm.recover(vm, 2)
+    assert (shelf.daemon.state(vm), shelf.state(first)) == ("CLONING", "LOCKED_USED_PERS")
+    assert (shelf.info(first).int("CLONING_ID"), shelf.state(origins[0])) == (origins[0], "CLONE")
+    assert refusal(shelf.one.image.delete, origins[0])[1] == 2048
+    shelf.ds.fails("CLONE", first, "still no space")
+    shelf.daemon.reaches(vm, "CLONING_FAILURE")
+    shelf.daemon.kill()
+    shelf.daemon.restart()
+    shelf.one.vm.recover(vm, 2)
+    shelf.copied(first)
+    shelf.daemon.reaches(vm, "PENDING")
+    sources = [disk.text("SOURCE") for disk in shelf.daemon.vm(vm).all("TEMPLATE/DISK")]
+    assert sources == [f"/ds/1/copy{first}", f"/ds/1/copy{second}"]
+    assert (shelf.state(origins[0]), shelf.info(first).first("TEMPLATE/ERROR")) == ("READY", None)
+
+
+def test_a_retry_is_refused_when_what_was_to_be_copied_is_gone(shelf: Shelf) -> None:
+    origin = shelf.image()
+    vm = shelf.admin.number("one.template.instantiate", shelf.template(origin), "orphan", False, "", True)
+    (image,) = shelf.images(shelf.daemon.vm(vm).int("TEMPLATE/TEMPLATE_ID"))
+    shelf.ds.fails("CLONE", image, "no space left")
+    shelf.daemon.reaches(vm, "CLONING_FAILURE")
+    shelf.one.image.delete(origin, True)
+    told, code = refusal(shelf.one.vm.recover, vm, 2)
+    assert (code, f"a copy of image {origin}, which is gone" in told) == (2048, True), told
+    assert (shelf.daemon.state(vm), shelf.state(image)) == ("CLONING_FAILURE", "ERROR")
+    shelf.one.vm.recover(vm, 3)
+    shelf.daemon.reaches(vm, "DONE")
+
+
+def test_a_retry_waits_for_a_copy_that_was_given_up_too_early(shelf: Shelf) -> None:
+    vm = shelf.admin.number("one.template.instantiate", shelf.template(shelf.image()), "early", False, "", True)
+    (image,) = shelf.images(shelf.daemon.vm(vm).int("TEMPLATE/TEMPLATE_ID"))
+    shelf.one.vm.recover(vm, 0)
+    assert shelf.daemon.state(vm) == "CLONING_FAILURE"
+    shelf.copied(image)
+    shelf.reaches(image, "USED_PERS")
+    shelf.one.vm.recover(vm, 2)
+    shelf.daemon.reaches(vm, "PENDING")
+
+
 def test_a_persistent_instantiate_that_is_refused_leaves_nothing_behind(shelf: Shelf) -> None:
     item = shelf.template(shelf.image(), more="NIC = [ NETWORK = nowhere ]\n")
     pools = [("one.imagepool.info", -2), ("one.templatepool.info", -2), ("one.vmpool.info", -2, -1, -1, -1)]
