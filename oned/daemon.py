@@ -175,7 +175,8 @@ class Daemon:
         """The hooks with what is left of earlier runs; their driver is started only if there are any."""
         config, locations = self.config, self.locations
         driver = section(Mad.HM, config.vectors(Mad.HM.value)[0])
-        found = declared(config.vectors, locations.hook_program, driver.timeouts.get("EXECUTE", TIMEOUT))
+        seconds, there = driver.timeouts.get("EXECUTE", TIMEOUT), config["SCRIPTS_REMOTE_DIR"]
+        found = declared(config.vectors, locations.hook_program, seconds, there)
         kept = int(config.vector("HOOK_LOG_CONF").get("LOG_RETENTION", "20"))
         hooks = HookDesk(found, database, operations.unit, pools.context_of, pools.view, kept)
         sections = [dataclasses.replace(driver, name="", timeouts={})] if found else []

@@ -1,4 +1,4 @@
-"""The hook driver: runs the commands of hooks on the front-end, as the daemon's user.
+"""The hook driver: runs the commands of hooks on the front-end, as the daemon's user, or on a host.
 
 Each command has a process group of its own, which ends with the command, with its time and with the driver. Its
 environment is the driver's, with what `onevm` and the others need to find the daemon. Options: -t THREADS.
@@ -15,21 +15,25 @@ from pathlib import Path
 
 from oned.drivers.lib.actions import Child, Finished
 from oned.drivers.lib.driver import Driver
+from oned.drivers.lib.reach import host_at
+from oned.drivers.lib.reach.remotes import MISSING, remotes
 from oned.drivers.lib.request import HM, HookRequest
+from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 
 TAIL = 4096
 """Characters told of each output: the last ones."""
 
+LOCAL = "LOCAL"
+
 driver = Driver("one_hm", HM, threads=15)
+settings = Settings("hm")
 
 
 @driver.action("EXECUTE", alongside=True)
 def execute(request: HookRequest, task: Task) -> str:
     """How the command ended. In the classic form a command that fails is a FAILURE, with its errors in the log."""
-    if request.where != "LOCAL":
-        raise ActionFailed(f"{request.hook}: hooks run on the front-end only, not on {request.where}")
-    finished = run(request, task)
+    finished = run(request, task) if request.where == LOCAL else run_there(request, task)
     if request.exact:
         return told(finished)
     if finished.problem:
@@ -50,6 +54,23 @@ def run(request: HookRequest, task: Task) -> Finished:
             finished = child.finish(request.timeout)
     task.check()
     return finished
+
+
+def run_there(request: HookRequest, task: Task) -> Finished:
+    """The same on a host; if the command is one of the scripts of hosts, they are brought where it is missing."""
+    try:
+        host = host_at(request.where, settings)
+        script = request.argv[0].removeprefix(f"{remotes.place_on_hosts()}/")
+        if script == request.argv[0]:
+            return host.run(request.argv, task, request.timeout, request.stdin.encode())
+        argv = remotes.argv(host, script, *request.argv[1:])
+        finished = host.run(argv, task, request.timeout, request.stdin.encode())
+        if finished.status == MISSING:
+            remotes.bring(host, task)
+            finished = host.run(argv, task, request.timeout, request.stdin.encode())
+        return finished
+    except ActionFailed as error:
+        return Finished("", "", str(error))
 
 
 def told(finished: Finished) -> str:

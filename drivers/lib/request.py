@@ -219,8 +219,8 @@ def _from_order(verb: str, oid: int, word: str) -> HookRequest:
         order = json.loads(base64.b64decode(word, validate=True))
         argv = tuple(map(str, order["argv"]))
         return HookRequest(
-            oid, order["hook"], argv, stdin=order["stdin"], timeout=order["timeout"], exact=True,
-            environment=order["environment"],
+            oid, order["hook"], argv, order.get("host") or "LOCAL", stdin=order["stdin"], timeout=order["timeout"],
+            exact=True, environment=order["environment"],
         )  # fmt: skip
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
         raise ActionFailed(f"{verb}: the order cannot be read: {error!r}") from None

@@ -24,6 +24,7 @@ class Execution:
     event    the event's word, as the hook declares it
     command  the program and its own words; arguments  those of ARGUMENTS, filled in
     stdin    with ARGUMENTS_STDIN the object's document; else the words that are too long to be arguments
+    host     where it runs; empty for the front-end
     timeout  seconds
     retries  attempts beyond the first; attempt  the current one, from 1
     rc       exit code; -1 without one
@@ -39,6 +40,7 @@ class Execution:
     command: list[str]
     arguments: list[str]
     stdin: str = ""
+    host: str = ""
     timeout: float = 300.0
     retries: int = 0
     repeats: bool = False

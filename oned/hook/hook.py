@@ -1,5 +1,6 @@
 """A hook as oned.conf declares it: `VM_HOOK = [ NAME = "mail", ON = "DONE", COMMAND = "mail.sh" ]`."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ HOST_STATES = ("INIT", "MONITORED", "ERROR", "DISABLED", "OFFLINE")
 
 TIMEOUT = 300.0
 LONGEST_NAME = 100
+
+
+PLACED = (Kind.VM, Kind.HOST)
+"""Kinds of objects that are on a host, or are one."""
+ON_HOSTS = "/var/tmp/one"
 
 
 class BadHook(ValueError):
@@ -88,8 +94,13 @@ Find = Callable[[str], str]
 """From the program's name as COMMAND has it to the path that is run."""
 
 
-def read(setting: str, vector: Mapping[str, str], oid: int, find: Find, timeout: float = TIMEOUT) -> Hook:
-    """The hook of a vector with upper-case names. Raises BadHook."""
+def read(
+    setting: str, vector: Mapping[str, str], oid: int, find: Find, timeout: float = TIMEOUT, there: str = ON_HOSTS
+) -> Hook:
+    """The hook of a vector with upper-case names. Raises BadHook.
+
+    there   directory of the drivers' scripts on hosts, where the programs of remote hooks are looked for
+    """
     on = vector.get("ON", "").strip().upper()
     command = vector.get("COMMAND", "").strip()
     if setting == "HOST_HOOK" and not on and vector.get("STATE"):
@@ -98,6 +109,7 @@ def read(setting: str, vector: Mapping[str, str], oid: int, find: Find, timeout:
         raise BadHook(f"Empty ON or COMMAND attribute in {setting}. Hook not registered!")
     program, *words = _words(setting, "COMMAND", command)
     kind = SETTINGS[setting]
+    remote = _yes(vector, "REMOTE") and (kind, on) != (Kind.VM, CREATE) and kind in PLACED
     state, lcm_state = (vector.get(name, "").strip().upper() for name in ("STATE", "LCM_STATE"))
     return Hook(
         id=oid,
@@ -105,9 +117,9 @@ def read(setting: str, vector: Mapping[str, str], oid: int, find: Find, timeout:
         kind=kind,
         on=on,
         triggers=_triggers(setting, on, state, lcm_state),
-        command=(find(program), *words),
+        command=(os.path.join(there, "hooks", program) if remote else find(program), *words),
         arguments=_arguments(setting, vector.get("ARGUMENTS", "")),
-        remote=_yes(vector, "REMOTE") and (kind, on) != (Kind.VM, CREATE),
+        remote=remote,
         stdin=_yes(vector, "ARGUMENTS_STDIN"),
         timeout=_number(setting, vector, "TIMEOUT", timeout) or timeout,
         retries=int(_number(setting, vector, "RETRY", 0)),

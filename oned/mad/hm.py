@@ -1,7 +1,7 @@
 """The dialects of hook drivers (HM), and what their answers say.
 
-classic  `EXECUTE <object> <hook> LOCAL <command> <arguments>` (1.4 to 5.8): the driver hands the line to a shell, so
-         each word is quoted for one
+classic  `EXECUTE <object> <hook> <LOCAL or host> <command> <arguments>` (1.4 to 5.8): the driver hands the line to a
+         shell, so each word is quoted for one
 argv     `EXECUTE <run> <base64>`: a JSON document with the words as they are; the answer is one too
 """
 
@@ -31,13 +31,16 @@ class Result(NamedTuple):
 def _classic(command: Command, _: Source) -> str:
     """One line: a line end inside of a value becomes a blank."""
     words = [shlex.quote(" ".join(word.splitlines())) for word in json.loads(command.arguments["argv"])]
-    return " ".join([command.verb, str(command.oid), command.arguments["hook"], LOCAL, *words])
+    return " ".join(
+        [command.verb, str(command.oid), command.arguments["hook"], command.arguments.get("where") or LOCAL, *words]
+    )
 
 
 def _argv(command: Command, _: Source) -> str:
     given = command.arguments
     order = {
         "hook": given["hook"],
+        "host": given.get("where", ""),
         "argv": json.loads(given["argv"]),
         "stdin": given["stdin"],
         "timeout": float(given["timeout"]),

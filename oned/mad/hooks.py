@@ -15,11 +15,12 @@ from sqlalchemy import select
 
 from oned import clock
 from oned.command import Command, Intent, Mad
-from oned.document.object import View
+from oned.document.object import PoolObject, View
 from oned.hook.arguments import fitting
 from oned.hook.event import Event
 from oned.hook.execution import DONE, FAILED, LOST, WAITING, Execution, kind_of
 from oned.hook.hook import Hook
+from oned.host.host import Host
 from oned.ids import Kind
 from oned.mad import hm
 from oned.mad.driver import Driver
@@ -30,6 +31,7 @@ from oned.store.database import Database
 from oned.store.events import Change
 from oned.store.reading import reading
 from oned.store.unit import Unit
+from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
 GRACE = 5.0
@@ -37,6 +39,13 @@ GRACE = 5.0
 PAUSE = 1.0
 """Seconds before an attempt is repeated, and between two looks at a driver or a data base that is not ready."""
 HERE = "front-end"
+
+
+def place_of(item: PoolObject) -> str:
+    """The host that an object is on, or that it is; empty for a VM that has not been on one."""
+    if isinstance(item, VM):
+        return item.record.hostname if item.history else ""
+    return item.name if isinstance(item, Host) else ""
 
 
 class HookDesk:
@@ -57,8 +66,7 @@ class HookDesk:
         self._database, self._unit, self._context, self._view, self._most = database, unit, context, view, max(1, kept)
         self._by_kind: dict[Kind, list[Hook]] = {}
         for hook in hooks:
-            if not hook.remote:
-                self._by_kind.setdefault(hook.kind, []).append(hook)
+            self._by_kind.setdefault(hook.kind, []).append(hook)
         self.executions: dict[int, Execution] = {}
         self._ended: dict[str, deque[int]] = {}
         self._last = -1
@@ -84,13 +92,15 @@ class HookDesk:
     def _prepare(self, unit: Unit, hook: Hook, change: Change) -> None:
         item = unit.item(change)
         assert item is not None, "who tells of an object has touched it"
+        if hook.remote and not place_of(item):
+            return
         event = Event(item, change.old, self._view, self._context)
         arguments, long = fitting(hook.arguments.filled(event.value))
         self.open(unit, Execution(
             id=self.next_id(), hook=hook.name, at=clock.stamp(), kind=change.kind.name, oid=change.oid, event=hook.on,
             command=list(hook.command), arguments=arguments,
-            stdin=event.document if hook.stdin else "\n".join(long), timeout=hook.timeout, retries=hook.retries,
-            repeats=hook.repeats,
+            stdin=event.document if hook.stdin else "\n".join(long), host=place_of(item) if hook.remote else "",
+            timeout=hook.timeout, retries=hook.retries, repeats=hook.repeats,
         ))  # fmt: skip
 
     def next_id(self) -> int:
@@ -166,9 +176,10 @@ class HookDesk:
             verb="EXECUTE",
             kind=kind_of(execution),
             oid=execution.id if driver.dialect == hm.ARGV else execution.oid,
-            host=HERE,
+            host=execution.host or HERE,
             arguments={
                 "hook": execution.hook,
+                "where": execution.host,
                 "argv": json.dumps(execution.argv),
                 "stdin": execution.stdin,
                 "timeout": f"{execution.timeout:g}",

@@ -113,7 +113,8 @@ def test_commands_of_one_number_run_side_by_side(driver: DriverProcess) -> None:
         ("EXECUTE 5 myhook LOCAL /bin/echo a b", "EXECUTE SUCCESS 5 myhook: a b"),
         ("EXECUTE 5 myhook LOCAL /bin/echo 'a;  b'", "EXECUTE SUCCESS 5 myhook: a; b"),
         ("EXECUTE 5 myhook LOCAL /bin/false -", "EXECUTE FAILURE 5 myhook: /bin/false ended with status 1"),
-        ("EXECUTE 5 myhook h1 /bin/echo", "EXECUTE FAILURE 5 myhook: hooks run on the front-end only, not on h1"),
+        ("EXECUTE 5 myhook localhost /bin/echo 'a;  b'", "EXECUTE SUCCESS 5 myhook: a; b"),
+        ("EXECUTE 5 myhook localhost /bin/false -", "EXECUTE FAILURE 5 myhook: /bin/false ended with status 1"),
         ("EXECUTE 5 myhook LOCAL 'x", "EXECUTE FAILURE 5 myhook: the command line cannot be cut into words: No closing "
                                       "quotation"),
         ("EXECUTE 5 x y", "EXECUTE FAILURE 5 EXECUTE has no command"),

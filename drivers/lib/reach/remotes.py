@@ -50,6 +50,10 @@ class Remotes:
         """Where they are on the host: SCRIPTS_REMOTE_DIR, and on this machine a directory of this site."""
         if host.local:
             return str(var_directory() / ".remotes")
+        return self.place_on_hosts()
+
+    def place_on_hosts(self) -> str:
+        """SCRIPTS_REMOTE_DIR, where other machines have them."""
         return os.environ.get("SCRIPTS_REMOTE_DIR") or DEFAULT_PLACE
 
     def argv(self, host: Host, script: str, *words: str) -> list[str]:
