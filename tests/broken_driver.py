@@ -105,6 +105,8 @@ def answer(verb: str, number: str, words: list[str]) -> None:
     if len(words) > WORDS[KIND] + 1 and FAULT == "counts":
         sys.exit(8)
     well, info = DO[KIND](verb, number, words[2:])
+    if FAULT == "all-fail":
+        well, info = False, "no libvirt"
     if FAULT == "other-id":
         say(f"{verb} SUCCESS {int(number) + 500} -")
     if FAULT == "stray":

@@ -7,6 +7,9 @@ writes on standard output goes to the log of the VM; what is wrong it writes on 
 
 import os
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from oned.drivers.lib.actions import Child, Finished
@@ -17,6 +20,8 @@ from oned.drivers.lib.task import ActionFailed, Task
 SUFFIX = ".conf"
 DEADLINE = 6 * 3600.0
 """Seconds that one command may take."""
+TELL = 60.0
+"""Seconds between two log lines of a command that is at work."""
 
 _SETTING = re.compile(r"\s*(?P<command>\w+)\s*=\s*(?P<path>\S+)\s*(#.*)?")
 _MESSAGE = re.compile(r"^ERROR MESSAGE --8<------\n(?P<text>.*?)\n?^ERROR MESSAGE ------>8--", re.MULTILINE | re.DOTALL)
@@ -61,12 +66,30 @@ class SiteCommands:
 
     def _run(self, argv: list[str], task: Task) -> None:
         child = Child(argv)
-        with child, task.at_cancel(child.kill):
+        with child, task.at_cancel(child.kill), _telling(task, f"{argv[0]} is still at work"):
             finished = child.finish(DEADLINE)
         task.check()
         if finished.problem:
             _fail(argv, finished, task)
         task.info(finished.output)
+
+
+@contextmanager
+def _telling(task: Task, text: str) -> Iterator[None]:
+    """Within the block the text is logged now and then: the daemon pushes the deadline of the script on with each."""
+    done = threading.Event()
+
+    def tell() -> None:
+        while not done.wait(TELL):
+            task.info(text)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
 
 
 def _fail(argv: list[str], finished: Finished, task: Task) -> None:

@@ -1,6 +1,7 @@
 """Drivers that others wrote, unchanged: the whole life of VMs and images under the programs of each era."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,34 @@ def test_a_vm_is_switched_off_and_on(others: Others) -> None:
     others.reaches(vm, "DONE")
 
 
+def test_a_driver_that_is_killed_is_started_again_and_its_vms_go_on(others: Others) -> None:
+    vm = running(others)
+    program = next(name for name in others.era.programs if name.startswith("one_vmm"))
+    before = others.drivers()[program]
+    others.kill_driver(program)
+    until(lambda: others.drivers().get(program, before) != before, "the restart of the driver")
+    others.one.vm.action("suspend", vm)
+    others.reaches(vm, "SUSPENDED")
+    others.one.vm.action("resume", vm)
+    others.runs_on("alpha", vm)
+    others.one.vm.action("terminate-hard", vm)
+    others.reaches(vm, "DONE")
+
+
+def test_a_verb_that_the_driver_does_not_know_holds_up_no_other(others: Others) -> None:
+    vm = running(others)
+    others.one.vm.action("reboot", vm)
+    others.one.vm.action("suspend", vm)
+    others.reaches(vm, "SUSPENDED")
+    others.one.vm.action("terminate-hard", vm)
+    others.reaches(vm, "DONE")
+
+
+def test_drivers_find_the_settings_in_force(others: Others) -> None:
+    settings = (others.var / "config").read_text().splitlines()
+    assert "SCRIPTS_REMOTE_DIR=/var/tmp/one" in settings
+
+
 def test_a_disk_that_cannot_be_copied_says_what_the_script_says(others: Others) -> None:
     vm = others.allocate(f'DISK = [ SOURCE = "{others.root}/nothing.img" ]')
     others.one.vm.deploy(vm, others.host("alpha"))
@@ -165,3 +194,14 @@ def test_a_hook_driver_of_1_4_runs_hooks(tmp_path: Path) -> None:
         vm = running(daemon)
         until(lambda: f"Success executing Hook: told: it runs: {vm}" in daemon.vm_log(vm), "the answer of the hook")
         assert daemon.check() == []
+
+
+def test_a_host_whose_driver_counts_other_words_says_that_it_did_not_answer(tmp_path: Path) -> None:
+    era = ERAS["1.2"]
+    wrong = replace(
+        era, mads=era.mads.replace('PROTOCOL = "2", TIMEOUT = "MONITOR=5', 'PROTOCOL = "3", TIMEOUT = "MONITOR=1')
+    )
+    with Others(tmp_path, wrong) as daemon:
+        host = daemon.host("alpha")
+        until(lambda: daemon.host_info(host).int("STATE") == 3, "ERROR of the host")
+        assert "MONITOR on host alpha did not answer within 1 s" in daemon.host_info(host).text("TEMPLATE/ERROR")

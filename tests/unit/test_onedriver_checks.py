@@ -55,6 +55,8 @@ FAULTS = [
     ("vmm", "silent-DEPLOY", "verbs", FAILS, "no answer within 0.7 s: the engine waits until its deadline"),
     ("vmm", "silent-REBOOT", "verbs", NOTE, "no answer within 0.7 s: the engine waits until its deadline"),
     ("vmm", "no-reason", "verbs", NOTE, "FAILURE without a reason: the owner of the VM reads it"),
+    ("vmm", "all-fail", "verbs", NOTE,
+     "no request was a SUCCESS: only the form of the answers was tried. Can it work on h1?"),
     ("vmm", "two-words", "verbs", FAILS, "the deploy id is not one word: one two"),
     ("vmm", "no-id", "verbs", FAILS, "it gives no deploy id"),
     ("vmm", "bad-state", "verbs", FAILS, "STATE=r is none of a, p, e, d and -"),

@@ -1,11 +1,15 @@
 """The program one_tm with the tm.conf of a site: its commands are run, and nothing else."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from oned.drivers.lib.line import Voice
+from oned.drivers.lib.task import Task
 from oned.drivers.lib.testing import DriverProcess, program
+from oned.drivers.tm import tm_conf
 
 CONF = "# commands\n\nCLONE = site/clone.sh\nmine   = /{root}/mine.sh  # by its whole path\nSLOW = site/slow.sh\n"
 CLONE = """\
@@ -103,3 +107,18 @@ def test_a_tm_conf_that_cannot_be_used_is_a_driver_that_cannot_start(
         answer = running.handshake() or ""
     assert answer.startswith("INIT FAILURE")
     assert told in answer
+
+
+def test_a_long_command_says_now_and_then_that_it_is_at_work(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tm_conf, "TELL", 0.05)
+    monkeypatch.setenv("ONE_LOCATION", str(site))
+    slow = site / "lib/tm_commands/site/slow.sh"
+    slow.write_text("#!/bin/sh\nsleep 0.5\n")
+    (site / "script").write_text("SLOW\n")
+    read, write = os.pipe()
+    tm_conf.SiteCommands.read("tm_site/tm_site.conf").carry_out(site / "script", Task("TRANSFER", 7, Voice(write)))
+    os.close(write)
+    with os.fdopen(read) as lines:
+        told = lines.read().splitlines()
+    assert len(told) > 2
+    assert set(told) == {f"LOG I 7 {slow} is still at work"}

@@ -71,6 +71,12 @@ def _greets(session: Session) -> Iterator[Finding]:
 
 def _verbs(session: Session) -> Iterator[Finding]:
     yield from session.transcript.findings
+    answers = session.transcript.trial.answers()
+    if answers and not any(answer.success for answer in answers):
+        told = (
+            f"no request was a SUCCESS: only the form of the answers was tried. Can it work on {session.objects.host}?"
+        )
+        yield Finding(Weight.NOTE, told, "all")
 
 
 def _ids(session: Session) -> Iterator[Finding]:
