@@ -1,42 +1,46 @@
 """Files and directories brought from one host to another through this machine: whole and checked, or not at all.
 
-They go as `tar`, so holes, links and modes stay. The sums (sha256) of what was read and of what was written are
-compared; the copy is on the disk before it gets its name. Setting CHECKSUM=NO of the target's host leaves out the sums.
+They go as `tar`, so holes, links and modes stay. The sha256 of what went through is compared with that of what is then
+read at the target in the same form, which needs no look at holes; where the two file systems cut holes differently, the
+sums of the files themselves are compared. The copy is on the disk before it gets its name. CHECKSUM=NO of the target's
+host compares nothing.
 """
 
-import contextlib
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oned.drivers.lib.files import PROGRESS
 from oned.drivers.lib.places import MISSING, SLOW, Place
-from oned.drivers.lib.reach.host import STEP, Host
+from oned.drivers.lib.reach.host import Host
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.lib.turns import Turns
+
+if TYPE_CHECKING:
+    import hashlib
 
 COPIES = 3
 """Copies at a time from or to one other host: they leave sessions of its connection for what is short."""
 STALLED = 300.0
 """Seconds without a byte: tar may search a large file for its holes before the first."""
-PATIENCE = 600.0
-"""Seconds between two log lines of a copy that waits for its turn."""
+PACK = ("tar", "-cSf", "-", "--format=gnu", "--sort=name", "--owner=0", "--group=0", "--numeric-owner")
+"""The same bytes for the same files, wherever they are."""
 
 _USED = '[ -e "$1" ] || [ -h "$1" ] || exit 44; exec du -skH -- "$1"'
 _ROOM = 'd=$1; while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done; df -k --output=avail -- "$d" | tail -n 1'
 _FIRST = 'exec 3>&1; e=$("$@" 2>&1 >&3) || { s=$?; printf "%s\\n" "$e" | head -n 1 >&2; exit $s; }'
 """A command whose first complaint is its last: what tar says at its end is that it has said something before."""
-_UNPACK = f'rm -rf -- "$1" && mkdir -p -- "$1" && set -- tar -xof - -C "$1" && {_FIRST}'
+_UNPACK = f'rm -rf -- "$1" && mkdir -p -- "$1" && set -- tar -xpof - -C "$1" && {_FIRST}'
 _SUMS = 'cd -- "$1" && exec find -H "./$2" -type f -exec sha256sum -- {} +'
+_SUM = 'cd -- "$1" && shift && "$@" | sha256sum'
 _FINISH = (
     'find "$1" -type f -exec sync -- {} + && { [ -h "$3" ] || [ ! -d "$3" ] || rm -rf -- "$3"; } &&'
     ' mv -fT -- "$1/$2" "$3" && exec rm -rf -- "$1"'
 )
 
-_turn = threading.Condition()
-_busy: Counter[str] = Counter()
+_turns = Turns(COPIES)
 
 
 def copy(source: Place, target: Place, settings: Settings, task: Task, *, follow: bool = True) -> None:
@@ -45,21 +49,23 @@ def copy(source: Place, target: Place, settings: Settings, task: Task, *, follow
     follow   a source that is a link is what it leads to
     Errors: ActionFailed; Cancelled. Nothing is left at the target then, unless its host is not reached.
     """
-    checked = settings.get("CHECKSUM", "YES", target.host.name).upper() != "NO"
-    with _turns((source.host, target.host), task):
+    names = {host.name for host in (source.host, target.host) if not host.local}
+    with _turns.taken(names, task, f"other copies from and to {', '.join(sorted(names))}"):
         size = used(source, task)
         check_room(target, size, task)
-        wanted = sums(source.host, source.path, task) if checked else ()
         try:
-            _stream(source, target, size, task, follow=follow)
-            if checked and sums(target.host, target.part / source.path.name, task) != wanted:
-                raise ActionFailed(
-                    f"{target}: the sha256 of the copy is not that of {source}: it changed, or is damaged"
-                )
+            sent = _stream(source, target, size, task, follow=follow)
+            if is_checked(target, settings):
+                _compare(sent, source, target, task)
             target.sh(_FINISH, task, target.part, source.path.name, target.path)
         except BaseException:
             target.clean(task)
             raise
+
+
+def is_checked(target: Place, settings: Settings) -> bool:
+    """Whether sums are compared."""
+    return settings.get("CHECKSUM", "YES", target.host.name).upper() != "NO"
 
 
 def used(source: Place, task: Task) -> int:
@@ -87,45 +93,37 @@ def sums(host: Host, path: Path, task: Task) -> tuple[str, ...]:
     return tuple(sorted(host.demand(words, task, SLOW).splitlines()))
 
 
-def _stream(source: Place, target: Place, size: int, task: Task, *, follow: bool) -> None:
-    pack = ["tar", "-cSf", "-", *(["-h"] if follow else []), "-C", str(source.path.parent), "--"]
-    reader = ["sh", "-c", _FIRST, "tar", *pack, f"./{source.path.name}"]
-    with source.host.stream_out(reader, task, STALLED) as pieces:
-        told = _told(pieces, size, f"{source} to {target}", task)
+def _compare(sent: str, source: Place, target: Place, task: Task) -> None:
+    """Errors: ActionFailed, if what is at the target, under its temporary name, is not what the source is."""
+    name = source.path.name
+    found = target.sh(_SUM, task, target.part, *PACK, "--", f"./{name}").split()[:1]
+    if found != [sent] and sums(source.host, source.path, task) != sums(target.host, target.part / name, task):
+        raise ActionFailed(f"{target}: the sha256 of the copy is not that of {source}: it changed, or is damaged")
+
+
+def _stream(source: Place, target: Place, size: int, task: Task, *, follow: bool) -> str:
+    """The sha256 of what went through."""
+    import hashlib  # and OpenSSL with it: 4 MiB, which a driver needs with its first copy only
+
+    passed = hashlib.sha256()
+    pack = [*PACK, *(["-h"] if follow else []), "-C", str(source.path.parent), "--", f"./{source.path.name}"]
+    with source.host.stream_out(["sh", "-c", _FIRST, "tar", *pack], task, STALLED) as pieces:
+        told = _told(pieces, passed, size, f"{source} to {target}", task)
         finished = target.host.stream_in(["sh", "-c", _UNPACK, "tar", str(target.part)], told, task, STALLED)
     if "No space left" in finished.errors or "Wrote only" in finished.errors:
         raise ActionFailed(f"{target} does not fit: no space is left in its file system")
     if finished.problem:
         raise ActionFailed(finished.problem)
+    return passed.hexdigest()
 
 
-def _told(pieces: Iterable[bytes], size: int, what: str, task: Task) -> Iterator[bytes]:
-    """The pieces; from time to time the log tells how far they are."""
+def _told(pieces: Iterable[bytes], digest: "hashlib._Hash", size: int, what: str, task: Task) -> Iterator[bytes]:
+    """The pieces, which the digest takes in; from time to time the log tells how far they are."""
     passed, said = 0, time.monotonic()
     for piece in pieces:
         yield piece
+        digest.update(piece)
         passed += len(piece)
         if time.monotonic() - said > PROGRESS:
             said = time.monotonic()
             task.info(f"Copying {what}: {min(100, 100 * passed // max(size, 1))} % of {size >> 20} MiB")
-
-
-@contextlib.contextmanager
-def _turns(hosts: Iterable[Host], task: Task) -> Iterator[None]:
-    """Wait until each of the other hosts has room for one more copy."""
-    names = {host.name for host in hosts if not host.local}
-    said = time.monotonic()
-    with _turn:
-        while any(_busy[name] >= COPIES for name in names):
-            _turn.wait(STEP)
-            task.check()
-            if time.monotonic() - said > PATIENCE:
-                said = time.monotonic()
-                task.info(f"Waits for other copies from and to {', '.join(sorted(names))}")
-        _busy.update(names)
-    try:
-        yield
-    finally:
-        with _turn:
-            _busy.subtract(names)
-            _turn.notify_all()

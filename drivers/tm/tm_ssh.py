@@ -1,6 +1,7 @@
 """Transfers of type ssh: images are on the front-end, disks on the host, and what moves goes through this machine.
 
-Settings (environment, etc/tm_ssh/tm_sshrc, or etc/tm_ssh/hosts/<host>): those of reaching hosts, and CHECKSUM (YES).
+Settings (environment, etc/tm_ssh/tm_sshrc, or etc/tm_ssh/hosts/<host>): those of reaching hosts, CHECKSUM (YES), CACHE
+and CACHE_MB.
 """
 
 import tempfile
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from oned.drivers.lib import blank, contextdisk, copying
+from oned.drivers.lib.cache import cache_of
 from oned.drivers.lib.places import Place, place
 from oned.drivers.lib.probe import HEADER, MIB, Probe, of_any, of_head
 from oned.drivers.lib.script import Line, mebibytes, path_of, removable
@@ -26,7 +28,10 @@ def clone(line: Line, vm: int, task: Task) -> None:
     if source.size(task) == target.size(task):
         task.info(f"{target} is there already and has the {size} bytes of {source}: kept")
         return
-    copying.copy(source, target, settings, task)
+    if line.command == "CLONE" and source.host.local and (cache := cache_of(target.host, settings)):
+        cache.bring(source, target, settings, task)
+    else:
+        copying.copy(source, target, settings, task)
     target.demand(["rm", "-f", "--", str(_given(target))], task)
 
 
