@@ -5,6 +5,7 @@ import hashlib
 from oned.api.call import Call
 from oned.api.image import admit, check_room, claim, lacks_room, new_image
 from oned.api.registry import MANAGE, USE, method, operation
+from oned.api.saved_template import found_template
 from oned.datastore.datastore import Datastore
 from oned.errors import ActionError, InternalError
 from oned.ids import Kind
@@ -65,14 +66,20 @@ def savedisk(
     image           2.x: an image that exists, is unused and the caller's to manage: the disk takes its place
     name, type      3.0, 3.2: of the new image
     hot             4.0: copy it now, as one.vm.disksaveas
-    clone_template  4.6: refused; clone the template by itself
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (disk, state), INTERNAL (name), ALLOCATE (name taken, room).
+    clone_template  4.6: the caller gets a copy of the VM's template too, under the name of the image and with it in
+                    the place of the disk; it needs USE on the template and CREATE of templates
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (disk, state, template), INTERNAL (name), ALLOCATE (name taken, room).
     Since: 2.0 to 4.12; later one.vm.disksaveas.
     """
-    if clone_template:
-        raise ActionError(detail="Templates are not cloned with a disk. Use one.template.clone, then update its DISK")
-    if hot:
-        return disksaveas(call, vm, disk, name, type)
+    copy = found_template(call, vm, _saveable(call, vm, disk)[0], name) if clone_template else None
+    saved = disksaveas(call, vm, disk, name, type) if hot else _save_later(call, vm, disk, name, type, image)
+    if copy is not None:
+        copy.add(call, saved)
+    return saved
+
+
+def _save_later(call: Call, vm: VM, disk: int, name: str, type: str, image: int) -> Image:
+    """The image, new or there already, that the disk becomes when the VM ends."""
     if "image" not in call.form:
         call.demand_create(Kind.IMAGE)
     if vm.state in OVER:

@@ -30,10 +30,10 @@ def allocate(call: Call, template: str) -> VMTemplate:
     call.demand_create(Kind.TEMPLATE)
     given = call.template(template)
     check_restricted(call, given)
-    return _add(call, given.get("NAME"), given)
+    return add_template(call, given.get("NAME"), given)
 
 
-def _add(call: Call, name: str, given: Template) -> VMTemplate:
+def add_template(call: Call, name: str, given: Template) -> VMTemplate:
     """A new template of the caller. InternalError for a bad name, NameTaken for one that he has."""
     user, pool = call.user, call.pools.templates
     name = check_name(name)
@@ -87,7 +87,7 @@ def instantiate(
 def _with_own_images(call: Call, item: VMTemplate, template: Template, *, hold: bool) -> VM:
     """A VM on copies of its images, and a copy of the template on them, which has the VM's name."""
     call.demand_create(Kind.TEMPLATE)
-    name = _free_name(call, template.get("NAME") or numbered(item.name, call.pools.vms.last_id + 1))
+    name = free_name(call, template.get("NAME") or numbered(item.name, call.pools.vms.last_id + 1))
     copies = found_copies(call, template, name, persistent=True)
     template.set("NAME", name)
     template.set("CLONING_TEMPLATE_ID", str(item.id))
@@ -101,7 +101,7 @@ def _with_own_images(call: Call, item: VMTemplate, template: Template, *, hold: 
     for place, image in copies.items():
         vm.template.vectors("DISK")[place]["IMAGE_ID"] = str(image.id)
     vm.settle_images()
-    _add(call, name, own)
+    add_template(call, name, own)
     return admit_vm(call, vm)
 
 
@@ -167,13 +167,13 @@ def clone(call: Call, item: VMTemplate, name: str, images: bool = False) -> VMTe
     Since: 3.6; images 5.0.
     """
     call.demand_create(Kind.TEMPLATE)
-    name, template = _free_name(call, name), item.template.copy()
+    name, template = free_name(call, name), item.template.copy()
     if images:
         take_copies(call, found_copies(call, template, name), template)
-    return _add(call, name, template)
+    return add_template(call, name, template)
 
 
-def _free_name(call: Call, name: str) -> str:
+def free_name(call: Call, name: str) -> str:
     """The name of a copy of the caller's. AllocateFailed for a bad one, and one that he has."""
     try:
         name = check_name(name)

@@ -121,7 +121,7 @@ def described(call: Call, template: Template) -> Template:
     whole = template.copy()
     chosen = {}
     for place, disk in enumerate(whole.vectors("DISK")):
-        image = _image(call, disk) if "IMAGE" in disk or "IMAGE_ID" in disk else None
+        image = image_of(call, disk) if "IMAGE" in disk or "IMAGE_ID" in disk else None
         if image is not None:
             chosen[place] = image
     disks.fill(call, whole, chosen)
@@ -144,11 +144,12 @@ def _network(call: Call, nic: dict[str, str]) -> Network | None:
 def _present(call: Call, template: Template) -> list[Image]:
     """The images of the disks that are there and that the caller may use, each once."""
     named = (disk for disk in template.vectors("DISK") if "IMAGE" in disk or "IMAGE_ID" in disk)
-    found = (_image(call, disk) for disk in named)
+    found = (image_of(call, disk) for disk in named)
     return list({image.id: image for image in found if image is not None}.values())
 
 
-def _image(call: Call, disk: dict[str, str]) -> Image | None:
+def image_of(call: Call, disk: dict[str, str]) -> Image | None:
+    """The image of a disk; None if it names none that is there and that the caller may use."""
     try:
         return disks.named(call, disk, "DISK")
     except OneError:

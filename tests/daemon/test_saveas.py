@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oned.client.client import Client
-from oned.client.documents import parse
+from oned.client.documents import Document, parse
 from tests.daemon.conftest import QUIET
 from tests.daemon.process import Scripted, refusal
 from tests.daemon.stores import OS, Store
@@ -133,6 +133,53 @@ def test_a_disk_is_saved_at_the_end_in_the_forms_of_3_x(site: Site, form: tuple[
     assert site.state(image) == "READY"
 
 
+def shown(site: Site, name: str) -> Document | None:
+    """The template of that name."""
+    listed = parse(site.daemon.admin.text("one.templatepool.info", -2, -1, -1)).all("VMTEMPLATE")
+    return next((item for item in listed if item.text("NAME") == name), None)
+
+
+@pytest.mark.parametrize("hot", [False, True], ids=["at the end", "now"])
+def test_a_client_of_4_6_gets_a_template_with_the_saved_disk(site: Site, hot: bool) -> None:
+    first, second, name = site.ready(), site.ready(), f"golden {hot}"
+    by_name = site.info(second).text("NAME")
+    disks = f'DISK = [ IMAGE_ID = {first} ]\nDISK = [ IMAGE = "{by_name}", DEV_PREFIX = vd ]'
+    item = site.daemon.admin.number("one.template.allocate", f"NAME = of{hot}\nCPU = 1\nMEMORY = 64\n{disks}")
+    vm = site.daemon.admin.number("one.template.instantiate", item, "", False, "")
+    site.one.vm.deploy(vm, site.host)
+    site.script(vm)
+    site.transferred(vm)
+    site.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
+    site.daemon.reaches(vm, "RUNNING")
+    image = site.daemon.admin.number("one.vm.savedisk", vm, 1, name, "", hot, True)
+    copy = shown(site, name)
+    assert copy is not None
+    found = [{child.name: child.content for child in disk.children} for disk in copy.all("TEMPLATE/DISK")]
+    assert found == [{"IMAGE_ID": str(first)}, {"IMAGE_ID": str(image), "DEV_PREFIX": "vd"}]
+    assert (copy.text("TEMPLATE/CPU"), copy.int("UID")) == ("1", 0)
+    if hot:
+        site.script(vm)
+        site.transferred(vm)
+        site.daemon.reaches(vm, "RUNNING")
+    site.delete(vm)
+    assert site.state(image) == ("READY" if hot else "ERROR")
+
+
+def test_a_template_that_cannot_be_cloned_keeps_the_disk_from_being_saved(site: Site) -> None:
+    image, other = site.ready(), site.ready()
+    item = site.daemon.admin.number(
+        "one.template.allocate", f"NAME = bare\nCPU = 1\nMEMORY = 64\nDISK = [ IMAGE_ID = {image} ]"
+    )
+    vm = site.daemon.admin.number("one.template.instantiate", item, "", True, "")
+    assert refusal(site.one.vm.savedisk, vm, 0, "bare", "", False, True)[1] == 16384
+    site.one.template.update(item, f"DISK = [ IMAGE_ID = {other} ]", 1)
+    assert f"has no disk of image {image}" in refusal(site.one.vm.savedisk, vm, 0, "x1", "", False, True)[0]
+    site.one.template.delete(item)
+    assert f"its template {item} is gone" in refusal(site.one.vm.savedisk, vm, 0, "x1", "", False, True)[0]
+    assert ("SAVE_AS" in site.disk(vm), shown(site, "x1")) == (False, None)
+    site.end(vm)
+
+
 def test_a_disk_takes_the_place_of_an_image_of_2_x(site: Site) -> None:
     vm, image = site.running(site.ready(), site.host), site.ready()
     site.one.vm.savedisk(vm, 0, image)
@@ -157,7 +204,7 @@ def test_what_cannot_be_saved_is_refused_with_a_reason(site: Site) -> None:
     assert "it is not made of an image" in refusal(site.one.vm.savedisk, vm, 1, "x", "")[0]
     assert refusal(site.one.vm.savedisk, vm, 7, "x", "")[0].endswith("disk with DISK_ID 7, it does not exist.")
     assert "has no snapshot 3" in refusal(site.one.vm.disksaveas, vm, 0, "x", "", 3)[0]
-    assert "Use one.template.clone" in refusal(site.one.vm.savedisk, vm, 0, "x", "", False, True)[0]
+    assert "it was made of no template" in refusal(site.one.vm.savedisk, vm, 0, "x", "", False, True)[0]
     pending = site.vm(site.ready())
     text, code = refusal(site.one.vm.disksaveas, pending, 0, "x", "", -1)
     assert ("PENDING" in text, code) == (True, 8192)
