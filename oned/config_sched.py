@@ -1,6 +1,6 @@
 """sched.conf: the scheduler's settings."""
 
-from oned.setting import LEVEL, PORT, SECONDS, TEXT, VECTOR, WHOLE, Setting, Table, Values, one_of, whole
+from oned.setting import LEVEL, PORT, SECONDS, TEXT, TRUTH, VECTOR, WHOLE, Setting, Table, Values, one_of, whole
 
 __all__ = ["SCHED_SETTINGS", "SchedConfig", "print_sched_config"]
 
@@ -29,6 +29,11 @@ SCHED_SETTINGS = Table(
         Setting("DEFAULT_DS_SCHED", VECTOR, "[ POLICY = 1 ]", "4.4",
                 "Which system datastore: POLICY 0 packing, 1 striping, 2 custom (with RANK), 3 fixed (PRIORITY).",
                 keys={"POLICY": whole("a policy, 0 to 3", 0, 3), "RANK": TEXT}),
+        Setting("REBALANCE", VECTOR, "", "oned",
+                "Evens out the load by live moves: THRESHOLD percent points between two hosts (20), BATCH moves a "
+                "cycle (1), COOLDOWN seconds of rest for VMs and hosts that had one (600), DRYRUN = YES only says it.",
+                keys={"THRESHOLD": whole("percent points, 1 to 100", 1, 100), "BATCH": whole("a number above 0", 1),
+                      "COOLDOWN": SECONDS, "DRYRUN": TRUTH}),
         Setting("LOG", VECTOR, '[ SYSTEM = "file", DEBUG_LEVEL = 3 ]', "4.0",
                 "DEBUG_LEVEL 0 error, 1 warning, 2 info, 3 debug.",
                 keys={"SYSTEM": one_of("file"), "DEBUG_LEVEL": LEVEL}),

@@ -4,11 +4,13 @@ import asyncio
 
 from oned.api.call import Call, Document
 from oned.api.explain import explanation
-from oned.api.registry import MANAGE, USE, method
+from oned.api.registry import MANAGE, USE, method, operation
 from oned.errors import ActionError, BadArgument, NotAuthorized
 from oned.host.host import Host
 from oned.host.states import HostState
 from oned.pool.reasons import read_report
+from oned.vm.fire import wrong_state
+from oned.vm.states import RUNNING, UNKNOWN
 from oned.vm.vm import VM
 
 LONGEST_WAIT = 60
@@ -65,6 +67,27 @@ def monitor(call: Call, host: Host) -> Host:
     _demand_monitored(host)
     call.unit.after(lambda: call.services.monitor.ask_host(host))
     return host
+
+
+@method("oned.vm.lost", vm=operation("recover"))
+def lost(call: Call, vm: VM) -> VM:
+    """Say that a running VM has gone with its host, which is off: it is UNKNOWN then, and can be moved with its disks.
+
+    The host has to be OFFLINE: while it may come back by itself, so may the VM. For a VM in UNKNOWN nothing changes.
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, a host that is not offline).
+    Since: oned.
+    """
+    if vm.state is UNKNOWN:
+        return vm
+    if vm.state is not RUNNING:
+        raise wrong_state(vm, "lost")
+    host = call.pools.hosts.get(vm.record.hid)
+    if host.state is not HostState.OFFLINE:
+        detail = f"Host {host.id} is {host.state.name}: the VM may run on it. Take it offline first: onehost offline"
+        raise ActionError(detail=detail)
+    call.fire(vm, "seen gone")
+    call.decided(vm, f"host {host.name} is off, said {call.user.name}")
+    return vm
 
 
 @method("oned.vm.explain", reads=True, vm=USE)

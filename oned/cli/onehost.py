@@ -27,6 +27,12 @@ CLUSTER = Option("cluster", ("-c", "--cluster"), "cluster that it joins, id or n
 FORCE = Option("force", ("--force",), "also to hosts that have the same already")
 
 EVERY: list[int] = []
+COLD = Option("cold", ("--cold",), "save running VMs and restore them there, instead of moving them live")
+JOBS = Option("jobs", ("--jobs",), "VMs that are under way at a time (default 2)", "N", int)
+TIMEOUT = Option("timeout", ("--timeout",), "give up after these seconds for a host (default 3600)", "SECONDS", float)
+RESCHED = Option("resched", ("--resched",), "mark the VMs for the scheduler, as OpenNebula does, and do not wait")
+
+_JOBS, _PATIENCE = 2, 3600.0
 _DEFAULT_CLUSTER = -1
 _CAN_MOVE = ("RUNNING", "UNKNOWN", "POWEROFF")
 
@@ -124,9 +130,24 @@ def importvm(one: Client, host: HostId, name: str) -> None:
     say(f"ID: {vm}")
 
 
-@program.command("flush", "<host-list>...", DRY_RUN)
-def flush(one: Client, hosts: HostList, *, dry_run: bool, verbose: bool) -> int:
-    """Disables hosts and asks the scheduler to move their VMs elsewhere."""
+@program.command("flush", "<host-list>...", COLD, JOBS, TIMEOUT, RESCHED, DRY_RUN)
+def flush(one: Client, hosts: HostList, *, dry_run: bool, resched: bool, verbose: bool, **manner: Any) -> int:
+    """Disables hosts and moves their VMs elsewhere, running ones live; says what was left, and why.
+
+    With --dry-run each VM has the host that it would go to and why, or why it cannot go.
+    """
+    from oned.cli import evacuate  # NumPy comes with the scheduler's match-making
+
+    if resched:
+        return _resched(one, hosts, dry_run=dry_run, verbose=verbose)
+    if dry_run:
+        return max(evacuate.show_plan(one, host) for host in hosts)
+    chosen = evacuate.Manner(manner["cold"], manner["jobs"] or _JOBS, manner["timeout"] or _PATIENCE)
+    return max(evacuate.evacuate(one, host, chosen) for host in hosts)
+
+
+def _resched(one: Client, hosts: list[int], *, dry_run: bool, verbose: bool) -> int:
+    """As releases before did it: the scheduler moves what is marked, when it can."""
     code = 0
     for host in hosts:
         vms = _movable(one, host)
@@ -166,6 +187,7 @@ add_watch(program, HOSTS, HostList)
 add_rename(program, HOSTS, HostId)
 add_update(program, HOSTS, HostId, "TEMPLATE")
 program.alias("add", "create")
+program.alias("evacuate", "flush")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

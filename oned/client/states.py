@@ -210,8 +210,16 @@ def host_word(host: Document) -> str:
     return _host_names(host)[1]
 
 
+def state_of(state: int, lcm: int) -> str:
+    """The one name of the state with these numbers."""
+    return _names(state, lcm)[0]
+
+
 def _vm_names(vm: Document) -> tuple[str, str]:
-    state, lcm = vm.int("STATE"), vm.int("LCM_STATE")
+    return _names(vm.int("STATE"), vm.int("LCM_STATE"))
+
+
+def _names(state: int, lcm: int) -> tuple[str, str]:
     if state != _ACTIVE:
         lcm = 0
     elif lcm == 0:

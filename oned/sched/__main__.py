@@ -17,8 +17,9 @@ from oned.client.failures import ClientError
 from oned.config_sched import SchedConfig
 from oned.locations import Locations
 from oned.sched import log
+from oned.sched.balancer import Balancer
 from oned.sched.cycle import Cycles
-from oned.sched.dispatch import Dispatcher
+from oned.sched.dispatch import Dispatcher, Moves
 from oned.sched.loop import Loop
 from oned.sched.settings import Settings, read
 from oned.sched.watch import LONGEST_WAIT, Watch
@@ -60,7 +61,9 @@ def serve(settings: Settings) -> None:
     client = connect()
     client.session  # noqa: B018  it is missing now or never
     dispatcher = Dispatcher(connect, settings.moves)
-    cycles = Cycles(client, dispatcher, settings.rules, settings.max_vms, settings.patience)
+    mover = Dispatcher(connect, Moves(live=True), 1)
+    balancer = Balancer(client, mover, settings.balance) if settings.balance else None
+    cycles = Cycles(client, dispatcher, settings.rules, settings.max_vms, settings.patience, balancer)
     loop = Loop(cycles, settings.interval)
     watch = Watch(Client(settings.endpoint, None, _EVENTS_TIMEOUT), loop.poke, lambda: cycles.waiting > 0)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,6 +73,7 @@ def serve(settings: Settings) -> None:
     loop.run()
     watch.stop()
     dispatcher.close()
+    mover.close()
 
 
 def _parser(places: Locations) -> argparse.ArgumentParser:

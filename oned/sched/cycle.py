@@ -8,6 +8,7 @@ from oned import clock
 from oned.client.client import Client
 from oned.client.failures import Faulted, ServerRefused
 from oned.sched import pools, report
+from oned.sched.balancer import Balancer
 from oned.sched.dispatch import Dispatcher
 from oned.sched.place import Left, Match, Placement, Rules, order
 from oned.sched.pools import Candidate, Host
@@ -30,13 +31,18 @@ _ALL, _FROM, _TO = -2, -1, -1
 
 @dataclass
 class Outcome:
-    """What happened in a cycle. Refused: VM → why the daemon last refused its start; it may be placed by now."""
+    """What happened in a cycle.
+
+    refused   VM → why the daemon last refused its start; it may be placed by now
+    balanced  why VMs were moved, or would be, to even out the load
+    """
 
     vms: int = 0
     hosts: int = 0
     placed: list[Placement] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
+    balanced: list[Reason] = field(default_factory=list)
 
 
 class Cycles:
@@ -44,11 +50,16 @@ class Cycles:
 
     max_vms   VMs looked at in a cycle, 0 = all; each has its turn
     patience  monitoring intervals of the daemon after which a silent host is left out, 0 = never
+    balancer  evens out the load when nothing was placed
     """
 
-    def __init__(self, client: Client, dispatcher: Dispatcher, rules: Rules, max_vms: int, patience: float) -> None:
+    def __init__(
+        self, client: Client, dispatcher: Dispatcher, rules: Rules, max_vms: int, patience: float,
+        balancer: Balancer | None = None,
+    ) -> None:  # fmt: skip
         self._client, self._dispatcher, self._rules = client, dispatcher, rules
         self._max_vms, self._patience = max_vms, patience
+        self._balancer = balancer
         self._turns = Turns(max_vms)
         self._number = 0
         self._news = News()
@@ -72,6 +83,8 @@ class Cycles:
         if tried:
             self._match(tried, outcome, stopping)
         outcome.vms, self.waiting = len(waiting), len(waiting) - len(outcome.placed)
+        if self._balancer is not None and moves and not outcome.placed:
+            outcome.balanced = self._balancer.run(self._rules.stale)
         self._report(waiting, outcome)
         if waiting:
             _log(self._number, outcome, clock.monotonic() - started)
@@ -149,6 +162,7 @@ class Cycles:
     def _report(self, waiting: list[Candidate], outcome: Outcome) -> None:
         reasons = [report.of_placement(placement) for placement in outcome.placed]
         reasons += [report.of_left(left, outcome.hosts) for left in outcome.left]
+        reasons += outcome.balanced
         decided = {reason.vm for reason in reasons}
         reasons += [self._undecided(vm) for vm in waiting if vm.id not in decided]
         news = self._news.of(reasons)

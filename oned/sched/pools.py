@@ -13,6 +13,9 @@ from oned.template.template import Template
 RUNNING = 3
 """LCM_STATE of a VM that can move without a stop."""
 
+ON_THE_WAY = (4, 7, 8, 35, 43, 45, 60)
+"""LCM_STATEs of VMs between two hosts: MIGRATE, SAVE_MIGRATE, PROLOG_MIGRATE and its kin, BOOT_MIGRATE."""
+
 _CLASSIC_MEASURES = {
     "FREECPU": "FREE_CPU",
     "FREEMEMORY": "FREE_MEM",
@@ -70,6 +73,14 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Guest:
+    """A running VM that may be moved to even out the load, and when it came to its host (epoch s)."""
+
+    vm: Candidate
+    since: float
+
+
+@dataclass(frozen=True)
 class Host:
     """A host as the scheduler sees it.
 
@@ -118,7 +129,22 @@ def candidates(pool: str) -> Iterator[Candidate]:
     for vm in document(pool).iterfind("VM"):
         pending, moves = vm.findtext("STATE") == "1", vm.findtext("RESCHED") == "1"
         if pending or moves:
-            yield _candidate(vm, -1 if pending else _source(vm))
+            yield candidate(vm, -1 if pending else _source(vm))
+
+
+def guests(pool: str) -> tuple[list[Guest], int]:
+    """The running VMs of a VM_POOL that may be moved, and how many VMs are on their way to another host.
+
+    Whoever wants a VM to stay where it is gives it SCHED_REBALANCE = NO.
+    """
+    found, going = [], 0
+    for vm in document(pool).iterfind("VM"):
+        state = _int(vm, "LCM_STATE")
+        going += state in ON_THE_WAY
+        stays = vm.findtext("RESCHED") == "1" or _attribute(vm, "SCHED_REBALANCE").upper() == "NO"
+        if state == RUNNING and not stays and (source := _source(vm)) >= 0:
+            found.append(Guest(candidate(vm, source), _float(vm, "HISTORY_RECORDS/HISTORY[last()]/STIME")))
+    return found, going
 
 
 def hosts(pool: str, clusters: Mapping[int, Mapping[str, str]]) -> list[Host]:
@@ -163,7 +189,8 @@ def _store(store: etree._Element) -> Store:
     )
 
 
-def _candidate(vm: etree._Element, source: int) -> Candidate:
+def candidate(vm: etree._Element, source: int) -> Candidate:
+    """The VM of a document that is to be placed (source -1), or to leave the source."""
     cpu, memory = round(_float(vm, "TEMPLATE/CPU") * 100), round(_float(vm, "TEMPLATE/MEMORY") * 1024)
     wish = Wish(
         requirements=_requirements(vm),

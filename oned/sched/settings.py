@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from oned.config_sched import SchedConfig
 from oned.sched.dispatch import Moves
 from oned.sched.place import Rules
+from oned.sched.rebalance import Balance
+from oned.setting import TRUTH
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Settings:
     interval  seconds between cycles when nothing happens
     max_vms   VMs looked at in a cycle
     patience  monitoring intervals after which a host that was not heard of is left out
+    balance   how the load is evened out; None leaves it as it is
     """
 
     endpoint: str | None
@@ -25,6 +28,7 @@ class Settings:
     patience: float
     rules: Rules
     moves: Moves
+    balance: Balance | None
     debug_level: int
 
 
@@ -46,8 +50,22 @@ def read(config: SchedConfig) -> Settings:
             ds_rank=of_stores.get("RANK", ""),
         ),
         moves=Moves(config["LIVE_RESCHEDS"] == "1", int(config["COLD_MIGRATE_MODE"])),
+        balance=_balance(config),
         debug_level=int(config.vector("LOG")["DEBUG_LEVEL"]),
     )
+
+
+def _balance(config: SchedConfig) -> Balance | None:
+    """What REBALANCE says; None without it."""
+    for given in config.vectors("REBALANCE"):
+        usual = Balance()
+        return Balance(
+            threshold=int(given.get("THRESHOLD", usual.threshold)),
+            batch=int(given.get("BATCH", usual.batch)),
+            cooldown=int(given.get("COOLDOWN", usual.cooldown)),
+            dry_run=TRUTH.read(given.get("DRYRUN", "NO")),
+        )
+    return None
 
 
 def _limit(config: SchedConfig, name: str) -> int:

@@ -74,15 +74,17 @@ def test_create_writes_the_id_and_wants_both_drivers(cloud: FakeCloud, capsys: C
     assert "name both drivers" in output.err
 
 
-def test_flush_disables_the_host_and_reschedules_what_can_move(cloud: FakeCloud, capsys: Capture) -> None:
-    assert onehost.main(["flush", "alpha"]) == 0
+def test_flush_for_the_scheduler_disables_the_host_and_reschedules_what_can_move(
+    cloud: FakeCloud, capsys: Capture
+) -> None:
+    assert onehost.main(["flush", "alpha", "--resched"]) == 0
     assert cloud.called("one.host.status") == [(0, 1)]
     assert cloud.called("one.vm.action") == [("resched", 3)]
     assert capsys.readouterr().err == "VM 4 stays on host 0: it is PROLOG.\n"
 
 
 def test_dry_run_changes_nothing(cloud: FakeCloud, capsys: Capture) -> None:
-    assert onehost.main(["flush", "alpha", "--dry-run"]) == 0
+    assert onehost.main(["flush", "alpha", "--resched", "--dry-run"]) == 0
     assert onehost.main(["delete", "1", "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert "     3 web                  RUNNING                    alpha           resched\n" in out

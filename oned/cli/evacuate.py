@@ -1,0 +1,116 @@
+"""onehost flush: the VMs of a host go elsewhere, a few at a time, until none is left that can."""
+
+import time
+from typing import NamedTuple
+
+from oned.cli.command import FAILURE, CommandError
+from oned.cli.output import complain, say
+from oned.cli.wait import Events
+from oned.client.client import Client, ServerRefused
+from oned.client.documents import Document, parse
+from oned.client.states import vm_state
+from oned.sched.evacuation import MOVABLE, Move, Plan, plan
+
+_DISABLED = 1
+_PAUSE = 0.1
+"""Seconds between two looks at the engine at least: events may come faster."""
+_LONGEST_WAIT = 20.0
+_STEP = 0
+"""one.vm.migrate: saved, where it is not moved live."""
+
+
+class Manner(NamedTuple):
+    """How a host is emptied: save the memory instead of moving live, so many VMs at a time, seconds for all of it."""
+
+    cold: bool
+    jobs: int
+    timeout: float
+
+
+def show_plan(one: Client, host: int) -> int:
+    """Write what would become of each VM of the host; the exit code says whether all could go."""
+    found = plan(one, host)
+    say(f"{'VM':>6} {'NAME':<20} {'STATE':<10} {'TO':<15} WHY")
+    for move in found.moves:
+        say(f"{move.vm:>6} {move.name:<20} {move.state:<10} {move.host.name:<15} {move.why}")
+    for stays in found.stays:
+        say(f"{stays.vm:>6} {stays.name:<20} {stays.state:<10} {'-':<15} {stays.why}")
+    say("Nothing was changed.")
+    return FAILURE if found.stays else 0
+
+
+def evacuate(one: Client, host: int, manner: Manner) -> int:
+    """Disable the host, move its VMs, and say what was left and why; the exit code."""
+    if manner.jobs < 1:
+        raise CommandError("--jobs is 1 at least")
+    one.call("one.host.status", host, _DISABLED)
+    return _Evacuation(one, host, manner).run()
+
+
+class _Evacuation:
+    def __init__(self, one: Client, host: int, manner: Manner) -> None:
+        self._one, self._host, self._manner = one, host, manner
+        self._deadline = time.monotonic() + manner.timeout
+        self._events = Events(one)
+        self._going: dict[int, Move] = {}
+        self._failed: dict[int, str] = {}
+        self._moved = 0
+
+    def run(self) -> int:
+        while True:
+            self._look()
+            found = plan(self._one, self._host)
+            self._start(found)
+            waits = bool(self._going) or any(vm.passes for vm in found.stays)
+            left = self._deadline - time.monotonic()
+            if not waits or left <= 0:
+                return self._end(found)
+            self._events.next(min(left, _LONGEST_WAIT))
+            time.sleep(_PAUSE)
+
+    def _start(self, found: Plan) -> None:
+        """Begin as many moves as may be under way."""
+        for move in found.moves:
+            if len(self._going) >= self._manner.jobs:
+                return
+            if move.vm not in self._failed and move.vm not in self._going:
+                self._migrate(move)
+
+    def _migrate(self, move: Move) -> None:
+        live = move.state == "RUNNING" and not self._manner.cold
+        try:
+            self._one.call("one.vm.migrate", move.vm, move.host.id, live, True, -1, _STEP)
+        except ServerRefused as refusal:
+            self._failed[move.vm] = refusal.text
+            return
+        self._going[move.vm] = move
+        say(f"VM {move.vm} {move.name}: {'live ' if live else ''}to {move.host.name} ({move.why})")
+
+    def _look(self) -> None:
+        """See which of the moves under way have ended, and how."""
+        for move in list(self._going.values()):
+            vm = parse(self._one.text("one.vm.info", move.vm))
+            state = vm_state(vm)
+            if state in (*MOVABLE, "UNKNOWN", "DONE", "FAILED") or state.endswith("_FAILURE"):
+                del self._going[move.vm]
+                self._ended(move, vm, state)
+
+    def _ended(self, move: Move, vm: Document, state: str) -> None:
+        record = vm.last("HISTORY_RECORDS/HISTORY")
+        there = record is not None and record.int("HID") == move.host.id
+        if there and state == move.state:
+            self._moved += 1
+            say(f"VM {move.vm} {move.name}: is on {move.host.name}, {self._moved} moved, {len(self._going)} going")
+        elif state != "DONE":
+            error = vm.text("USER_TEMPLATE/ERROR")
+            self._failed[move.vm] = f"the move to {move.host.name} ended in {state}. {error}".strip()
+
+    def _end(self, found: Plan) -> int:
+        left = {vm.vm: (vm.name, vm.why) for vm in found.stays}
+        left |= {move.vm: (move.name, "there was no time for it") for move in found.moves}
+        left |= {move.vm: (move.name, f"is still on its way to {move.host.name}") for move in self._going.values()}
+        left |= {vm: (left.get(vm, ("", ""))[0], why) for vm, why in self._failed.items()}
+        for vm, (name, why) in sorted(left.items()):
+            complain(f"VM {vm} {name} stays: {why}")
+        say(f"Host {self._host} is disabled. {self._moved} moved, {len(left)} left.")
+        return FAILURE if left else 0
