@@ -25,7 +25,7 @@ from oned.drivers.lib.hypervisor import (
 from oned.drivers.lib.request import VMM, VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
-from oned.drivers.vmm import hotplug, snapshots
+from oned.drivers.vmm import hotplug, resize, snapshots
 
 SHUTDOWN_TIMEOUT = "300"
 LOOK = 0.25
@@ -244,6 +244,7 @@ def poll(request: VMRequest, task: Task) -> str:
 
 hotplug.add_to(driver, settings)
 snapshots.add_to(driver, settings)
+resize.add_to(driver, settings)
 
 
 def main() -> None:

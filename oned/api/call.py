@@ -35,7 +35,8 @@ from oned.template.template import Template
 from oned.user.user import User
 from oned.vm.fire import Cause
 from oned.vm.row import Placement
-from oned.vm.vm import VM, Capacity, capacity_of
+from oned.vm.states import RUNNING
+from oned.vm.vm import RESIZED, SIZES, VM, Capacity, capacity_of
 
 LOCK_COVERS = {1: USE, 2: MANAGE, 3: ADMIN}
 """Level of a lock → the least right that it refuses, to everybody."""
@@ -235,7 +236,10 @@ class Call:
         return owner, group
 
     def resize(self, vm: VM, wanted: Template, *, enforce: bool) -> None:
-        """Give a resting VM another capacity; what it takes of its host changes with it."""
+        """Give a VM another capacity; what it takes of its host changes with it.
+
+        While a VM that runs gets it, it takes the more of what it had and what it is to have.
+        """
         before, after = vm.capacity, capacity_of(wanted)
         more = Capacity(max(0, after.cpu - before.cpu), max(0, after.memory - before.memory))
         for hid in vm.holds() if enforce else ():
@@ -243,6 +247,8 @@ class Call:
             if lack is not None:
                 raise NoRoom(id=vm.id, host=hid, what=lack[0], wanted=lack[1], free=lack[2])
         self.charge(holders(vm.uid, vm.gid), of_growth(vm, more))
+        if vm.state is RUNNING:
+            wanted.set(RESIZED, {name: vm.template.get(name) for name in SIZES if name in vm.template})
         vm.template = wanted
         vm.settle_capacity()
         self.fire(vm, "resize")

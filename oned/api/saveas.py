@@ -16,7 +16,7 @@ from oned.pool.charges import holders
 from oned.quota.usage import of_disk_growth, of_image_growth
 from oned.vm.disk import size as disk_size
 from oned.vm.fire import find, wrong_state
-from oned.vm.states import CLEANUP, DONE, EPILOG, EPILOG_FAILURE, RUNNING
+from oned.vm.states import CLEANUP, DONE, EPILOG, EPILOG_FAILURE
 from oned.vm.vm import VM
 
 OVER = CLEANUP | DONE | EPILOG | EPILOG_FAILURE
@@ -179,7 +179,7 @@ def _make_room(call: Call, image: Image, size: int) -> None:
 
 @method("one.vm.diskresize", vm=operation("disk-resize"))
 def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
-    """Make a disk of a VM larger that is powered off or undeployed.
+    """Make a disk of a VM larger that runs, is powered off or undeployed.
 
     A persistent image becomes as large as its disk; that needs MANAGE on the image, and room in its datastore.
 
@@ -187,7 +187,7 @@ def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
     Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (state, disk, smaller, room).
     Since: 5.4.
     """
-    if vm.state is RUNNING or find(vm, "disk-resize") is None:
+    if find(vm, "disk-resize") is None:
         raise ActionError(detail=f"Could not resize a disk of VM {vm.id}, wrong state {vm.state}. Power it off first")
     vector = _disk(vm, disk, "resize")
     before = int(vector.get("SIZE") or 0) if vector.get("SIZE", "0").isdecimal() else 0

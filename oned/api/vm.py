@@ -17,7 +17,7 @@ from oned.vm import allocate as rules
 from oned.vm.document import full_document
 from oned.vm.fire import find, wrong_state
 from oned.vm.states import CLONING_FAILURE, RUNNING
-from oned.vm.vm import VM
+from oned.vm.vm import SIZES, VM
 
 ACTIONS: dict[str, str] = {
     name: name
@@ -213,21 +213,25 @@ def update(call: Call, vm: VM, template: str, append: int = REPLACE) -> VM:
 
 @method("one.vm.resize", vm=operation("resize"))
 def resize(call: Call, vm: VM, template: str, enforce: bool = True) -> VM:
-    """Change CPU, VCPU and MEMORY of a VM that does not run.
+    """Change CPU, VCPU and MEMORY of a VM.
 
+    A VM that runs gets them by its hypervisor, up to VCPU_MAX and MEMORY_MAX of its template; it has what it had again
+    if that fails.
     enforce  refuse when its host has too little left; only oneadmin's group may say no
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, no room), INTERNAL (values).
-    Since: 4.0.
+    Since: 4.0; running 6.0.
     """
-    if vm.state is RUNNING or find(vm, "resize") is None:
+    if find(vm, "resize") is None:
         raise ActionError(detail=f"Cannot resize a VM in state {vm.state}. Power it off first")
     wanted = vm.template.copy()
     given = call.template(template)
-    for name in ("CPU", "VCPU", "MEMORY"):
+    for name in SIZES:
         if name in given:
             wanted.set(name, given.get(name))
     check_restricted(call, wanted, vm.template)
     rules.check_capacity(wanted)
+    if vm.state is RUNNING:
+        rules.check_maximum(wanted)
     call.resize(vm, wanted, enforce=enforce or not call.user.is_admin)
     return vm
 

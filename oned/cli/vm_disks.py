@@ -6,6 +6,7 @@ from oned.cli import editor
 from oned.cli.actions import Step, apply
 from oned.cli.command import CommandError, Option, Program
 from oned.cli.names import IMAGES, VMS, VMId, VMList
+from oned.cli.units import mebibytes
 from oned.client.client import Client
 
 FILE = Option("given", ("--file",), "file with DISK = [ … ], instead of the argument", "FILE")
@@ -16,9 +17,10 @@ CACHE = Option("cache", ("--cache",), "how the hypervisor caches it, such as non
 
 
 def add_disks(program: Program) -> None:
-    """Give the program `disk-attach` and `disk-detach`, also under their first names."""
+    """Give the program `disk-attach`, `disk-detach` and `disk-resize`, also under their first names."""
     program.command("disk-attach", "<vm-list> [<file>]", FILE, IMAGE, TARGET, PREFIX, CACHE)(attach)
     program.command("disk-detach", "<vm> <disk>")(detach)
+    program.command("disk-resize", "<vm> <disk> <size>")(resize)
     program.alias("attachdisk", "disk-attach")
     program.alias("detachdisk", "disk-detach")
 
@@ -49,6 +51,15 @@ _KEYS = {"target": "TARGET", "prefix": "DEV_PREFIX", "cache": "CACHE"}
 def detach(one: Client, vm: VMId, disk: str) -> None:
     """Takes a disk from a VM that runs or is powered off, by its number; what is persistent is kept in its image."""
     one.call("one.vm.detach", vm, disk_number(vm, disk))
+
+
+def resize(one: Client, vm: VMId, disk: str, size: str) -> None:
+    """Makes a disk of a VM larger, whether it runs, is powered off or undeployed: 512M, 20G, or a number of MiB."""
+    number = disk_number(vm, disk)
+    try:
+        one.call("one.vm.diskresize", vm, number, str(mebibytes(size)))
+    except ValueError:
+        raise CommandError(f"{size!r} is no size. Give such as 512M or 20G") from None
 
 
 def disk_number(vm: int, text: str) -> int:

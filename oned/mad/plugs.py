@@ -8,14 +8,15 @@ from oned.mad.images import ImageWork
 from oned.mad.operations import Operations
 from oned.mad.snaps import forget
 from oned.pool.pools import Pools
-from oned.store.unit import Unit
+from oned.store import tables
+from oned.store.unit import Unit, history_row
 from oned.template.template import Template
 from oned.vm.context import forget_network
 from oned.vm.disk import is_changing
 from oned.vm.fire import Cause
 from oned.vm.row import Row
 from oned.vm.states import CHANGING, CLEANUP, HOTPLUG_PROLOG_POWEROFF, State
-from oned.vm.vm import VM
+from oned.vm.vm import RESIZED, SIZES, VM
 
 STAYS = frozenset({"attachdisk done", "detachdisk failed", "attachnic done", "detachnic failed"})
 """Answers after which what was being changed is there."""
@@ -33,6 +34,8 @@ class Plugs:
         if vm.state in CHANGING | CLEANUP or vm.previous not in CHANGING | CLEANUP:
             return
         stays, well = _stays(vm.previous, row.event), row.outcome == "done" and vm.previous not in CLEANUP
+        if RESIZED in vm.template:
+            self._resized(unit, vm, well=row.event == "resize done")
         for name in ("DISK", "NIC"):
             for vector in vm.template.vectors(name):
                 if is_changing(vector):
@@ -40,6 +43,21 @@ class Plugs:
                     if not stays:
                         self._gone(unit, vm, vector, well=well)
                     unit.touch(vm)
+
+    def _resized(self, unit: Unit, vm: VM, *, well: bool) -> None:
+        """The VM has its new capacity, or what it had again; the stay that began with the change says so."""
+        before = vm.template.vector(RESIZED)
+        vm.template.remove(RESIZED)
+        for name in () if well else SIZES:
+            vm.template.remove(name)
+            if name in before:
+                vm.template.set(name, before[name])
+        vm.settle_capacity()
+        self._pools.followed(vm)
+        if vm.history:
+            vm.record.cpu, vm.record.memory = vm.capacity
+            unit.put(tables.history, history_row(vm.id, vm.record))
+        unit.touch(vm)
 
     def _gone(self, unit: Unit, vm: VM, vector: dict[str, str], *, well: bool) -> None:
         """The disk or NIC is the VM's no more: its image is free, or becomes another; its address is free.

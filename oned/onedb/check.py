@@ -13,7 +13,7 @@ from oned.document.object import Owned
 from oned.hook import execution
 from oned.host.host import Host
 from oned.ids import Kind
-from oned.onedb import images, leases, members
+from oned.onedb import changes, images, leases, members
 from oned.onedb.snapshot import Snapshot
 from oned.vm.states import ACTIVE_STATES, CLONING, DONE, HOLDS_ROOM, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
@@ -182,6 +182,9 @@ PROBLEMS: tuple[Check, ...] = (
     ids_are_not_used_twice,
     leases_are_sound,
     images.disks_have_their_images,
+    changes.changes_are_under_way,
+    changes.trees_are_whole,
+    changes.numbers_are_told_apart,
     images.images_are_at_their_places,
     images.waiting_images_have_an_intent,
     images.growing_images_have_their_disk,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from oned.errors import InternalError, NotAuthorized
+from oned.errors import ActionError, InternalError, NotAuthorized
 from oned.template.template import Template, Value
 from oned.vm.targets import Prefixes, assign
 from oned.vm.vm import VM
@@ -101,13 +101,22 @@ def _values(template: Template, name: str, key: str) -> list[Value]:
 
 
 def check_capacity(template: Template) -> None:
-    """InternalError unless MEMORY and CPU are positive numbers, and VCPU is one if given."""
+    """InternalError unless MEMORY and CPU are positive numbers, and so is VCPU and what may be plugged, if given."""
     if not _positive(template.get("MEMORY"), int):
         raise InternalError(detail="MEMORY attribute must be a positive integer value.")
     if not _positive(template.get("CPU"), float):
         raise InternalError(detail="CPU attribute must be a positive float or integer value.")
-    if "VCPU" in template and not _positive(template.get("VCPU"), int):
-        raise InternalError(detail="VCPU attribute must be a positive integer value.")
+    for name in ("VCPU", "VCPU_MAX", "MEMORY_MAX"):
+        if name in template and not _positive(template.get(name), int):
+            raise InternalError(detail=f"{name} attribute must be a positive integer value.")
+
+
+def check_maximum(template: Template) -> None:
+    """ActionError for more than a VM that runs can be given: its domain was built for VCPU_MAX and MEMORY_MAX."""
+    for name in ("VCPU", "MEMORY"):
+        most, wanted = template.get(f"{name}_MAX"), template.get(name)
+        if most.isdecimal() and wanted.isdecimal() and int(wanted) > int(most):
+            raise ActionError(detail=f"{name} = {wanted} is more than {name}_MAX = {most}. Power the VM off first")
 
 
 def _positive(text: str, number: type[int] | type[float]) -> bool:

@@ -66,7 +66,7 @@ def find(vm: VM, event: str) -> Row | None:
 def possible(state: State) -> list[str]:
     """The user events that this release serves in a state, without recoveries, in alphabetic order."""
     names = {event for (start, event), rows in ROWS.items() if start is state and rows[0].by_user}
-    return sorted(name for name in names if not name.startswith(NO_ACTIONS) and (name, state) != ("resize", RUNNING))
+    return sorted(name for name in names if not name.startswith(NO_ACTIONS))
 
 
 def wrong_state(vm: VM, event: str) -> ActionError:

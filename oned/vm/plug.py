@@ -44,6 +44,18 @@ def snapshot_disk(vm: VM, site: Site) -> Command:
     return change(vm, site, "DISKSNAPSHOTCREATE", tm_command=script, target=target)
 
 
+def resize(vm: VM, site: Site) -> Command:
+    """Give the running domain the CPU and memory that its template has now."""
+    return change(vm, site, "RESIZE")
+
+
+def resize_disk(vm: VM, site: Site) -> Command:
+    """Let the running domain see a larger disk: the size is in RESIZE of the DISK."""
+    growing = next((number for number, disk in numbered(vm.template) if disk.get("RESIZE")), 0)
+    target = f"{directory(vm, vm.record)}/{content(vm.trees, growing)}"
+    return change(vm, site, "RESIZEDISK", target=target)
+
+
 def _text(lines: Iterable[str]) -> str:
     return "\n".join(lines)
 

@@ -14,6 +14,10 @@ from oned.vm.states import BY_NUMBERS, HOLDS_ROOM, INIT, State
 
 PERCENT = 100
 KIB_PER_MIB = 1024
+RESIZED = "HOTPLUG_RESIZE"
+"""The vector of the template that holds CPU, VCPU and MEMORY as they were, while a VM that runs is given others."""
+SIZES = ("CPU", "VCPU", "MEMORY")
+"""What a resize changes."""
 
 
 class Capacity(NamedTuple):
@@ -92,8 +96,11 @@ class VM(Owned):
         self.saves = any(name in disk for disk in disks for name in ("SAVE_AS", "HOTPLUG_SAVE_AS"))
 
     def settle_capacity(self) -> None:
-        """Take the capacity from the template; called when it has changed."""
+        """Take the capacity from the template; called when it has changed. While it is resized, the more of both."""
         self.capacity = capacity_of(self.template)
+        if RESIZED in self.template:
+            before = capacity_of(Template(list(self.template.vector(RESIZED).items())))
+            self.capacity = Capacity(*map(max, self.capacity, before))
 
     @property
     def numbers(self) -> tuple[int, int]:

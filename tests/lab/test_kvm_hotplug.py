@@ -159,3 +159,28 @@ def test_a_snapshot_of_a_disk_is_made_while_its_guest_runs_and_the_guest_goes_on
     assert restored == f"RESTORE SUCCESS {running.vid} -", "the files are called as the hypervisor knows them"
     last = running.guest.ticks()
     running.guest.says(f"tick {last + 2}$")
+
+
+def test_a_guest_is_given_memory_cpus_and_a_larger_disk_while_it_runs(lab: Lab, guest: Guest) -> None:
+    with lab.driver() as driver:
+        running = Running(lab, guest, driver)
+        for name, value in (("VCPU_MAX", "2"), ("MEMORY_MAX", "256")):
+            running.template.add(name, value)
+        guest.deployment.write_text(domain(running.template, guest.facts()))
+        running.boot()
+        running.template.set("MEMORY", "224")
+        assert running.ask("RESIZE") == "SUCCESS -"
+        told = f"<currentMemory unit='KiB'>{224 * 1024}<"
+        kvm.until(lambda: told in running.virsh("dumpxml", running.name), 20, "the balloon of the guest")
+        running.template.set("VCPU", "2")
+        assert running.ask("RESIZE") == "SUCCESS -"
+        assert running.virsh("vcpucount", running.name, "--live").strip() == "2"
+        for name, value in (("VCPU", "3"), ("MEMORY", "300")):
+            before = running.template.get(name)
+            running.template.set(name, value)
+            running.template.remove(f"{name}_MAX")
+            assert "was built for" in running.ask("RESIZE")
+            running.template.set(name, before)
+        running.template.vector("DISK")["RESIZE"] = "64"
+        assert running.ask("RESIZEDISK") == "SUCCESS -"
+        assert "64.000 MiB" in running.virsh("domblkinfo", running.name, "vda", "--human")

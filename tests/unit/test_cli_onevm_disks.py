@@ -78,3 +78,11 @@ def test_what_is_no_number_is_refused(cloud: FakeCloud, capsys: Capture, words: 
     assert onevm.main(words) == 255
     assert "no number of a" in capsys.readouterr().err
     assert not [call for call in cloud.calls if "snapshot" in call[0]]
+
+
+def test_a_disk_is_made_larger(cloud: FakeCloud, capsys: Capture) -> None:
+    cloud.methods["one.vm.diskresize"] = lambda vm, _disk, _size: vm
+    assert onevm.main(["disk-resize", "web", "0", "2G"]) == 0
+    assert cloud.called("one.vm.diskresize") == [(3, 0, "2048")]
+    assert onevm.main(["disk-resize", "web", "0", "large"]) == 255
+    assert "'large' is no size" in capsys.readouterr().err

@@ -38,9 +38,9 @@ def domain(template: Template, facts: Facts) -> str:
         element(
             "domain",
             element("name", text=facts.name),
-            element("vcpu", text=_single("VCPU", template, facts) or "1"),
+            _vcpu(template, facts),
             _cputune(template, facts),
-            element("memory", text=_kibibytes(template.get("MEMORY")), unit="KiB"),
+            *_memory(template),
             _os(template, facts),
             _cpu(template, facts),
             _features(template, facts),
@@ -71,6 +71,22 @@ def _says_yes(value: str) -> bool:
 
 def _kibibytes(mebibytes: str) -> int:
     return int(float(mebibytes or 0) * 1024)
+
+
+def _vcpu(template: Template, facts: Facts) -> Element:
+    """The virtual CPUs that the guest begins with, and how many it may be given while it runs."""
+    now, most = _single("VCPU", template, facts) or "1", template.get("VCPU_MAX") or "0"
+    if int(most) <= int(now):
+        return element("vcpu", text=now)
+    return element("vcpu", text=most, current=now)
+
+
+def _memory(template: Template) -> list[Element]:
+    """The same of its memory, by its balloon."""
+    now, most = _kibibytes(template.get("MEMORY")), _kibibytes(template.get("MEMORY_MAX"))
+    if most <= now:
+        return [element("memory", text=now, unit="KiB")]
+    return [element("memory", text=most, unit="KiB"), element("currentMemory", text=now, unit="KiB")]
 
 
 def _cputune(template: Template, facts: Facts) -> Element | None:

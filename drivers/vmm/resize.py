@@ -1,0 +1,87 @@
+"""The capacity of a running domain, and the sizes of its disks."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from oned.drivers.lib.driver import Driver
+from oned.drivers.lib.hypervisor import Domain, hypervisor
+from oned.drivers.lib.request import VMRequest
+from oned.drivers.lib.settings import Settings
+from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.vmm.hotplug import running
+
+LIVE, MAXIMUM = 1, 4
+"""VIR_DOMAIN_AFFECT_LIVE; of a number of CPUs, the most that there may be."""
+IN_BYTES = 1
+"""VIR_DOMAIN_BLOCK_RESIZE_BYTES."""
+MIB = 1 << 20
+
+
+def add_to(driver: Driver[VMRequest], settings: Settings) -> None:
+    """Give the driver the verbs of this module."""
+    sizes = Sizes(settings)
+    driver.action("RESIZE", repeatable=True)(sizes.resize)
+    driver.action("RESIZEDISK", repeatable=True)(sizes.resize_disk)
+
+
+class Sizes:
+    """The verbs, for one driver's settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def resize(self, request: VMRequest, task: Task) -> str:
+        """Let the domain have the CPUs, the share of them and the memory of its new deployment file."""
+        wanted = _deployment(request)
+        with hypervisor(request.host, self._settings) as kvm:
+            domain = running(kvm, request)
+            cpus, memory = _cpus(wanted), _memory(wanted)
+            _check_most(domain, cpus, memory)
+            task.check()
+            if cpus != domain.vcpusFlags(LIVE):
+                domain.setVcpusFlags(cpus, LIVE)
+            if shares := wanted.findtext("cputune/shares"):
+                domain.setSchedulerParametersFlags({"cpu_shares": int(shares)}, LIVE)
+            domain.setMemoryFlags(memory, LIVE)
+        return ""
+
+    def resize_disk(self, request: VMRequest, task: Task) -> str:
+        """Make the file of a disk larger, and tell the guest."""
+        disks = request.document.iterfind("TEMPLATE/DISK") if request.document is not None else ()
+        disk = next((disk for disk in disks if disk.findtext("RESIZE")), None)
+        if disk is None:
+            raise ActionFailed(f"no DISK of VM {request.vm} has RESIZE in its document")
+        with hypervisor(request.host, self._settings) as kvm:
+            task.check()
+            running(kvm, request).blockResize(
+                disk.findtext("TARGET", ""), int(disk.findtext("RESIZE", "0")) * MIB, IN_BYTES
+            )
+        return ""
+
+
+def _check_most(domain: Domain, cpus: int, memory: int) -> None:
+    """ActionFailed for more than the domain was built for, before anything is changed."""
+    for what, wanted, most in (
+        ("CPUs", cpus, domain.vcpusFlags(LIVE | MAXIMUM)), ("KiB of memory", memory, domain.maxMemory()),
+    ):  # fmt: skip
+        if wanted > most:
+            detail = f"the domain was built for {most} {what} at most, {wanted} are wanted"
+            raise ActionFailed(f"{detail}: power the VM off, or set VCPU_MAX and MEMORY_MAX before it boots")
+
+
+def _deployment(request: VMRequest) -> Element:
+    path = Path(request.local_file)
+    if not request.local_file or not path.is_file():
+        raise ActionFailed(f"there is no deployment file {request.local_file}")
+    return ElementTree.fromstring(path.read_text("utf-8"))
+
+
+def _cpus(wanted: Element) -> int:
+    vcpu = wanted.find("vcpu")
+    return int((vcpu.get("current") or vcpu.text or "1") if vcpu is not None else "1")
+
+
+def _memory(wanted: Element) -> int:
+    """KiB, the unit of deployment files."""
+    return int(wanted.findtext("currentMemory") or wanted.findtext("memory") or "0")
