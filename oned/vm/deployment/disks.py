@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from oned.template.template import Template
+from oned.vm.deployment import tuning
 from oned.vm.deployment.element import element
 from oned.vm.deployment.facts import Facts
 from oned.vm.disk import made_as
@@ -70,10 +71,12 @@ def disk_element(disk: Disk, facts: Facts, boot_order: int | None) -> Element:
             type=made_as(values, facts.tm_mad) or values.get("DRIVER") or defaults.get("DRIVER") or "raw",
             cache=values.get("CACHE") or defaults.get("CACHE"),
             io=values.get("IO") or defaults.get("IO"),
+            discard=values.get("DISCARD") or defaults.get("DISCARD"),
         ),
         element("source", dev=source if is_block else "", file="" if is_block else source),
         element("target", dev=disk.target, bus=disk.bus),
         element("readonly") if values.get("READONLY", "").upper() == "YES" or kind == "CDROM" else None,
+        tuning.iotune({**defaults, **values}),
         element("boot", order=boot_order) if boot_order else None,
         type="block" if is_block else "file",
         device=DEVICES.get(kind, "disk"),

@@ -18,6 +18,7 @@ Every value comes from the template or, where that has none, from the DEFAULT fi
 from xml.etree.ElementTree import Element
 
 from oned.template.template import Template
+from oned.vm.deployment import tuning
 from oned.vm.deployment.disks import Disk, disk_element, disks
 from oned.vm.deployment.element import element, text
 from oned.vm.deployment.facts import Facts
@@ -28,6 +29,7 @@ TRANSLATION_CACHE = 64
 BALLOON_PERIOD = 10
 """Seconds between two memory reports of the guest."""
 PORTS = 65535
+SPICE_AGENT = "com.redhat.spice.0"
 BOOT_DEVICES = frozenset(("hd", "fd", "cdrom", "network"))
 SWITCHES = ("PAE", "APIC", "ACPI")
 
@@ -38,6 +40,7 @@ def domain(template: Template, facts: Facts) -> str:
         element(
             "domain",
             element("name", text=facts.name),
+            element("uuid", text=template.vector("OS")["UUID"]) if template.vector("OS").get("UUID") else None,
             _vcpu(template, facts),
             _cputune(template, facts),
             *_memory(template),
@@ -101,7 +104,9 @@ def _os(template: Template, facts: Facts) -> Element:
     os = _vector("OS", template, facts)
     root = f"root=/dev/{os['ROOT']} " if os.get("ROOT") else ""
     cmdline = (root + os.get("KERNEL_CMD", "")).strip()
-    made = element("os", element("type", text="hvm", arch=os.get("ARCH") or "x86_64", machine=os.get("MACHINE")))
+    own, loader = tuning.firmware(os)
+    kind = element("type", text="hvm", arch=os.get("ARCH") or "x86_64", machine=os.get("MACHINE"))
+    made = element("os", kind, *loader, firmware=own)
     if os.get("KERNEL"):
         parts = (("kernel", os["KERNEL"]), ("initrd", os.get("INITRD", "")), ("cmdline", cmdline))
         made.extend(element(name, text=value) for name, value in parts if value)
@@ -123,12 +128,17 @@ def _boot_orders(template: Template, facts: Facts) -> dict[str, int]:
 
 
 def _cpu(template: Template, facts: Facts) -> Element | None:
-    model = _vector("CPU_MODEL", template, facts).get("MODEL", "")
+    wanted = _vector("CPU_MODEL", template, facts)
+    model, topology = wanted.get("MODEL", ""), tuning.topology(_vector("TOPOLOGY", template, facts))
+    names = wanted.get("FEATURES", "").replace(",", " ").split() if model else []
+    features = [element("feature", policy="require", name=name) for name in names]
     if not model:
-        return None
+        return element("cpu", topology) if topology is not None else None
     if model.startswith("host-"):
-        return element("cpu", mode=model)
-    return element("cpu", element("model", text=model, fallback="allow"), mode="custom", match="exact")
+        return element("cpu", topology, *features, mode=model)
+    return element(
+        "cpu", element("model", text=model, fallback="allow"), topology, *features, mode="custom", match="exact"
+    )
 
 
 def _features(template: Template, facts: Facts) -> Element:
@@ -154,12 +164,13 @@ def _devices(template: Template, facts: Facts) -> Element:
         "devices",
         _emulator(template, facts),
         *(disk_element(disk, facts, orders.get(f"disk{disk.number}")) for disk in all_disks),
-        _scsi_controller(all_disks),
+        _scsi_controller(all_disks, _vector("FEATURES", template, facts).get("VIRTIO_SCSI_QUEUES", "")),
         *(_interface(nic, facts, orders.get(f"nic{nic.get('NIC_ID', place)}")) for place, nic in nics),
         *_console(facts),
-        _graphics(template, facts),
+        *_screen(template, facts),
         *_inputs(template, facts),
         _guest_agent(template, facts),
+        tuning.tpm(_vector("TPM", template, facts)),
         element("memballoon", element("stats", period=BALLOON_PERIOD), model="virtio"),
         element("rng", element("backend", text="/dev/urandom", model="random"), model="virtio"),
     )
@@ -170,10 +181,11 @@ def _emulator(template: Template, facts: Facts) -> Element | None:
     return element("emulator", text=path) if path else None
 
 
-def _scsi_controller(all_disks: list[Disk]) -> Element | None:
+def _scsi_controller(all_disks: list[Disk], queues: str) -> Element | None:
     """The controller that guests have a driver for, instead of QEMU's own choice."""
     has_scsi = any(disk.bus == "scsi" for disk in all_disks)
-    return element("controller", type="scsi", index="0", model="virtio-scsi") if has_scsi else None
+    driver = element("driver", queues=queues) if queues.isdecimal() and int(queues) > 1 else None
+    return element("controller", driver, type="scsi", index="0", model="virtio-scsi") if has_scsi else None
 
 
 def _interface(nic: dict[str, str], facts: Facts, boot_order: int | None) -> Element:
@@ -188,6 +200,8 @@ def _interface(nic: dict[str, str], facts: Facts, boot_order: int | None) -> Ele
         element("target", dev=nic["TARGET"]) if nic.get("TARGET") else None,
         element("script", path=nic["SCRIPT"]) if nic.get("SCRIPT") else None,
         element("model", type=model) if model else None,
+        tuning.queues("vhost", nic.get("VIRTIO_QUEUES") or defaults.get("VIRTIO_QUEUES", "")),
+        tuning.bandwidth(nic),
         element("virtualport", type="openvswitch") if nic.get("VN_MAD") == "ovswitch" else None,
         element("boot", order=boot_order) if boot_order else None,
         type="bridge" if bridge else "ethernet",
@@ -224,6 +238,14 @@ def _graphics(template: Template, facts: Facts) -> Element | None:
         passwd=wanted.get("PASSWD"),
         keymap=wanted.get("KEYMAP"),
     )
+
+
+def _screen(template: Template, facts: Facts) -> list[Element | None]:
+    """What the guest shows on, the way there, and for spice the way of its agent."""
+    graphics = _graphics(template, facts)
+    agent = element("channel", element("target", type="virtio", name=SPICE_AGENT), type="spicevmc")
+    has_agent = graphics is not None and graphics.get("type") == "spice"
+    return [graphics, tuning.video(_vector("VIDEO", template, facts)), agent if has_agent else None]
 
 
 def _inputs(template: Template, facts: Facts) -> list[Element]:
