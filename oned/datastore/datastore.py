@@ -43,6 +43,7 @@ class Datastore(Owned):
     total_mb, free_mb, used_mb  as its driver said last; total_mb is 0 before it has
     images                      ids of its images, derived
     measured                    when the driver was asked for these numbers, epoch s
+    calm_mb, calm               free_mb and measured of the last answer that no image in the making blurs
     files, coming               MiB of the disks of VMs by VM: of all that are here, and of those that the numbers may
                                 not have yet; derived, kept by pool.rooms
     monitored, asking           when the monitor asked last (0 never), and whether there is no answer yet
@@ -53,7 +54,7 @@ class Datastore(Owned):
     ELEMENTS = ELEMENTS
     STORED = (
         "name", "uid", "gid", "octal", "ds_mad", "tm_mad", "base_path", "type", "disk_type", "state", "clusters",
-        "total_mb", "free_mb", "used_mb", "measured",
+        "total_mb", "free_mb", "used_mb", "measured", "calm_mb", "calm",
     )  # fmt: skip
 
     ds_mad: str = NO_DRIVER
@@ -64,6 +65,8 @@ class Datastore(Owned):
     free_mb: int = 0
     used_mb: int = 0
     measured: float = 0.0
+    calm_mb: int = 0
+    calm: float = 0.0
     template: Template
 
     def __init__(self, oid: int, name: str, tm_mad: str, base_path: str) -> None:

@@ -13,6 +13,8 @@ def left(place: Datastore, images: Iterable[Image]) -> int | None:
     images  those of the datastore: each counts in full against LIMIT_MB, however little of it is written yet, and
             against what the driver measured as long as it is being made, was whole only after it was asked, or by what
             it is to grow
+    An image that was half written when the driver was asked stands in its answer and would count twice: where it is
+    more, what was free before such images counts, less all that came since, but never more than is free now.
     """
     kept = [image for image in images if _is_inside(place, image)]
     limit = place.template.get("LIMIT_MB", "").strip()
@@ -20,15 +22,24 @@ def left(place: Datastore, images: Iterable[Image]) -> int | None:
     if limit.isdecimal():
         rooms.append(int(limit) - sum(image.room for image in kept))
     if place.total_mb:
-        rooms.append(place.free_mb - sum(_coming(place, image) for image in kept))
+        now = place.free_mb - sum(_coming(image, place.measured) for image in kept)
+        before = place.calm_mb - sum(_coming(image, place.calm) for image in kept)
+        rooms.append(max(now, min(before, place.free_mb)))
     return max(0, min(rooms)) if rooms else None
 
 
-def _coming(place: Datastore, image: Image) -> int:
-    """The MiB of an image that what was measured may not have yet."""
-    if image.stored == ImageState.LOCKED or (image.made > 0 and image.made >= place.measured):
-        return image.room
-    return image.room - image.size
+def is_calm(place: Datastore, images: Iterable[Image], asked: float) -> bool:
+    """Whether what the driver answers to a question of that time has nothing of an image that counts beside it."""
+    return not any(_is_new(image, asked) for image in images if _is_inside(place, image))
+
+
+def _coming(image: Image, measured: float) -> int:
+    """The MiB of an image that what was measured at that time may not have yet."""
+    return image.room if _is_new(image, measured) else image.room - image.size
+
+
+def _is_new(image: Image, measured: float) -> bool:
+    return image.stored == ImageState.LOCKED or (image.made > 0 and image.made >= measured)
 
 
 def _is_inside(place: Datastore, image: Image) -> bool:

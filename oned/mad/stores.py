@@ -6,6 +6,7 @@ from oned import clock
 from oned.command import Command, Intent, Mad
 from oned.datastore.datastore import SYSTEM, Datastore
 from oned.ids import Kind
+from oned.image.room import is_calm
 from oned.mad import ds
 from oned.mad.driver import Driver
 from oned.mad.operations import Operations
@@ -71,6 +72,8 @@ class StoreMonitor:
         else:
             datastore.total_mb, datastore.free_mb, datastore.used_mb = room.total, room.free, room.used
             self._pools.rooms.measured(datastore, intent.opened)
+            if is_calm(datastore, filter(None, map(self._pools.images.peek, datastore.images)), intent.opened):
+                datastore.calm_mb, datastore.calm = room.free, intent.opened
             unit = self._operations.unit()
             unit.touch(datastore)
             unit.commit()

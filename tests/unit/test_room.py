@@ -37,6 +37,29 @@ def test_an_image_counts_while_it_is_made_and_until_it_is_measured() -> None:
     assert room.left(store, [made]) == 35
 
 
+def test_an_image_that_is_half_written_when_its_datastore_is_measured_counts_once() -> None:
+    now = clock.now()
+    store, made = place(50, 50, measured=now - 10), image(20)
+    store.calm_mb, store.calm = 50, now - 10
+    assert not room.is_calm(store, [made], now - 5)
+    store.free_mb, store.measured = 35, now - 5
+    assert room.left(store, [made]) == 30
+    store.free_mb = 25  # somebody else has written there
+    assert room.left(store, [made]) == 25
+    made.source = "/ds/1/data"
+    made.move_to(ImageState.READY)
+    store.free_mb = 30
+    assert room.left(store, [made]) == 30
+    assert room.is_calm(store, [made], clock.now() + 1)
+
+
+def test_room_that_was_given_back_since_a_calm_measure_is_there() -> None:
+    now = clock.now()
+    store, made = place(50, 45, measured=now - 5), image(20)
+    store.calm_mb, store.calm = 10, now - 10
+    assert room.left(store, [made]) == 25
+
+
 def test_an_image_that_was_disabled_for_a_time_is_not_new() -> None:
     store, made = place(100, 60, measured=clock.now() + 1), image(25)
     made.source = "/ds/1/data"
