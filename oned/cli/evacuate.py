@@ -27,9 +27,9 @@ class Manner(NamedTuple):
     timeout: float
 
 
-def show_plan(one: Client, host: int) -> int:
-    """Write what would become of each VM of the host; the exit code says whether all could go."""
-    found = plan(one, host)
+def show_plan(one: Client, host: int, closed: list[int]) -> int:
+    """Write what would become of each VM of the host, which goes to none of the closed hosts; 0 if all could go."""
+    found = plan(one, host, closed=closed)
     say(f"{'VM':>6} {'NAME':<20} {'STATE':<10} {'TO':<15} WHY")
     for move in found.moves:
         say(f"{move.vm:>6} {move.name:<20} {move.state:<10} {move.host.name:<15} {move.why}")
@@ -39,11 +39,16 @@ def show_plan(one: Client, host: int) -> int:
     return FAILURE if found.stays else 0
 
 
-def evacuate(one: Client, host: int, manner: Manner) -> int:
-    """Disable the host, move its VMs, and say what was left and why; the exit code."""
+def disable(one: Client, hosts: list[int], manner: Manner) -> None:
+    """Keep new VMs from all the hosts, before the first is emptied: none goes to the next."""
     if manner.jobs < 1:
         raise CommandError("--jobs is 1 at least")
-    one.call("one.host.status", host, _DISABLED)
+    for host in hosts:
+        one.call("one.host.status", host, _DISABLED)
+
+
+def evacuate(one: Client, host: int, manner: Manner) -> int:
+    """Move the VMs of a disabled host, and say what was left and why; the exit code."""
     return _Evacuation(one, host, manner).run()
 
 

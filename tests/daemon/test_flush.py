@@ -81,6 +81,15 @@ def test_what_cannot_go_is_left_with_its_reason_and_the_rest_goes(pool: Daemon) 
     assert place(pool, off) != "alpha"
 
 
+def test_of_several_hosts_none_takes_what_leaves_another(pool: Daemon) -> None:
+    vms = [running(pool, pool.host(name)) for name in ("alpha", "beta")]
+    planned = run(pool, "onehost", "flush", "alpha,beta", "--dry-run").stdout
+    assert [line.split()[3] for line in planned.splitlines() if line.split()[0] in map(str, vms)] == ["gamma"] * 2
+    run(pool, "onehost", "flush", "alpha,beta")
+    assert [place(pool, vm) for vm in vms] == ["gamma"] * 2
+    assert pool.check() == []
+
+
 @pytest.fixture
 def played(root: Path) -> "Scripted":
     return Scripted(root, "HOST_MONITORING_INTERVAL = 3600\nVM_POLLING_INTERVAL = 0\n")
