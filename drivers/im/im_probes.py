@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 
 from oned.drivers.lib import metrics
 from oned.drivers.lib.driver import CannotStart, Driver
-from oned.drivers.lib.hypervisor import DEFAULT_URI
 from oned.drivers.lib.reach import host_at
 from oned.drivers.lib.reach.remotes import MISSING, remotes
 from oned.drivers.lib.reach.shell import AgentShell
@@ -26,9 +25,10 @@ from oned.drivers.lib.report import report
 from oned.drivers.lib.request import IM_ENCODED, HostRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.lib.uri import HERE
 
 PROBES = {"kvm": "kvm", "qemu": "kvm", "xen": "xen"}
-URIS = {"kvm": DEFAULT_URI, "qemu": DEFAULT_URI, "xen": "xen:///system"}
+URIS = {"kvm": HERE, "qemu": HERE, "xen": "xen:///system"}
 """The libvirt of a host as it is called there; LIBVIRT_URI says otherwise for this machine."""
 FIRST_SAMPLE = 0.2
 """Seconds over which the first cycle of a host measures; later ones measure since the one before."""

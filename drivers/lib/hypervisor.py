@@ -1,18 +1,19 @@
-"""libvirt as the drivers use it: a connection for each action, domains by name, errors as sentences."""
+"""libvirt as the drivers use it: domains by name, errors as sentences."""
 
 import contextlib
-import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
-from types import ModuleType
 from typing import Protocol
 
+from oned.drivers.lib.connections import connected, library
 from oned.drivers.lib.driver import CannotStart
 from oned.drivers.lib.line import one_line
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.lib.uri import uri_of
 
-DEFAULT_URI = "qemu:///system"
+__all__ = ["Connection", "Domain", "Hypervisor", "check_installed", "error_number", "failures", "hypervisor", "library"]
+
 SETTLING = 60.0
 """Seconds a domain may take to start, restore or stop once the hypervisor has begun with it."""
 STEP = 0.1
@@ -57,6 +58,8 @@ class Domain(Protocol):
     def snapshotLookupByName(self, name: str, flags: int) -> Snapshot: ...
     def revertToSnapshot(self, snapshot: Snapshot, flags: int) -> int: ...
     def migrateToURI3(self, dconnuri: str, params: Mapping[str, object], flags: int) -> int: ...
+    def migrate3(self, dconn: "Connection", params: Mapping[str, object], flags: int) -> "Domain": ...
+    def jobStats(self, flags: int) -> Mapping[str, object]: ...
 
 
 class Connection(Protocol):
@@ -70,6 +73,8 @@ class Connection(Protocol):
         self, domains: Sequence[Domain], stats: int, flags: int
     ) -> Sequence[tuple[Domain, Mapping[str, object]]]: ...
     def getVersion(self) -> int: ...
+    def isAlive(self) -> int: ...
+    def setKeepAlive(self, interval: int, count: int) -> int: ...
     def close(self) -> int: ...
 
 
@@ -77,13 +82,6 @@ def check_installed() -> None:
     """Errors: CannotStart where libvirt-python is not there. It is loaded when it is first needed: it is large."""
     if importlib.util.find_spec("libvirt") is None:
         raise CannotStart("libvirt-python is not installed (pip install 'oned[libvirt]')")
-
-
-def library() -> ModuleType:
-    """The libvirt module."""
-    libvirt = importlib.import_module("libvirt")
-    libvirt.registerErrorHandler(lambda context, error: None, None)
-    return libvirt
 
 
 def error_number(error: Exception) -> int:
@@ -155,18 +153,8 @@ def is_passing(state: int, reason: int) -> bool:
     return state == SHUTOFF or (state == PAUSED and reason not in (PAUSED_BY_USER, PAUSED_BY_ERROR, PAUSED_BY_CRASH))
 
 
-def uri_of(host: str, settings: Settings) -> str:
-    """The libvirt URI of a host: LIBVIRT_URI of the host, the environment or the rc file."""
-    return settings.get("LIBVIRT_URI", DEFAULT_URI, host)
-
-
 @contextlib.contextmanager
 def hypervisor(host: str, settings: Settings) -> Iterator[Hypervisor]:
     """The host's libvirt within the block. Errors: ActionFailed for whatever libvirt complains of."""
-    with failures():
-        connection: Connection = library().open(uri_of(host, settings))
-        try:
-            yield Hypervisor(connection)
-        finally:
-            with contextlib.suppress(library().libvirtError):
-                connection.close()
+    with failures(), connected(uri_of(host, settings)) as connection:
+        yield Hypervisor(connection)

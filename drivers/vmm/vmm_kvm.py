@@ -1,7 +1,7 @@
-"""KVM and QEMU through libvirt, on this machine or wherever LIBVIRT_URI of a host leads.
+"""KVM and QEMU through libvirt, on this machine and, by ssh or wherever LIBVIRT_URI of a host leads, on others.
 
 Every action may be repeated: it looks at what is there first. Settings (environment, etc/vmm_kvm/vmm_kvmrc, or
-etc/vmm_kvm/hosts/<host>): LIBVIRT_URI, SHUTDOWN_TIMEOUT (300 s), MIGRATE_URI, MIGRATE_UNSAFE (yes for a shared
+for single hosts etc/hosts/<host>): LIBVIRT_URI, SHUTDOWN_TIMEOUT (300 s), MIGRATE_URI, MIGRATE_UNSAFE (yes for a shared
 directory that libvirt does not know as one).
 """
 
@@ -22,9 +22,11 @@ from oned.drivers.lib.hypervisor import (
     hypervisor,
     library,
 )
+from oned.drivers.lib.reach.host import Host
 from oned.drivers.lib.request import VMM, VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.lib.uri import files_at
 from oned.drivers.vmm import hotplug, resize, snapshots
 
 SHUTDOWN_TIMEOUT = "300"
@@ -59,33 +61,31 @@ def deploy(request: VMRequest, task: Task) -> str:
 
 def _create(kvm: Hypervisor, request: VMRequest, task: Task) -> Domain:
     """A new domain; or the one that an earlier request, of a driver that died, was about to create."""
-    _make_directory(request, task)
     try:
-        return kvm.connection.createXML(_deployment(request), 0)
+        return kvm.connection.createXML(_brought(request, task), 0)
     except library().libvirtError:
         if domain := kvm.settled(f"one-{request.vm}", task):
             return domain
         raise
 
 
-def _make_directory(request: VMRequest, task: Task) -> None:
-    """The VM's directory, where libvirt writes its console: no transfer makes it for a VM without a disk."""
-    if not request.remote_file:
-        return
-    directory = Path(request.remote_file).parent
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:  # the host may have it all the same
-        task.info(f"{directory} cannot be made here: {error.strerror}")
-
-
-def _deployment(request: VMRequest) -> str:
-    """The text of the deployment file: the front-end's, or the host's where that is the same directory."""
-    places = [Path(place) for place in (request.local_file, request.remote_file) if place]
-    for place in places:
-        if place.is_file():
-            return place.read_text("utf-8")
-    raise ActionFailed(f"there is no deployment file {' or '.join(map(str, places))}")
+def _brought(request: VMRequest, task: Task) -> str:
+    """The text of the deployment file, which is put into the VM's directory on the host. That is made where no transfer
+    has made it, for a VM without a disk: libvirt writes the console there.
+    """
+    host = files_at(request.host, settings)
+    local, remote = request.local_file, request.remote_file
+    if not local or not Path(local).is_file():
+        if not remote:
+            raise ActionFailed(f"there is no deployment file {local}")
+        return host.read(remote, task).decode()
+    text = Path(local).read_bytes()
+    if remote and not (host.local and Path(remote).exists() and os.path.samefile(local, remote)):
+        try:
+            host.write(remote, text, task, 0o600)
+        except ActionFailed as failure:  # a domain that needs the directory fails by itself
+            task.info(f"{remote} cannot be written: {failure}")
+    return text.decode()
 
 
 @driver.action("SHUTDOWN", repeatable=True)
@@ -128,14 +128,14 @@ def cancel(request: VMRequest, task: Task) -> str:
 @driver.action("SAVE", repeatable=True)
 def save(request: VMRequest, task: Task) -> str:
     """Write the domain to the checkpoint file, which appears when it is whole; the domain is gone then."""
-    part = request.checkpoint + ".part"
+    part, host = request.checkpoint + ".part", files_at(request.host, settings)
     with hypervisor(request.host, settings) as kvm:
         if domain := kvm.find(name_of(request)):
             kvm.wait_for_job(domain, task)
             _write(domain, part, task)
-        if kvm.find(name_of(request)) is None and _is_whole(kvm, part):
-            os.replace(part, request.checkpoint)
-        elif not Path(request.checkpoint).exists():
+        if kvm.find(name_of(request)) is None and _is_whole(kvm, host, part, task):
+            host.demand(["mv", "-f", "--", part, request.checkpoint], task)
+        elif not _exists(host, request.checkpoint, task):
             raise ActionFailed(
                 f"domain {name_of(request)} does not run, and there is no checkpoint {request.checkpoint}"
             )
@@ -158,9 +158,17 @@ def _write(domain: Domain, path: str, task: Task) -> None:
             raise
 
 
-def _is_whole(kvm: Hypervisor, path: str) -> bool:
+def _exists(host: Host, path: str, task: Task) -> bool:
+    """Errors: ActionFailed, if the host does not answer."""
+    finished = host.run(["test", "-e", path], task)
+    if finished.status not in (0, 1):
+        raise ActionFailed(finished.problem)
+    return finished.status == 0
+
+
+def _is_whole(kvm: Hypervisor, host: Host, path: str, task: Task) -> bool:
     """Whether the file is a complete checkpoint: libvirt marks unfinished ones."""
-    if not Path(path).exists():
+    if not _exists(host, path, task):
         return False
     try:
         kvm.connection.saveImageGetXMLDesc(path, 0)
@@ -172,12 +180,13 @@ def _is_whole(kvm: Hypervisor, path: str) -> bool:
 @driver.action("RESTORE", repeatable=True)
 def restore(request: VMRequest, task: Task) -> str:
     """Let the domain go on from the checkpoint file, which is used up by that."""
+    host = files_at(request.host, settings)
     with hypervisor(request.host, settings) as kvm:
         if kvm.settled(name_of(request), task) is None:
-            if not Path(request.checkpoint).exists():
+            if not _exists(host, request.checkpoint, task):
                 raise ActionFailed(f"there is no checkpoint {request.checkpoint}")
             kvm.connection.restore(request.checkpoint)
-    Path(request.checkpoint).unlink(missing_ok=True)
+    host.demand(["rm", "-f", "--", request.checkpoint], task)
     return ""
 
 

@@ -41,6 +41,14 @@ class World:
         """Where the host's own files are: `one` is its /var/lib/one, `var-tmp` its /var/tmp."""
         return self.directory / "hosts" / host
 
+    def names(self) -> list[str]:
+        return sorted(place.name for place in (self.directory / "hosts").iterdir())
+
+    def datastores(self, host: str) -> Path:
+        """The host's /var/lib/one/datastores, as this machine sees it."""
+        shared = (self.directory / "one-shared").exists()
+        return (self.directory / "shared" if shared else self.home(host) / "one") / "datastores"
+
     def address(self, host: str) -> str:
         return f"10.77.0.{10 + int(host.removeprefix('host'))}"
 
@@ -100,6 +108,18 @@ class World:
         until(lambda: not self.processes(host, _is_sshd), 5, f"the sshd of {host} has ended")
         self.run(host, "/usr/sbin/sshd", "-f", "/etc/ssh/sshd_config", "-E", str(self.home(host) / "sshd.log"))
 
+    # -- libvirtd -------------------------------------------------------------------------------------------------
+    def libvirtd(self, host: str, number: signal.Signals) -> None:
+        """Send a signal to the host's libvirtd: STOP makes one that hangs. Guests go on."""
+        for pid in self.processes(host, _is_libvirtd):
+            os.kill(pid, number)
+
+    def restart_libvirtd(self, host: str) -> None:
+        """End the host's libvirtd with its connections, and start it anew."""
+        self.libvirtd(host, signal.SIGKILL)
+        until(lambda: not self.processes(host, _is_libvirtd), 5, f"the libvirtd of {host} has ended")
+        self.run(host, "libvirtd", "-d", "--listen", "-f", "/etc/libvirt/libvirtd.conf", "-p", "/run/libvirtd.pid")
+
     def processes(self, host: str, wanted: Callable[[Sequence[str]], bool]) -> list[int]:
         """The processes of the host with such a command line, as the machine numbers them."""
         own = os.readlink(f"/proc/{self._hosts('pid', host).strip()}/ns/pid")
@@ -120,6 +140,10 @@ class World:
 
 def _is_sshd(words: Sequence[str]) -> bool:
     return words[0] == "sshd:" or words[0].endswith("/sshd")
+
+
+def _is_libvirtd(words: Sequence[str]) -> bool:
+    return words[0].rpartition("/")[2] == "libvirtd"
 
 
 def _fits(pid: int, namespace: str, wanted: Callable[[Sequence[str]], bool]) -> bool:

@@ -29,10 +29,15 @@ def host_at(name: str, settings: Settings) -> Host:
     if reach not in ("", LOCAL, SSH):
         raise ActionFailed(f"REACH={reach} of host {name}: it is local or ssh")
     if reach == LOCAL or (not reach and _is_here(name)):
-        return Host(name, True, _open_here)
+        return here(name)
     from oned.drivers.lib.reach import ssh  # paramiko is large, and many sites never need it
 
     return Host(name, False, ssh.route_to(name, settings).open_session)
+
+
+def here(name: str) -> Host:
+    """This machine under such a name."""
+    return Host(name, True, _open_here)
 
 
 def _open_here(argv: Sequence[str], deadline: float) -> Session:

@@ -359,11 +359,18 @@ _lock = threading.Lock()
 
 def route_to(host: str, settings: Settings) -> Route:
     """The way to the host by its settings, the same for all that ask. Errors: ActionFailed."""
+    target = target_of(host, settings)
+    with _lock:
+        return _routes.setdefault(target, Route(target))
+
+
+def target_of(host: str, settings: Settings) -> Target:
+    """The account of the host by its settings. Errors: ActionFailed."""
     port = settings.get("SSH_PORT", str(SSH_PORT), host)
     if not port.isdigit() or not 0 < int(port) < 1 << 16:
         raise ActionFailed(f"SSH_PORT={port} of host {host} is no port")
     key = settings.get("SSH_KEY", "", host)
-    target = Target(
+    return Target(
         host=host,
         address=settings.get("SSH_ADDRESS", host, host),
         port=int(port),
@@ -371,8 +378,6 @@ def route_to(host: str, settings: Settings) -> Route:
         keys=(key,) if key else KEY_FILES,
         known_hosts=Path(settings.get("SSH_KNOWN_HOSTS", "~/.ssh/known_hosts", host)).expanduser(),
     )
-    with _lock:
-        return _routes.setdefault(target, Route(target))
 
 
 def _own_name() -> str:
