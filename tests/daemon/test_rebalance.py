@@ -1,5 +1,6 @@
 """mm_sched against a real oned: REBALANCE, LIVE_RESCHEDS, and hosts that are in maintenance."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ def scheduler(daemon: Daemon, conf: str) -> Iterator[Path]:
         yield daemon.root / "sched.log"
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(30) in (0, -signal.SIGTERM), "it ended by itself"  # a short test may end it while it starts
 
 
 @pytest.fixture
