@@ -57,14 +57,16 @@ _TM = """\
 [ NAME = "dummy", EXECUTABLE = "one_tm_dummy", PROTOCOL = "datastore" ]
 [ NAME = "shared", EXECUTABLE = "one_tm", ARGUMENTS = "shared", PROTOCOL = "datastore" ]
 [ NAME = "qcow2", EXECUTABLE = "one_tm", ARGUMENTS = "qcow2", PROTOCOL = "datastore" ]
-[ NAME = "ssh", EXECUTABLE = "one_tm", ARGUMENTS = "ssh", PROTOCOL = "datastore" ]"""
+[ NAME = "ssh", EXECUTABLE = "one_tm", ARGUMENTS = "ssh", PROTOCOL = "datastore" ]
+[ NAME = "lvm", EXECUTABLE = "one_tm", ARGUMENTS = "lvm", PROTOCOL = "datastore" ]"""
 _DS = """\
 [ NAME = "fs", EXECUTABLE = "one_datastore_fs" ]
 [ NAME = "dummy", EXECUTABLE = "one_datastore_dummy" ]"""
 _TM_CONF = "\n".join(
     f'[ NAME = "{name}", LN_TARGET = "{link}", CLONE_TARGET = "SYSTEM", SHARED = "{shared}" ]'
     for name, link, shared in (
-        ("shared", "NONE", "YES"), ("qcow2", "NONE", "YES"), ("dummy", "NONE", "YES"), ("ssh", "SYSTEM", "NO"),
+        ("shared", "NONE", "YES"), ("qcow2", "NONE", "YES"), ("dummy", "NONE", "YES"),
+        ("ssh", "SYSTEM", "NO"), ("lvm", "SYSTEM", "NO"),
     )
 )  # fmt: skip
 _DS_CONF = "\n".join(f'[ NAME = "{name}", REQUIRED_ATTRS = "", PERSISTENT_ONLY = "NO" ]' for name in ("fs", "dummy"))

@@ -6,8 +6,9 @@ sums of the files themselves are compared. The copy is on the disk before it get
 host compares nothing.
 """
 
+import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,24 +44,38 @@ _FINISH = (
 _turns = Turns(COPIES)
 
 
-def copy(source: Place, target: Place, settings: Settings, task: Task, *, follow: bool = True) -> None:
+def copy(
+    source: Place, target: Place, settings: Settings, task: Task, *, follow: bool = True, leave_out: Sequence[str] = ()
+) -> None:
     """The target is what the source is, in place of whatever was there.
 
-    follow   a source that is a link is what it leads to
+    follow     a source that is a link is what it leads to
+    leave_out  names in a directory that are not copied
     Errors: ActionFailed; Cancelled. Nothing is left at the target then, unless its host is not reached.
     """
-    names = {host.name for host in (source.host, target.host) if not host.local}
-    with _turns.taken(names, task, f"other copies from and to {', '.join(sorted(names))}"):
+    with turn(source, target, task):
         size = used(source, task)
-        check_room(target, size, task)
+        check_room(target, size if not leave_out else 0, task)
         try:
-            sent = _stream(source, target, size, task, follow=follow)
+            left = [f"--exclude=./{source.path.name}/{name}" for name in leave_out]
+            options = [*(["-h"] if follow else []), *(["--no-wildcards", "--anchored", *left] if left else [])]
+            pack = [*PACK, *options, "-C", str(source.path.parent), "--", f"./{source.path.name}"]
+            unpack = ["sh", "-c", _UNPACK, "tar", str(target.part)]
+            sent = pour(source, ["sh", "-c", _FIRST, "tar", *pack], target, unpack, size, task)
             if is_checked(target, settings):
-                _compare(sent, source, target, task)
+                _compare(sent, source, target, leave_out, task)
             target.sh(_FINISH, task, target.part, source.path.name, target.path)
         except BaseException:
             target.clean(task)
             raise
+
+
+@contextlib.contextmanager
+def turn(source: Place, target: Place, task: Task) -> Iterator[None]:
+    """Within the block is one of the copies from and to these hosts. Errors: Cancelled, while it waits."""
+    names = {host.name for host in (source.host, target.host) if not host.local}
+    with _turns.taken(names, task, f"other copies from and to {', '.join(sorted(names))}"):
+        yield
 
 
 def is_checked(target: Place, settings: Settings) -> bool:
@@ -93,23 +108,30 @@ def sums(host: Host, path: Path, task: Task) -> tuple[str, ...]:
     return tuple(sorted(host.demand(words, task, SLOW).splitlines()))
 
 
-def _compare(sent: str, source: Place, target: Place, task: Task) -> None:
+def _compare(sent: str, source: Place, target: Place, leave_out: Sequence[str], task: Task) -> None:
     """Errors: ActionFailed, if what is at the target, under its temporary name, is not what the source is."""
     name = source.path.name
     found = target.sh(_SUM, task, target.part, *PACK, "--", f"./{name}").split()[:1]
-    if found != [sent] and sums(source.host, source.path, task) != sums(target.host, target.part / name, task):
+    if found == [sent]:
+        return
+    left = tuple(f"  ./{name}/{other}" for other in leave_out)
+    wanted = tuple(line for line in sums(source.host, source.path, task) if not (left and line.endswith(left)))
+    if wanted != sums(target.host, target.part / name, task):
         raise ActionFailed(f"{target}: the sha256 of the copy is not that of {source}: it changed, or is damaged")
 
 
-def _stream(source: Place, target: Place, size: int, task: Task, *, follow: bool) -> str:
-    """The sha256 of what went through."""
+def pour(source: Place, reader: Sequence[str], target: Place, writer: Sequence[str], size: int, task: Task) -> str:
+    """The sha256 of what one command wrote and another one, of another host, has read.
+
+    size   bytes, about, for the log, which names the places
+    Errors: ActionFailed; Cancelled.
+    """
     import hashlib  # and OpenSSL with it: 4 MiB, which a driver needs with its first copy only
 
     passed = hashlib.sha256()
-    pack = [*PACK, *(["-h"] if follow else []), "-C", str(source.path.parent), "--", f"./{source.path.name}"]
-    with source.host.stream_out(["sh", "-c", _FIRST, "tar", *pack], task, STALLED) as pieces:
+    with source.host.stream_out(reader, task, STALLED) as pieces:
         told = _told(pieces, passed, size, f"{source} to {target}", task)
-        finished = target.host.stream_in(["sh", "-c", _UNPACK, "tar", str(target.part)], told, task, STALLED)
+        finished = target.host.stream_in(writer, told, task, STALLED)
     if "No space left" in finished.errors or "Wrote only" in finished.errors:
         raise ActionFailed(f"{target} does not fit: no space is left in its file system")
     if finished.problem:

@@ -18,7 +18,7 @@ from oned.drivers.lib.task import ActionFailed, Task
 
 settings = Settings("tm_ssh")
 
-_GIVEN = ': >"$1" && exec rm -f -- "$2"'
+GIVEN = ': >"$1" && exec rm -f -- "$2"'
 
 
 def clone(line: Line, vm: int, task: Task) -> None:
@@ -32,7 +32,7 @@ def clone(line: Line, vm: int, task: Task) -> None:
         cache.bring(source, target, settings, task)
     else:
         copying.copy(source, target, settings, task)
-    target.demand(["rm", "-f", "--", str(_given(target))], task)
+    target.demand(["rm", "-f", "--", str(given(target))], task)
 
 
 def _checked(line: Line, source: Place, task: Task) -> Probe:
@@ -102,15 +102,15 @@ def mvds(line: Line, vm: int, task: Task) -> None:
     """The VM's disk becomes the image; the host keeps a note of it, so that a repeated command knows."""
     source, target = place(line.source, settings), place(line.destination, settings)
     if source.size(task) is None:
-        if Place(source.host, _given(source)).size(task) is None:
+        if Place(source.host, given(source)).size(task) is None:
             raise ActionFailed(f"MVDS: there is no {source}; {target} is as it was")
         task.info(f"{source} was brought to {target} already")
         return
     copying.copy(source, target, settings, task)
-    source.sh(_GIVEN, task, _given(source), source.path)
+    source.sh(GIVEN, task, given(source), source.path)
 
 
-def _given(disk: Place) -> Path:
+def given(disk: Place) -> Path:
     """The file that tells that a disk was brought back."""
     return disk.path.with_name(f".{disk.path.name}.given")
 
@@ -140,7 +140,7 @@ def resize(line: Line, vm: int, task: Task) -> None:
 def delete(line: Line, vm: int, task: Task) -> None:
     """Remove the VM's directory, or a file in it; never anything else."""
     target = Place(place(line.destination, settings).host, removable(line, vm))
-    target.remove(task, _given(target))
+    target.remove(task, given(target))
     if target.path.name == "images":  # the classic layout: what is left of the VM is the empty directory around
         target.leave(target.path.parent, task)
 

@@ -11,66 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from oned.drivers.lib.testing import DriverProcess, program
+from tests.lab.transfers import DONE, HOME, MIB, VM, Transfer
 from tests.lab.world import World, until, world
 from tests.needs import need_programs
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
-
-VM = 7
-DONE = f"TRANSFER SUCCESS {VM} -"
-HOME = Path("/var/lib/one/datastores/0") / str(VM)
-MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("lab") / "a", 2) as made:
         yield made
-
-
-class Transfer:
-    """The driver, the front-end's files, and those of the hosts as this machine sees them."""
-
-    def __init__(self, lab: World, root: Path, arguments: str = "ssh") -> None:
-        self.lab, self.root = lab, root
-        self.images, self.front = root / "images", root / "vms" / str(VM)
-        for directory in (self.images, self.front, root / "etc/hosts"):
-            directory.mkdir(parents=True)
-        for host in ("host01", "host02"):
-            (root / "etc/hosts" / host).write_text(f"SSH_ADDRESS={lab.address(host)}\n")
-        environment = {**lab.environment, "ONE_LOCATION": str(root)}
-        self.driver = DriverProcess(program("tm.tm_shared", arguments), environment)
-        assert self.driver.handshake() == "INIT SUCCESS PROTOCOL=datastore REPEATS=TRANSFER"
-
-    def run(self, *lines: str) -> str:
-        """The answer to a script: {i} are the images, {f} the VM's directory here, {1} and {2} those of the hosts."""
-        self.send(*lines)
-        return self.driver.answer(60) or ""
-
-    def send(self, *lines: str) -> None:
-        words = {
-            "i": f"{os.uname().nodename}:{self.images}",
-            "f": f"{os.uname().nodename}:{self.front}",
-            "s": self.images,
-        }
-        script = self.root / "transfer.0.prolog"
-        script.write_text("".join(line.format(f"host01:{HOME}", f"host02:{HOME}", **words) + "\n" for line in lines))
-        self.driver.send(f"TRANSFER {VM} {script}")
-
-    def image(self, name: str, size: int = 300_000) -> Path:
-        path = self.images / name
-        path.write_bytes(os.urandom(size))
-        return path
-
-    def at(self, host: str, name: str = "") -> Path:
-        """The VM's directory of a host, or a file in it."""
-        return self.lab.home(host) / "one" / HOME.relative_to("/var/lib/one") / name
-
-    def left(self, host: str) -> list[str]:
-        """What of the VM is on a host, temporary names too."""
-        stores = self.lab.home(host) / "one/datastores/0"
-        return sorted(str(path.relative_to(stores)) for path in stores.rglob("*") if not path.is_dir())
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_drivers_of_the_file_replace_the_shipped_ones(load: Load) -> None:
         'VM_MAD = [ NAME = "b", EXECUTABLE = "b", TIMEOUT = "DEPLOY=20, save=7.5", PER_HOST = 2 ]'
     )
     assert [vector["EXECUTABLE"] for vector in config.vectors("VM_MAD")] == ["one_vmm_xen", "b"]
-    assert [vector["NAME"] for vector in config.vectors("TM_MAD")] == ["dummy", "shared", "qcow2", "ssh"]
+    assert [vector["NAME"] for vector in config.vectors("TM_MAD")] == ["dummy", "shared", "qcow2", "ssh", "lvm"]
 
 
 def test_a_repeated_text_replaces_the_whole_default_list(load: Load) -> None:

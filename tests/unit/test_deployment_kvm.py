@@ -247,3 +247,14 @@ def test_values_of_users_cannot_add_elements() -> None:
 
 def test_the_xml_deployment_file_is_the_template() -> None:
     assert xml.document(parse('NAME="a<b" CPU=1')) == "<TEMPLATE><CPU>1</CPU><NAME>a&lt;b</NAME></TEMPLATE>"
+
+
+def test_disks_of_type_lvm_are_block_devices_and_the_context_cd_is_a_file() -> None:
+    facts = Facts(7, "kvm", "/ds/0/7", parse(""), tm_mad="lvm")
+    template = parse("MEMORY=64 DISK=[SOURCE=/ds/1/a] DISK=[TYPE=swap, SIZE=1] CONTEXT=[A=b]")
+    root = ElementTree.fromstring(domain(template, facts))
+    assert attributes(root, "devices/disk/source") == [
+        {"dev": "/ds/0/7/disk.0"},
+        {"dev": "/ds/0/7/disk.1"},
+        {"file": "/ds/0/7/disk.2"},
+    ]

@@ -9,10 +9,12 @@ from oned.template.template import Template
 from oned.vm.deployment import tuning
 from oned.vm.deployment.element import element
 from oned.vm.deployment.facts import Facts
-from oned.vm.disk import made_as
+from oned.vm.disk import is_volatile, made_as
 
 BUSES = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xvd": "xen", "sr": "sata"}
 """Bus of a disk whose BUS is not given, by the prefix of its target."""
+VOLUMES = "lvm"
+"""The transfer driver whose disks, all but the context CD, are block devices."""
 DEVICES = {"CDROM": "cdrom", "FLOPPY": "floppy"}
 """Kinds of devices by TYPE; every other type is a hard disk."""
 PREFIX = "hd"
@@ -61,7 +63,7 @@ def disk_element(disk: Disk, facts: Facts, boot_order: int | None) -> Element:
     """`<disk>` with its file or block device in the VM's directory."""
     values, defaults = disk.values, facts.defaults.vector("DISK")
     kind = values.get("TYPE", "").upper()
-    is_block = kind == "BLOCK"
+    is_block = kind == "BLOCK" or (facts.tm_mad == VOLUMES and (bool(values.get("SOURCE")) or is_volatile(values)))
     source = facts.path(disk.number)
     return element(
         "disk",
