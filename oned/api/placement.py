@@ -12,6 +12,7 @@ from oned.mad.dialect import guesses_paths
 from oned.pool.rooms import largest
 from oned.template.disk import on_system
 from oned.vm.fire import find
+from oned.vm.ports import free, port_of
 from oned.vm.row import IMPORTED, Placement, is_wild
 from oned.vm.states import PROLOG
 from oned.vm.vm import VM
@@ -29,6 +30,18 @@ def check_room(call: Call, vm: VM, host: Host, *, enforce: bool) -> None:
     if lack is not None:
         what, wanted, free = lack
         raise NoRoom(id=vm.id, host=host.id, what=what, wanted=wanted, free=free)
+
+
+def give_port(call: Call, vm: VM, host: Host) -> None:
+    """Write a port into the VM's GRAPHICS if another VM of the host has the usual one and it names none itself."""
+    base, graphics = call.services.setting("VNC_BASE_PORT"), vm.template.vector("GRAPHICS")
+    usual = port_of(vm.id, graphics, base)
+    if usual is None or graphics.get("PORT"):
+        return
+    others = filter(None, (call.pools.vms.peek(number) for number in host.vms if number != vm.id))
+    taken = {port_of(other.id, other.template.vector("GRAPHICS"), base) for other in others}
+    if usual in taken:
+        graphics["PORT"] = str(free(vm.id, base, taken))
 
 
 def check_datastore(call: Call, datastore: int) -> None:

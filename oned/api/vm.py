@@ -3,7 +3,7 @@
 from oned.api.call import Call, Document, Pieces
 from oned.api.new_vm import check_restricted, found_vm, make_vm
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
-from oned.api.placement import check_datastore, check_room, check_wild, place_new, placement
+from oned.api.placement import check_datastore, check_room, check_wild, give_port, place_new, placement
 from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
 from oned.api.samples import samples
 from oned.api.template_images import retry_copies
@@ -116,7 +116,9 @@ def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int
     check_wild(vm, host)
     check_datastore(call, datastore)
     check_room(call, vm, host, enforce=enforce)
-    call.fire(vm, "deploy", place_new(call, vm, host, datastore, enforce=enforce))
+    place = place_new(call, vm, host, datastore, enforce=enforce)
+    give_port(call, vm, host)
+    call.fire(vm, "deploy", place)
     vm.user_template.remove(SCHED_MESSAGE)
     call.decided(vm, f"deployed on host {host.name} by {call.user.name}")
     return vm

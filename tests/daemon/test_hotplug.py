@@ -271,3 +271,14 @@ def test_a_disk_counts_against_the_quota_at_once_and_not_after_its_failure(site:
         text, code = refusal(hers.one.vm.attach, vm, disk)
     assert ("limit of 20 reached for SYSTEM_DISK_SIZE" in text, code) == (True, 512)
     site.delete(vm)
+
+
+def test_two_vms_of_a_host_do_not_show_their_screens_on_one_port(site: Site) -> None:
+    first = site.daemon.running(site.host, "GRAPHICS = [ TYPE = vnc ]")
+    second = site.daemon.running(site.host, f"GRAPHICS = [ TYPE = vnc, PORT = {5900 + first + 2} ]")
+    third = site.daemon.running(site.host, "GRAPHICS = [ TYPE = vnc ]")
+    ports = [site.daemon.vm(vm).text("TEMPLATE/GRAPHICS/PORT") for vm in (first, second, third)]
+    assert third == first + 2, "its usual port is the one that the second asks for"
+    assert ports == ["", str(5900 + third), str(5900 + third + 1)]
+    for vm in (first, second, third):
+        site.delete(vm)

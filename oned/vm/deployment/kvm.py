@@ -22,13 +22,13 @@ from oned.vm.deployment import tuning
 from oned.vm.deployment.disks import Disk, disk_element, disks
 from oned.vm.deployment.element import element, text
 from oned.vm.deployment.facts import Facts
+from oned.vm.ports import usual
 
 SHARES_PER_CORE = 1024
 TRANSLATION_CACHE = 64
 """MiB of translated code of an emulated guest; without a limit each one may grow by hundreds of MB."""
 BALLOON_PERIOD = 10
 """Seconds between two memory reports of the guest."""
-PORTS = 65535
 SPICE_AGENT = "com.redhat.spice.0"
 BOOT_DEVICES = frozenset(("hd", "fd", "cdrom", "network"))
 SWITCHES = ("PAE", "APIC", "ACPI")
@@ -228,7 +228,7 @@ def _graphics(template: Template, facts: Facts) -> Element | None:
         return None
     if kind == "sdl":
         return element("graphics", type="sdl")
-    port = wanted.get("PORT") or facts.vnc_base_port + facts.vid % (PORTS - facts.vnc_base_port)
+    port = wanted.get("PORT") or usual(facts.vid, facts.vnc_base_port)
     return element(
         "graphics",
         type=kind,
