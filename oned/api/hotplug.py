@@ -4,7 +4,7 @@ from oned.api import disks
 from oned.api.call import Call
 from oned.api.new_vm import check_restricted
 from oned.api.registry import method, operation
-from oned.errors import ActionError, InternalError
+from oned.errors import ActionError, InternalError, NoSpace
 from oned.pool.charges import holders
 from oned.quota.usage import of_new_disk
 from oned.template.template import Template
@@ -58,15 +58,13 @@ def _found(call: Call, vm: VM, given: Template) -> dict[str, str]:
 
 
 def _check_room(call: Call, vm: VM, disk: dict[str, str]) -> None:
-    """ActionError if the system datastore has no room for the disk; one that was never measured has."""
-    place = call.pools.datastores.peek(vm.record.ds_id)
-    if place is None or not call.services.setting("DATASTORE_CAPACITY_CHECK"):
+    """NoSpace if the system datastore has no room for the disk, as far as that is known."""
+    place, host = call.pools.datastores.peek(vm.record.ds_id), call.pools.hosts.peek(vm.record.hid)
+    if place is None or host is None or not call.services.setting("DATASTORE_CAPACITY_CHECK"):
         return
-    wanted = on_system(Template([("DISK", disk)]))
-    left = call.pools.rooms.left(place, call.pools.hosts.peek(vm.record.hid))
-    if left is not None and wanted > left:
-        detail = f"Not enough space in datastore. {place.name} [{place.id}] has {left} MiB left"
-        raise ActionError(detail=f"{detail}, the disk needs {wanted}. Free some, or attach a smaller one")
+    wanted, left = on_system(Template([("DISK", disk)])), call.pools.rooms.left(place, host)
+    if wanted and left is not None and wanted > left:
+        raise NoSpace(id=vm.id, store=place.id, wanted=wanted, free=left)
 
 
 @method("one.vm.detach", forms=("vm disk", "vm number"), vm=RIGHT)

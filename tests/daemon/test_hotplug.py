@@ -8,8 +8,11 @@ import pytest
 from oned.client.client import Client
 from oned.client.documents import Document, parse
 from tests.daemon.conftest import QUIET
-from tests.daemon.process import Scripted, refusal
+from tests.daemon.process import Scripted, refusal, until
 from tests.daemon.stores import OS, Store, document
+
+ROOMY = f'{QUIET}DATASTORE_CAPACITY_CHECK = "NO"\n'
+"""Datastores take whatever tests put into them."""
 
 
 class Site(Store):
@@ -58,7 +61,7 @@ class Site(Store):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Scripted(tmp_path_factory.mktemp("plug"), QUIET, "xml") as daemon:
+    with Scripted(tmp_path_factory.mktemp("plug"), ROOMY, "xml") as daemon:
         yield Site(daemon)
         assert daemon.check() == []
 
@@ -282,3 +285,15 @@ def test_two_vms_of_a_host_do_not_show_their_screens_on_one_port(site: Site) -> 
     assert ports == ["", str(5900 + third), str(5900 + third + 1)]
     for vm in (first, second, third):
         site.delete(vm)
+
+
+def test_a_disk_for_which_the_system_datastore_has_no_room_is_not_attached(tmp_path: Path) -> None:
+    with Scripted(tmp_path, QUIET, "xml") as daemon:
+        site = Site(daemon)
+        measured = lambda: parse(daemon.admin.text("one.datastore.info", 0)).int("TOTAL_MB")  # noqa: E731
+        until(lambda: measured() > 0, "the first look at the datastore")
+        vm = site.running(site.ready(), site.host)
+        text = refusal(site.one.vm.attach, vm, "DISK = [ TYPE = swap, SIZE = 601 ]")[0]
+        assert "does not fit in system datastore [0]. Not enough room: 601/" in text
+        assert (list(site.disks(vm)), daemon.state(vm)) == ([0], "RUNNING")
+        assert daemon.check() == []

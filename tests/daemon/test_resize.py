@@ -7,15 +7,14 @@ import pytest
 
 from oned.client.client import Client
 from oned.client.documents import parse
-from tests.daemon.conftest import QUIET
 from tests.daemon.process import Scripted, refusal
 from tests.daemon.stores import document
-from tests.daemon.test_hotplug import Site
+from tests.daemon.test_hotplug import ROOMY, Site
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Scripted(tmp_path_factory.mktemp("resize"), QUIET, "xml") as daemon:
+    with Scripted(tmp_path_factory.mktemp("resize"), ROOMY, "xml") as daemon:
         yield Site(daemon)
         assert daemon.check() == []
 

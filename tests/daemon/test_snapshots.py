@@ -5,15 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from oned.client.documents import Document
-from tests.daemon.conftest import QUIET
 from tests.daemon.process import Scripted, refusal
 from tests.daemon.stores import Store, document
-from tests.daemon.test_hotplug import Site
+from tests.daemon.test_hotplug import ROOMY, Site
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Scripted(tmp_path_factory.mktemp("snaps"), QUIET, "xml") as daemon:
+    with Scripted(tmp_path_factory.mktemp("snaps"), ROOMY, "xml") as daemon:
         yield Site(daemon)
         assert daemon.check() == []
 
