@@ -69,7 +69,7 @@ def found_vm(
     fill_files(call, given)
     prefixes = Prefixes(setting("DEFAULT_DEVICE_PREFIX"), setting("DEFAULT_CDROM_DEVICE_PREFIX"))
     rules.fill(vm, given, prefixes, disks.systems(images))
-    sources = find_leases(call, vm.template, vm.template.vectors("NIC"))
+    sources = find_leases(call, vm.template, vm.template.vectors("NIC"), later=True)
     requirements.set_automatic(vm.template, [*sources, *disks.places(call, images)])
     check_size(call, vm)
     vm.state = HOLD if hold or template.get("SUBMIT_ON_HOLD").upper() == "YES" else PENDING

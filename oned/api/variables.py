@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from oned.errors import InternalError
 from oned.pool.pools import Pools
+from oned.template.nic import is_chosen_for
 from oned.template.render import xml as template_xml
 from oned.template.substitute import SubstitutionError, Variable, substitute
 from oned.template.template import Template
@@ -29,7 +30,8 @@ def fill_context(pools: Pools, vm: VM, names: Iterable[str]) -> None:
     meaning, context = Meaning(pools, vm), vm.template.vector("CONTEXT")
     plain = {name: context[name] for name in names if name != FILES_DS}
     context |= {name: _filled(f"CONTEXT: {name}", text, meaning) for name, text in plain.items()}
-    add_network(context, ((nic, _network_of(pools, nic)) for nic in vm.template.vectors("NIC")))
+    known = (nic for nic in vm.template.vectors("NIC") if not is_chosen_for(nic))
+    add_network(context, ((nic, _network_of(pools, nic)) for nic in known))
 
 
 def add_nic(pools: Pools, vm: VM, nic: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """one.vm.*: one virtual machine."""
 
+from oned.api.auto_nics import find_networks
 from oned.api.call import Call, Document, Pieces
 from oned.api.new_vm import check_restricted, found_vm, make_vm
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
@@ -107,8 +108,8 @@ def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int
 
     enforce    refuse when the host has too little free CPU or memory, or the datastore too little room for new disks
     datastore  system datastore id, which needs USE on it; -1 lets oned choose
-    nics       NIC selections as template text; ignored until there are networks
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, no room).
+    nics       networks for the NICs with NETWORK_MODE = auto: NIC = [ NIC_ID, NETWORK_ID ] for each of them
+    Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (wrong state, no room, networks), INTERNAL (no free address).
     Since: 1.0; enforce 4.0; datastore 4.4; nics 5.8.
     """
     if find(vm, "deploy") is None:
@@ -116,8 +117,9 @@ def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int
     check_wild(vm, host)
     check_datastore(call, datastore)
     check_room(call, vm, host, enforce=enforce)
-    place = place_new(call, vm, host, datastore, enforce=enforce)
+    place, networks = place_new(call, vm, host, datastore, enforce=enforce), find_networks(call, vm, host, nics)
     give_port(call, vm, host)
+    networks.take(call, vm)
     call.fire(vm, "deploy", place)
     vm.user_template.remove(SCHED_MESSAGE)
     call.decided(vm, f"deployed on host {host.name} by {call.user.name}")

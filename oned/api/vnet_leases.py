@@ -6,6 +6,7 @@ from oned.api.call import Call
 from oned.document.permissions import USE
 from oned.errors import InternalError
 from oned.ids import Kind
+from oned.template.nic import is_chosen_for
 from oned.template.template import Template
 from oned.user.user import User
 from oned.vm.requirements import Source
@@ -17,15 +18,15 @@ from oned.vnet.network import Network
 MADE = ("VN_MAD", "BRIDGE", "BRIDGE_TYPE", "PHYDEV", "VLAN", "VLAN_ID", "OUTER_VLAN_ID")
 """What a NIC has from its network, and never from its user."""
 OF_LEASE = ("IP", "IP6", "IP6_GLOBAL", "IP6_LINK", "IP6_ULA", "MAC", "AR_ID", "CLUSTER_ID")
-AUTO = "AUTO"
 
 Taken = set[tuple[int, Place]]
 
 
-def find_leases(call: Call, template: Template, nics: Iterable[dict[str, str]]) -> list[Source]:
+def find_leases(call: Call, template: Template, nics: Iterable[dict[str, str]], *, later: bool = False) -> list[Source]:
     """Write an address of its network into each NIC that names one, and what the network says of it.
 
     template  that of the VM, for NIC_DEFAULT
+    later     leave NICs whose network is to be chosen when their VM is placed; else InternalError for them
     The answer is where the networks are, for AUTOMATIC_REQUIREMENTS. Nothing is changed but the NICs.
     Errors: INTERNAL (no such network, no free address, no MAC), AUTHORIZATION (no USE on the network).
     """
@@ -34,7 +35,7 @@ def find_leases(call: Call, template: Template, nics: Iterable[dict[str, str]]) 
     for nic in nics:
         for key, value in default.items():
             nic.setdefault(key, value)
-        network = named_network(call, nic)
+        network = None if later and is_chosen_for(nic) else named_network(call, nic)
         if network is None:
             _check_own_mac(nic)
             nic.pop("AR_ID", None)
@@ -70,9 +71,9 @@ def named_network(call: Call, nic: Mapping[str, str]) -> Network | None:
         if found is None:
             raise InternalError(detail=f"Virtual network with ID: {number} does not exist. onevnet list shows them")
         return found
-    if nic.get("NETWORK_MODE", "").strip().upper() == AUTO:
+    if is_chosen_for(nic):
         hint = "Name its network: NETWORK_ID or NETWORK. onevnet list shows them"
-        raise InternalError(detail=f"NETWORK_MODE = auto in a NIC: no network is chosen for NICs here. {hint}")
+        raise InternalError(detail=f"NETWORK_MODE = auto in a NIC: a network is chosen when a VM is deployed. {hint}")
     if not name:
         return None
     owner = _owner(call, nic)

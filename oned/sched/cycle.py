@@ -10,7 +10,7 @@ from oned.client.failures import Faulted, ServerRefused
 from oned.sched import pools, report
 from oned.sched.balancer import Balancer
 from oned.sched.dispatch import Dispatcher
-from oned.sched.place import Left, Match, Placement, Rules, order
+from oned.sched.place import Choices, Left, Match, Placement, Rules, order
 from oned.sched.pools import Candidate, Host
 from oned.sched.refusals import Refusals
 from oned.sched.report import News, Reason
@@ -125,13 +125,18 @@ class Cycles:
             return Rights()
         return rights(self._client.text("one.acl.info"), self._client.text("one.userpool.info"))
 
+    def _choices(self, vms: Iterable[Candidate]) -> Choices:
+        """Networks are asked for only when a NIC wants one."""
+        wants = any(vm.wish.nics for vm in vms)
+        networks = pools.networks(self._client.text("one.vnpool.info", _ALL, _FROM, _TO)) if wants else []
+        return Choices(pools.stores(self._client.text("one.datastorepool.info")), networks)
+
     # --- deciding and telling ---
 
     def _match(self, vms: list[Candidate], outcome: Outcome, stopping: Callable[[], bool]) -> None:
         hosts = self._hosts()
         outcome.hosts = len(hosts)
-        stores = pools.stores(self._client.text("one.datastorepool.info"))
-        match = Match(hosts, self._rules, self._rights(vms), clock.now(), stores)
+        match = Match(hosts, self._rules, self._rights(vms), clock.now(), self._choices(vms))
         again = vms
         for _ in range(TRIES):
             found = match.place(again)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from oned.client.client import Client
 from oned.client.failures import ServerRefused
+from oned.sched.networks import spoken
 from oned.sched.place import Placement
 
 CONNECTIONS = 32
@@ -59,7 +60,7 @@ class Dispatcher:
             client.call("one.vm.migrate", vm.id, host, live, True, _ANY_DATASTORE, self._moves.cold_mode)
         else:
             store = placement.store.id if placement.store else _ANY_DATASTORE
-            client.call("one.vm.deploy", vm.id, host, True, store, "")
+            client.call("one.vm.deploy", vm.id, host, True, store, spoken(placement.networks))
 
     def _client(self) -> Client:
         if not hasattr(self._own, "client"):

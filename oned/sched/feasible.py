@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oned.sched.capacity import EVERYWHERE, Books, Index
+from oned.sched.networks import Networks
 from oned.sched.pools import Wish
 from oned.sched.rank import Column
 from oned.sched.rights import Rights
@@ -40,8 +41,12 @@ class Removed:
 class Feasible:
     """The filters of one cycle. `FILTERS` has them in order."""
 
-    def __init__(self, books: Books, rights: Rights, limits: Limits, now: float, stores: Stores | None = None) -> None:
-        self.books, self._rights, self._limits, self._stores = books, rights, limits, stores
+    def __init__(
+        self, books: Books, rights: Rights, limits: Limits, now: float, stores: Stores | None = None,
+        networks: Networks | None = None,
+    ) -> None:  # fmt: skip
+        self.books, self._rights, self._limits = books, rights, limits
+        self._stores, self._networks = stores, networks or Networks((), rights)
         self._up = np.array([host.up for host in books.hosts], dtype=np.bool_)
         oldest = now - limits.stale if limits.stale else 0
         self._fresh = np.array([host.monitored >= oldest for host in books.hosts], dtype=np.bool_)
@@ -66,10 +71,16 @@ class Feasible:
             "CPU": wish.cpu > 0,
             "MEMORY": wish.memory > 0,
             "DATASTORE": self._stores is not None and wish.disk > 0,
+            "NETWORK": bool(wish.nics),
             "MAX_HOST": self._limits.max_host > 0,
             "REQUIREMENTS": isinstance(column, Column) and column.moves,
         }
         return tuple(row for row in FILTERS if moves.get(row.name, False))
+
+    def beside(self, wish: Wish) -> object:
+        """What of datastores and networks decides on hosts for such a VM: while it is the same, so are they."""
+        stores = {store.id for store in self._stores.fitting(wish)} if self._stores is not None else None
+        return stores, self._networks.version if wish.nics else 0
 
     def explain(self, wish: Wish, refused: Mapping[int, str]) -> tuple[Removed, ...]:
         """Each filter that took hosts away; the counts add up to the hosts that could not take the VM."""
@@ -118,6 +129,13 @@ class Feasible:
             return np.ones(len(hosts), dtype=np.bool_)
         return np.array([self._stores.on(host, wish) is not None for host in hosts], dtype=np.bool_)
 
+    def has_networks(self, wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
+        hosts = self.books.hosts if isinstance(at, slice) else [self.books.hosts[one] for one in at]
+        if not wish.nics:
+            return np.ones(len(hosts), dtype=np.bool_)
+        good = {cluster for cluster in {host.cluster for host in hosts} if self._networks.on(cluster, wish) is not None}
+        return np.array([host.cluster in good for host in hosts], dtype=np.bool_)
+
     def has_turns(self, _wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
         most = self._limits.max_host
         return (self.books.started[at] < most) | (most == 0)
@@ -156,6 +174,10 @@ class Feasible:
         reason = self._stores.why(wish) if self._stores is not None else ""
         return f"without a system datastore: {reason or 'none that it could take is in their cluster, and has room'}"
 
+    def say_networks(self, wish: Wish, _refused: Mapping[int, str], _taken: Mask) -> str:
+        reason = self._networks.why(wish) or "in their cluster are not enough that its NICs could be in"
+        return f"without networks (NETWORK_MODE = auto): {reason}"
+
     def say_turns(self, _wish: Wish, _refused: Mapping[int, str], _taken: Mask) -> str:
         return f"got MAX_HOST = {self._limits.max_host} VMs in this cycle already"
 
@@ -185,6 +207,7 @@ FILTERS = (
     Filter("CPU", Feasible.has_cpu, Feasible.say_cpu),
     Filter("MEMORY", Feasible.has_memory, Feasible.say_memory),
     Filter("DATASTORE", Feasible.has_store, Feasible.say_store),
+    Filter("NETWORK", Feasible.has_networks, Feasible.say_networks),
     Filter("MAX_HOST", Feasible.has_turns, Feasible.say_turns),
     Filter("REFUSED", Feasible.accepts, Feasible.say_accepts),
 )

@@ -8,7 +8,8 @@ import numpy as np
 
 from oned.sched.capacity import EVERYWHERE, Books, Index
 from oned.sched.feasible import Feasible, Limits, Removed
-from oned.sched.pools import Candidate, Host, Store, Wish
+from oned.sched.networks import Chosen, Networks
+from oned.sched.pools import Candidate, Host, Network, Store, Wish
 from oned.sched.rank import Ranks
 from oned.sched.rights import Rights
 from oned.sched.stores import Stores
@@ -25,6 +26,8 @@ class Rules:
     max_host      VMs placed on one host in a cycle
     stale         seconds after which a host that was not heard of is left out
     ds_policy, ds_rank  DEFAULT_DS_SCHED: which policy, and the RANK of the custom one
+    nic_policy, nic_rank  DEFAULT_NIC_SCHED, the same
+    different_vnets  whether the NICs of a VM whose networks are chosen get a network each
     """
 
     policy: int = 1
@@ -34,11 +37,28 @@ class Rules:
     stale: float = 0.0
     ds_policy: int = 1
     ds_rank: str = ""
+    nic_policy: int = 1
+    nic_rank: str = ""
+    different_vnets: bool = True
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What there is to choose beside hosts: None leaves the choice of the datastore to the daemon."""
+
+    stores: Sequence[Store] | None = None
+    networks: Sequence[Network] = ()
+
+
+NO_CHOICES = Choices()
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A VM and its host: the best rank of so many candidates. Store is its system datastore, None is oned's choice."""
+    """A VM and its host: the best rank of so many candidates. Store is its system datastore, None is oned's choice.
+
+    networks  NIC_ID → network of the NICs that leave the choice to the scheduler
+    """
 
     vm: Candidate
     host: Host
@@ -46,6 +66,7 @@ class Placement:
     candidates: int
     why: str
     store: Store | None = None
+    networks: Chosen = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,24 +93,27 @@ def order(vms: Iterable[Candidate]) -> list[Candidate]:
 
 def place(
     vms: Iterable[Candidate], hosts: Sequence[Host], rules: Rules, rights: Rights, now: float = 0,
-    stores: Sequence[Store] | None = None,
+    choices: Choices = NO_CHOICES,
 ) -> Placements:  # fmt: skip
     """A host for each VM that fits somewhere, one after the other, each seeing what those before it took.
 
     The best rank wins, the lowest id among equals.
     """
-    return Match(hosts, rules, rights, now, stores).place(vms)
+    return Match(hosts, rules, rights, now, choices).place(vms)
 
 
 class Match:
-    """The match-making of one cycle; goes on after refusals. Without `stores` the daemon chooses the datastore."""
+    """The match-making of one cycle; goes on after refusals."""
 
     def __init__(
-        self, hosts: Sequence[Host], rules: Rules, rights: Rights, now: float, stores: Sequence[Store] | None = None
+        self, hosts: Sequence[Host], rules: Rules, rights: Rights, now: float, choices: Choices = NO_CHOICES
     ) -> None:
         self._books = Books(sorted(hosts, key=lambda host: host.id))
+        stores, nets = choices.stores, choices.networks
         self._stores = None if stores is None else Stores(stores, rights, rules.ds_policy, rules.ds_rank)
-        self._feasible = Feasible(self._books, rights, Limits(rules.max_host, rules.stale), now, self._stores)
+        self._networks = Networks(nets, rights, rules.nic_policy, rules.nic_rank, different=rules.different_vnets)
+        limits = Limits(rules.max_host, rules.stale)
+        self._feasible = Feasible(self._books, rights, limits, now, self._stores, self._networks)
         self._ranks = Ranks(self._books, rules.policy, rules.rank)
         self._most = rules.max_dispatch
         self._placed = 0
@@ -114,6 +138,7 @@ class Match:
         self._books.give_back(self._place_of(placement.host), placement.vm.id, placement.vm.wish)
         if self._stores is not None and placement.store is not None:
             self._stores.take(placement.store, -placement.vm.wish.disk)
+        self._networks.take(placement.networks, -1)
         self._placed -= 1
         self._refused.setdefault(placement.vm.id, {})[placement.host.id] = reason
 
@@ -121,7 +146,7 @@ class Match:
         return (vm.wish, tuple(self._refused.get(vm.id, ())))
 
     def _group(self, vm: Candidate) -> "_Group":
-        return _Group(vm.wish, self._refused.get(vm.id, {}), self._feasible, self._ranks, self._stores)
+        return _Group(vm.wish, self._refused.get(vm.id, {}), self._feasible, self._ranks)
 
     def _serve(self, vm: Candidate, group: "_Group", found: Placements) -> None:
         if self._most and self._placed >= self._most:
@@ -134,8 +159,9 @@ class Match:
         self._books.take(at, vm.id, vm.wish)
         self._placed += 1
         host = self._books.hosts[at]
-        why = self._ranks.why(vm.wish.rank)
-        found.placed.append(Placement(vm, host, rank, candidates, why, self._take_store(vm, host)))
+        why, networks = self._ranks.why(vm.wish.rank), self._networks.on(host.cluster, vm.wish) or {}
+        self._networks.take(networks)
+        found.placed.append(Placement(vm, host, rank, candidates, why, self._take_store(vm, host), networks))
 
     def _take_store(self, vm: Candidate, host: Host) -> Store | None:
         store = self._stores.on(host, vm.wish) if self._stores is not None and not vm.moves else None
@@ -151,13 +177,11 @@ class Match:
 class _Group:
     """VMs that ask for the same: the score of every host for them, kept up to date as hosts fill up."""
 
-    def __init__(
-        self, wish: Wish, refused: Mapping[int, str], feasible: Feasible, ranks: Ranks, stores: Stores | None
-    ) -> None:
-        self._stores, self._found = stores, stores.fitting(wish) if stores is not None else ()
+    def __init__(self, wish: Wish, refused: Mapping[int, str], feasible: Feasible, ranks: Ranks) -> None:
         self._wish, self._refused, self._feasible = wish, refused, feasible
         self._rank = ranks.column(wish.rank)
         self._lasting, self._moving = feasible.lasting(wish, refused), feasible.moving(wish)
+        self._beside = feasible.beside(wish)
         self._scores = self._score(EVERYWHERE)
         self._seen = len(feasible.books.changes)
         self._reason: tuple[Removed, ...] | None = None
@@ -178,9 +202,9 @@ class _Group:
         return self._reason
 
     def _refresh(self) -> None:
-        found = self._stores.fitting(self._wish) if self._stores is not None else ()
-        if found is not self._found and {store.id for store in found} != {store.id for store in self._found}:
-            self._found, self._reason = found, None
+        beside = self._feasible.beside(self._wish)
+        if beside != self._beside:
+            self._beside, self._reason = beside, None
             self._scores = self._score(EVERYWHERE)
             self._seen = len(self._feasible.books.changes)
         changed = self._feasible.books.changes[self._seen :]

@@ -8,6 +8,7 @@ from lxml import etree
 
 from oned.rules import TYPES
 from oned.template.disk import on_system
+from oned.template.nic import is_chosen_for
 from oned.template.template import Template
 
 RUNNING = 3
@@ -27,6 +28,14 @@ _CLASSIC_MEASURES = {
 """Names of monitored numbers in templates of all eras → their element in HOST_SHARE."""
 
 
+class NicWish(NamedTuple):
+    """A NIC whose network is to be chosen: what it asks of the network."""
+
+    id: int
+    requirements: str = ""
+    rank: str = ""
+
+
 class Wish(NamedTuple):
     """What a VM asks of a host. VMs with equal wishes are matched together.
 
@@ -34,6 +43,7 @@ class Wish(NamedTuple):
     source       the host it must leave; -1 for a VM that waits for its first
     disk         MiB that its disks take in a system datastore; 0 for a VM that has them already
     ds_requirements, ds_rank  which system datastore
+    nics         the NICs whose networks are to be chosen
     """
 
     requirements: str
@@ -46,6 +56,7 @@ class Wish(NamedTuple):
     disk: int = 0
     ds_requirements: str = ""
     ds_rank: str = ""
+    nics: tuple[NicWish, ...] = ()
 
 
 class Owner(NamedTuple):
@@ -118,6 +129,24 @@ class Store:
     attributes: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Network:
+    """A virtual network.
+
+    free, used  addresses
+    clusters    where hosts reach it; none is everywhere
+    attributes  what expressions can ask for, upper-case name → text
+    """
+
+    id: int
+    name: str
+    owner: Owner
+    clusters: frozenset[int]
+    free: int
+    used: int
+    attributes: Mapping[str, str]
+
+
 def document(text: str) -> etree._Element:
     """The root of a document. Raises lxml.etree.XMLSyntaxError."""
     parser = etree.XMLParser(huge_tree=True, resolve_entities=False, no_network=True, remove_comments=True)
@@ -170,6 +199,11 @@ def stores(pool: str) -> list[Store]:
     return [_store(store) for store in found if store.findtext("TYPE") == "1" and store.findtext("STATE") == "0"]
 
 
+def networks(pool: str) -> list[Network]:
+    """The networks of a VNET_POOL."""
+    return [_network(network) for network in document(pool).iterfind("VNET")]
+
+
 def monitoring_interval(config: str) -> float:
     """Seconds between two looks at a host, of the document of one.system.config; 0 when it does not say."""
     root = document(config)
@@ -189,6 +223,32 @@ def _store(store: etree._Element) -> Store:
     )
 
 
+def _network(network: etree._Element) -> Network:
+    used = _int(network, "USED_LEASES")
+    size = sum(_int(one, "SIZE") for one in network.iterfind("AR_POOL/AR"))
+    clusters = [cluster.text or "-1" for cluster in network.iterfind("CLUSTERS/ID")]
+    return Network(
+        id=_int(network, "ID"),
+        name=network.findtext("NAME") or "",
+        owner=owner(network, "NET"),
+        clusters=frozenset(map(int, clusters)),
+        free=size - used,
+        used=used,
+        attributes=_texts(network) | _texts(network.find("TEMPLATE")) | {"CLUSTERS/ID": ",".join(clusters)},
+    )
+
+
+def _nics(vm: etree._Element) -> tuple[NicWish, ...]:
+    """The NICs of a VM that waits for its first host, and that leave the choice of their network to the scheduler."""
+    return tuple(
+        NicWish(
+            _int(nic, "NIC_ID"), *((nic.findtext(f"SCHED_{name}") or "").strip() for name in ("REQUIREMENTS", "RANK"))
+        )
+        for nic in vm.iterfind("TEMPLATE/NIC")
+        if is_chosen_for({str(child.tag): child.text or "" for child in nic})
+    )
+
+
 def candidate(vm: etree._Element, source: int) -> Candidate:
     """The VM of a document that is to be placed (source -1), or to leave the source."""
     cpu, memory = round(_float(vm, "TEMPLATE/CPU") * 100), round(_float(vm, "TEMPLATE/MEMORY") * 1024)
@@ -205,6 +265,7 @@ def candidate(vm: etree._Element, source: int) -> Candidate:
             vm.findtext("TEMPLATE/AUTOMATIC_DS_REQUIREMENTS"), _attribute(vm, "SCHED_DS_REQUIREMENTS")
         ),
         ds_rank=_attribute(vm, "SCHED_DS_RANK"),
+        nics=_nics(vm) if source < 0 else (),
     )
     priority = _float(vm, "USER_TEMPLATE/USER_PRIORITY")
     return Candidate(_int(vm, "ID"), wish, priority, vm.findtext("LCM_STATE") == str(RUNNING))

@@ -34,7 +34,8 @@ class Settings:
 
 def read(config: SchedConfig) -> Settings:
     """The settings of a configuration in force."""
-    policy, port, of_stores = config.vector("DEFAULT_SCHED"), config["ONED_PORT"], config.vector("DEFAULT_DS_SCHED")
+    policy, port = config.vector("DEFAULT_SCHED"), config["ONED_PORT"]
+    of_stores, of_nics = config.vector("DEFAULT_DS_SCHED"), config.vector("DEFAULT_NIC_SCHED")
     return Settings(
         endpoint=config["ONE_XMLRPC"] or (f"http://localhost:{port}/RPC2" if port else None),
         timeout=config["TIMEOUT"],
@@ -48,6 +49,9 @@ def read(config: SchedConfig) -> Settings:
             max_host=_limit(config, "MAX_HOST"),
             ds_policy=int(of_stores["POLICY"]),
             ds_rank=of_stores.get("RANK", ""),
+            nic_policy=int(of_nics["POLICY"]),
+            nic_rank=of_nics.get("RANK", ""),
+            different_vnets=config["DIFFERENT_VNETS"].upper() == "YES",
         ),
         moves=Moves(config["LIVE_RESCHEDS"] == "1", int(config["COLD_MIGRATE_MODE"])),
         balance=_balance(config),

@@ -141,24 +141,16 @@ def test_a_nic_without_a_network_is_left_alone(nets: Daemon) -> None:
     assert nic_of(nets, number) == {"BRIDGE": "br9", "MAC": "02:00:00:00:00:09", "NAME": "NIC0", "NIC_ID": "0"}
 
 
-def test_a_nic_for_which_a_network_should_be_chosen_is_refused(nets: Daemon) -> None:
-    why = "NETWORK_MODE = auto in a NIC: no network is chosen for NICs here. Name its network: NETWORK_ID or NETWORK"
-    template = nets.admin.number("one.template.allocate", f"NAME = chosen\n{CAPACITY}NIC = [ NETWORK_MODE = AUTO ]")
+def test_no_network_is_chosen_for_a_nic_of_a_vm_that_is_there(nets: Daemon) -> None:
     resting = vm(nets.admin, "BRIDGE = br9")
     nets.one.vm.deploy(resting, nets.monitored("alpha"))
     nets.reaches(resting, "RUNNING")
     nets.one.vm.action("poweroff-hard", resting)
     nets.reaches(resting, "POWEROFF")
-    before = len(list(parse(nets.admin.text("one.vmpool.info", -2, -1, -1, -2))))
-    for name, arguments in (
-        ("one.vm.allocate", (f"{CAPACITY}NIC = [ NETWORK_MODE = auto ]",)),
-        ("one.vm.allocate", (f"{CAPACITY}NIC = [ NETWORK = lan1, NETWORK_MODE = auto ]",)),
-        ("one.template.instantiate", (template, "chosen")),
-        ("one.vm.attachnic", (resting, "NIC = [ NETWORK_MODE = auto ]")),
-    ):
-        text, code = refusal(nets.admin.call, name, *arguments)
-        assert (text.startswith(f"[{name}] {why}"), code) == (True, 8192), text
-    assert len(list(parse(nets.admin.text("one.vmpool.info", -2, -1, -1, -2)))) == before
+    for given in ("NETWORK_MODE = auto", "NETWORK = lan1, NETWORK_MODE = auto"):
+        text, code = refusal(nets.admin.call, "one.vm.attachnic", resting, f"NIC = [ {given} ]")
+        assert ("a network is chosen when a VM is deployed. Name its network" in text, code) == (True, 8192), text
+    assert len(nets.vm(resting).all("TEMPLATE/NIC")) == 1
 
 
 def test_a_nic_without_a_network_has_a_mac_or_none(nets: Daemon) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from oned.rules import ALL, INDIVIDUAL, RIGHTS, TYPES
 from oned.sched import pools
-from oned.sched.place import Match, Placements, Rules, place
+from oned.sched.place import Choices, Match, Placements, Rules, place
 from oned.sched.pools import Candidate, Host, Owner, Store, Wish
 from oned.sched.rights import Rights, Rule
 
@@ -35,7 +35,9 @@ def reasons_of(found: Placements) -> list[str]:
 
 
 def test_disks_spread_over_datastores_and_stop_where_the_room_ends() -> None:
-    found = place([vm(number) for number in range(6)], [host(0)], Rules(), Rights(), 0, [store(1, 300), store(2, 250)])
+    found = place(
+        [vm(number) for number in range(6)], [host(0)], Rules(), Rights(), 0, Choices([store(1, 300), store(2, 250)])
+    )
     assert stores_of(found) == [1, 2, 1, 2, 1]
     wanted = "without a system datastore: not enough room in a system datastore (100 MB wanted, best 50)"
     assert reasons_of(found) == [wanted]
@@ -43,46 +45,46 @@ def test_disks_spread_over_datastores_and_stop_where_the_room_ends() -> None:
 
 def test_packing_fills_one_datastore_first() -> None:
     stores = [store(1, 300), store(2, 250)]
-    found = place([vm(number) for number in range(3)], [host(0)], Rules(ds_policy=0), Rights(), 0, stores)
+    found = place([vm(number) for number in range(3)], [host(0)], Rules(ds_policy=0), Rights(), 0, Choices(stores))
     assert stores_of(found) == [2, 2, 1]
 
 
 def test_requirements_and_rank_of_the_vm_decide() -> None:
     spread = store(4, 900, **{"CLUSTERS/ID": "0,105"})
     wanted = [vm(1, requirements='("CLUSTERS/ID" @> 7 | "CLUSTERS/ID" @> 105)')]
-    assert stores_of(place(wanted, [host(0)], Rules(), Rights(), 0, [store(1), spread])) == [4]
+    assert stores_of(place(wanted, [host(0)], Rules(), Rights(), 0, Choices([store(1), spread]))) == [4]
     stores = [store(1, 900, SPEED="1"), store(2, 100, SPEED="7"), store(3, 900, SPEED="9", TM_MAD="lvm")]
     wanted = [vm(1, requirements='TM_MAD = "lvm"'), vm(2, requirements="SPEED < 9", rank="SPEED")]
-    assert stores_of(place(wanted, [host(0)], Rules(), Rights(), 0, stores)) == [3, 2]
-    (reason,) = reasons_of(place([vm(1, requirements="SPEED > 9")], [host(0)], Rules(), Rights(), 0, stores))
+    assert stores_of(place(wanted, [host(0)], Rules(), Rights(), 0, Choices(stores))) == [3, 2]
+    (reason,) = reasons_of(place([vm(1, requirements="SPEED > 9")], [host(0)], Rules(), Rights(), 0, Choices(stores)))
     assert reason == "without a system datastore: no system datastore meets SCHED_DS_REQUIREMENTS"
-    (reason,) = reasons_of(place([vm(1, requirements="SPEED >")], [host(0)], Rules(), Rights(), 0, stores))
+    (reason,) = reasons_of(place([vm(1, requirements="SPEED >")], [host(0)], Rules(), Rights(), 0, Choices(stores)))
     assert "error in SCHED_DS_REQUIREMENTS" in reason
 
 
 def test_a_datastore_serves_the_hosts_of_its_clusters() -> None:
-    found = place([vm(1)], [host(0, 100), host(1, 101)], Rules(), Rights(), 0, [store(1, cluster=101)])
+    found = place([vm(1)], [host(0, 100), host(1, 101)], Rules(), Rights(), 0, Choices([store(1, cluster=101)]))
     assert [placement.host.id for placement in found.placed] == [1]
 
 
 def test_each_host_has_its_own_room_in_a_datastore_that_hosts_do_not_share() -> None:
     hosts = [host(0, ds1=50), host(1, ds1=400)]
-    found = place([vm(1)], hosts, Rules(), Rights(), 0, [store(1, None)])
+    found = place([vm(1)], hosts, Rules(), Rights(), 0, Choices([store(1, None)]))
     assert [(placement.host.id, placement.store and placement.store.id) for placement in found.placed] == [(1, 1)]
 
 
 def test_the_owner_needs_the_right_to_use_it() -> None:
     stores = [store(1), replace(store(2, 10), owner=Owner(DATASTORE, 2, 7, 7, (True, True, False)))]
     opens = Rule(ALL, TYPES["HOST"] | ALL, RIGHTS["MANAGE"])
-    assert stores_of(place([vm(1, 5, uid=7)], [host(0)], Rules(), Rights([opens]), 0, stores)) == [2]
-    (reason,) = reasons_of(place([vm(1, uid=8)], [host(0)], Rules(), Rights([opens]), 0, stores))
+    assert stores_of(place([vm(1, 5, uid=7)], [host(0)], Rules(), Rights([opens]), 0, Choices(stores))) == [2]
+    (reason,) = reasons_of(place([vm(1, uid=8)], [host(0)], Rules(), Rights([opens]), 0, Choices(stores)))
     assert reason == "without a system datastore: the owner may use no system datastore (USE)"
     lets = Rule(INDIVIDUAL | 8, DATASTORE | INDIVIDUAL | 1, RIGHTS["USE"])
-    assert stores_of(place([vm(1, uid=8)], [host(0)], Rules(), Rights([opens, lets]), 0, stores)) == [1]
+    assert stores_of(place([vm(1, uid=8)], [host(0)], Rules(), Rights([opens, lets]), 0, Choices(stores))) == [1]
 
 
 def test_a_refused_placement_gives_the_room_back() -> None:
-    match = Match([host(0), host(1)], Rules(), Rights(), 0, [store(1, 100)])
+    match = Match([host(0), host(1)], Rules(), Rights(), 0, Choices([store(1, 100)]))
     (placement,) = match.place([vm(1)]).placed
     match.refuse(placement, "no")
     assert stores_of(match.place([vm(2)])) == [1]
@@ -90,7 +92,7 @@ def test_a_refused_placement_gives_the_room_back() -> None:
 
 def test_a_vm_that_moves_or_has_its_disks_asks_for_no_room() -> None:
     moving = Candidate(1, Wish("", "", 0, 0, 100, GIB, source=0, disk=500))
-    found = place([moving, vm(2, disk=0)], [host(0), host(1)], Rules(), Rights(), 0, [store(1, 0)])
+    found = place([moving, vm(2, disk=0)], [host(0), host(1)], Rules(), Rights(), 0, Choices([store(1, 0)]))
     assert stores_of(found) == [None, 1]
 
 
