@@ -1,7 +1,7 @@
 """onevnet: virtual networks, their addresses and who has them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oned.cli import editor, vnet_preview, vnet_views
 from oned.cli.actions import DRY_RUN, Step, apply
@@ -14,6 +14,9 @@ from oned.cli.preview import preview
 from oned.cli.vnet_preview import Refusal
 from oned.client.client import Client
 from oned.client.documents import parse
+
+if TYPE_CHECKING:
+    from oned.template.template import Template
 
 program = Program("onevnet", "makes networks and manages their addresses")
 
@@ -151,7 +154,7 @@ def updatear(one: Client, net: VNetId, number: str, file: str = "", *, size: int
 
     if not file and size is None:
         raise CommandError("nothing to change: give a file, or --size")
-    given = {key: value for key, value in parse(editor.read(file) if file else "") if isinstance(value, str)}
+    given = _range(parse(editor.read(file) if file else ""))
     vector = {**given, "AR_ID": _number(number), **({"SIZE": size} if size is not None else {})}
     text = _text("AR", vector)
     step = Step("updatear", f"update {' '.join(text.split())}", lambda oid: one.call("one.vn.update_ar", oid, text))
@@ -172,6 +175,15 @@ def freear(one: Client, net: VNetId, number: str, *, dry_run: bool) -> int:
     ar = _number(number)
     step = Step("freear", f"free range {ar}", lambda oid: one.call("one.vn.free_ar", oid, ar))
     return _change(one, net, step, vnet_preview.range_in_use(ar, reserved=True), dry_run=dry_run)
+
+
+def _range(template: "Template") -> dict[str, str]:
+    """The attributes of one range: of AR = [ … ], or as they stand. CommandError for several ranges."""
+    ranges = template.vectors("AR")
+    loose = {key: value for key, value in template if isinstance(value, str)}
+    if len(ranges) + bool(loose) > 1 or len([*template]) > len(loose) + len(ranges):
+        raise CommandError("the file wants the attributes of one range: AR = [ SIZE = 2, … ], or SIZE = 2 alone")
+    return {**ranges[0]} if ranges else loose
 
 
 def _number(text: str) -> int:

@@ -40,15 +40,24 @@ def add_update(
     shown  shows what an update would do, of (client, id, text, append=…); without it there is no --dry-run
     """
 
-    def update(one: Client, oid: int, file: str = "", *, append: bool, dry_run: bool = False) -> int:
-        if not dry_run or shown is None:
+    def update(one: Client, oid: int, file: str = "", *, append: bool) -> None:
+        change_template(one, kind, oid, element, file, append=append)
+
+    def update_or_show(one: Client, oid: int, file: str = "", *, append: bool, dry_run: bool) -> int:
+        assert shown is not None
+        if not dry_run:
             change_template(one, kind, oid, element, file, append=append)
             return 0
         return shown(one, oid, _wanted(one, kind, oid, element, file, append=append), append=append)
 
-    sentence = "Changes its template: by a file (- is stdin), or in an editor."
-    options = (APPEND, DRY_RUN) if shown is not None else (APPEND,)
-    _enter(program, update, "update", f"<{kind.word.lower()}> [<file>]", sentence, *options, oid=id_type)
+    words, sentence = (
+        f"<{kind.word.lower()}> [<file>]",
+        "Changes its template: by a file (- is stdin), or in an editor.",
+    )
+    if shown is None:
+        _enter(program, update, "update", words, sentence, APPEND, oid=id_type)
+    else:
+        _enter(program, update_or_show, "update", words, sentence, APPEND, DRY_RUN, oid=id_type)
 
 
 def change_template(one: Client, kind: Kind, oid: int, element: str, file: str, *, append: bool) -> None:

@@ -6,6 +6,7 @@ from oned.cli import editor
 from oned.cli.actions import Step, apply
 from oned.cli.command import CommandError, Option, Program
 from oned.cli.names import IMAGES, VMS, VMId, VMList
+from oned.cli.output import say
 from oned.cli.units import mebibytes
 from oned.client.client import Client
 
@@ -14,13 +15,17 @@ IMAGE = Option("image", ("-i", "--image"), "make it of this image, id or name", 
 TARGET = Option("target", ("-t", "--target"), "name of the device, such as vdb", "DEVICE")
 PREFIX = Option("prefix", ("--prefix",), "beginning of the name of the device: hd, sd, vd", "WORD")
 CACHE = Option("cache", ("--cache",), "how the hypervisor caches it, such as none", "WORD")
+TYPE = Option("type", ("--type",), "of the new image: OS, CDROM or DATABLOCK; else that of the disk's image", "TYPE")
+SNAPSHOT = Option("snapshot", ("--snapshot",), "take the disk's snapshot of this number", "NUMBER", int)
 
 
 def add_disks(program: Program) -> None:
-    """Give the program `disk-attach`, `disk-detach` and `disk-resize`, also under their first names."""
+    """Give the program the commands of disks, also under their first names."""
     program.command("disk-attach", "<vm-list> [<file>]", FILE, IMAGE, TARGET, PREFIX, CACHE)(attach)
     program.command("disk-detach", "<vm> <disk>")(detach)
     program.command("disk-resize", "<vm> <disk> <size>")(resize)
+    program.command("disk-saveas", "<vm> <disk> <image>", TYPE, SNAPSHOT)(save_now)
+    program.command("saveas", "<vm> <disk> <image>", TYPE)(save_later)
     program.alias("attachdisk", "disk-attach")
     program.alias("detachdisk", "disk-detach")
 
@@ -60,6 +65,17 @@ def resize(one: Client, vm: VMId, disk: str, size: str) -> None:
         one.call("one.vm.diskresize", vm, number, str(mebibytes(size)))
     except ValueError:
         raise CommandError(f"{size!r} is no size. Give such as 512M or 20G") from None
+
+
+def save_now(one: Client, vm: VMId, disk: str, image: str, *, type: str | None, snapshot: int | None) -> None:
+    """Copies a disk to a new image of that name, and prints the image's ID; the VM goes on when the copy is done."""
+    number = -1 if snapshot is None else snapshot
+    say(f"ID: {one.number('one.vm.disksaveas', vm, disk_number(vm, disk), image, type or '', number)}")
+
+
+def save_later(one: Client, vm: VMId, disk: str, image: str, *, type: str | None) -> None:
+    """Has a disk saved to a new image of that name when the VM ends, and prints the image's ID."""
+    say(f"ID: {one.number('one.vm.savedisk', vm, disk_number(vm, disk), image, type or '')}")
 
 
 def disk_number(vm: int, text: str) -> int:

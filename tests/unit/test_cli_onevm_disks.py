@@ -86,3 +86,12 @@ def test_a_disk_is_made_larger(cloud: FakeCloud, capsys: Capture) -> None:
     assert cloud.called("one.vm.diskresize") == [(3, 0, "2048")]
     assert onevm.main(["disk-resize", "web", "0", "large"]) == 255
     assert "'large' is no size" in capsys.readouterr().err
+
+
+def test_a_disk_is_saved_now_or_when_the_vm_ends(cloud: FakeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.methods["one.vm.disksaveas"] = cloud.methods["one.vm.savedisk"] = lambda *_what: 9
+    assert onevm.main(["disk-saveas", "3", "0", "copy", "--snapshot", "2"]) == 0
+    assert onevm.main(["saveas", "3", "0", "end", "--type", "DATABLOCK"]) == 0
+    assert cloud.called("one.vm.disksaveas") == [(3, 0, "copy", "", 2)]
+    assert cloud.called("one.vm.savedisk") == [(3, 0, "end", "DATABLOCK")]
+    assert capsys.readouterr().out == "ID: 9\nID: 9\n"

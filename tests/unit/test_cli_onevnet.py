@@ -93,6 +93,25 @@ def test_addresses_go_as_a_template(
     assert (tuple(sent), dict(parse(text))) == (arguments, attributes)
 
 
+@pytest.mark.parametrize(
+    "text", ["AR = [ SIZE = 9, FOO = bar ]", "SIZE = 9 FOO = bar", '{"AR": {"SIZE": 9, "FOO": "bar"}}']
+)
+def test_a_range_is_changed_by_a_file_with_or_without_the_word_ar(cloud: FakeCloud, tmp_path: Path, text: str) -> None:
+    (tmp_path / "ar").write_text(text)
+    assert onevnet.main(["updatear", "lan", "0", str(tmp_path / "ar")]) == 0
+    assert dict(parse(cloud.called("one.vn.update_ar")[-1][1])) == {"AR": {"AR_ID": "0", "SIZE": "9", "FOO": "bar"}}
+
+
+@pytest.mark.parametrize(
+    "text", ["AR = [ SIZE = 9 ] AR = [ SIZE = 8 ]", "SIZE = 9 AR = [ SIZE = 8 ]", "NIC = [ SIZE = 9 ]"]
+)
+def test_a_file_of_several_ranges_changes_none(cloud: FakeCloud, tmp_path: Path, text: str, capsys: Capture) -> None:
+    (tmp_path / "ar").write_text(text)
+    assert onevnet.main(["updatear", "lan", "0", str(tmp_path / "ar")]) == 255
+    assert "attributes of one range" in capsys.readouterr().err
+    assert cloud.called("one.vn.update_ar") == []
+
+
 @pytest.mark.parametrize(("words", "call"), [
     ("delete lan", ("one.vn.delete", 5)), ("rmar lan 0", ("one.vn.rm_ar", 5, 0, False)),
     ("rmar lan 0 --force", ("one.vn.rm_ar", 5, 0, True)), ("freear part 0", ("one.vn.free_ar", 8, 0)),

@@ -12,7 +12,7 @@ import pytest
 
 import oned
 from oned.cli import completion, manual, onehost, oneuser, onevm
-from oned.cli.command import FAILURE, Program
+from oned.cli.command import FAILURE, VERBOSE, Program
 from oned.cli.names import expand
 from oned.cli.units import age, duration, mebibytes, quantity, share, size
 from tests.needs import need_programs
@@ -53,6 +53,14 @@ def test_positional_words_fit_the_functions(program: Program) -> None:
         optional = sum(word.startswith("[") for word in words)
         assert len(words) == code.co_argcount - 1, command.verb
         assert len(command.function.__defaults__ or ()) >= optional, command.verb
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_whatever_a_function_must_be_told_by_option_is_an_option_of_its_command(program: Program) -> None:
+    for command in program.commands.values():
+        code = command.function.__code__
+        wanted = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        assert {*wanted} <= {option.keyword for option in (VERBOSE, *command.options)}, command.verb
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
