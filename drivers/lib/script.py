@@ -19,6 +19,9 @@ ARGUMENTS = {
     "CPDS": ("source", "destination"),
     "RESIZE": ("destination", "size"),
     "DELETE": ("destination",),
+    "PREMIGRATE": ("destination", "source", "directory"),
+    "POSTMIGRATE": ("destination", "source", "directory"),
+    "FAILMIGRATE": ("destination", "source", "directory"),
     "SNAP_CREATE": ("destination", "snapshot"),
     "SNAP_CREATE_LIVE": ("destination", "snapshot"),
     "SNAP_REVERT": ("destination", "snapshot"),
@@ -34,6 +37,7 @@ class Line:
     type   type of the datastore; empty in the classic form
     size   MB, empty if there is none
     files  of CONTEXT: context.sh first
+    directory  of the VM, which is the same on the two hosts of a live migration; these are source and destination
     snapshot  number of a snapshot of the disk; the destination is the file that the guest works on
     """
 
@@ -45,6 +49,7 @@ class Line:
     format: str = ""
     snapshot: str = ""
     files: tuple[str, ...] = ()
+    directory: str = ""
     text: str = ""
 
     @property
@@ -102,6 +107,8 @@ def parse(text: str) -> Line:
     if command not in ARGUMENTS:
         raise ActionFailed(f"{command} not found: {text}")
     kind = ""
+    if command.endswith("MIGRATE") and words and not words[-1].isdigit():
+        words.pop()  # the VM's document
     if _has_datastores(words):
         kind, words = words[0], words[1:-2]
     return Line(command=command, type=kind, text=text, **_named(command, words, text))  # type: ignore[arg-type]

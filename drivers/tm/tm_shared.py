@@ -205,6 +205,12 @@ def delete(line: Line, vm: int, task: Task) -> None:
 
 
 Command = Callable[[Line, int, Task], None]
+
+
+def stays(line: Line, vm: int, task: Task) -> None:
+    """Both hosts of a live migration have the files."""
+
+
 COMMANDS: dict[str, Command] = {
     "CLONE": clone,
     "LN": ln,
@@ -216,6 +222,9 @@ COMMANDS: dict[str, Command] = {
     "CPDS": cpds,
     "RESIZE": resize,
     "DELETE": delete,
+    "PREMIGRATE": stays,
+    "POSTMIGRATE": stays,
+    "FAILMIGRATE": stays,
     "SNAP_CREATE": snapshots.create,
     "SNAP_CREATE_LIVE": snapshots.create,
     "SNAP_REVERT": snapshots.revert,

@@ -6,6 +6,7 @@ and CACHE_MB.
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from oned.drivers.lib import blank, contextdisk, copying
@@ -145,6 +146,47 @@ def delete(line: Line, vm: int, task: Task) -> None:
         target.leave(target.path.parent, task)
 
 
+def premigrate(line: Line, vm: int, task: Task) -> None:
+    """What a live migration needs on the destination: an empty disk for each qcow2 one, which the hypervisor fills
+    while its guest writes to it, and copies of all else.
+    """
+    source, target = _ends(line, vm)
+    for name in source.demand(["ls", "-A", "--", str(source.path)], task).splitlines():
+        one, other = Place(source.host, source.path / name), Place(target.host, target.path / name)
+        found = _disk(one, task)
+        if found is None or found.format != "qcow2":
+            copying.copy(one, other, settings, task)
+            continue
+        with other.made_whole(task) as part:
+            target.demand(["qemu-img", "create", "-q", "-f", "qcow2", str(part), str(found.size)], task)
+
+
+def _disk(file: Place, task: Task) -> Probe | None:
+    """What a disk of a VM is; None for other files."""
+    size = file.size(task) if file.path.name.startswith("disk.") else None
+    return None if not size else of_any(file.head(HEADER, task), size)
+
+
+def _ends(line: Line, vm: int) -> tuple[Place, Place]:
+    """The VM's directory on both hosts of a live migration. Errors: ActionFailed, if it is none of a VM."""
+    both = (f"{host}:{line.directory}" for host in (line.source, line.destination))
+    source, target = (place(there, settings) for there in both)
+    removable(replace(line, destination=line.directory), vm)
+    if source.host.name == target.host.name:
+        raise ActionFailed(f"{line.command}: {line.source} and {line.destination} are one host")
+    return source, target
+
+
+def postmigrate(line: Line, vm: int, task: Task) -> None:
+    """The source has nothing of the VM any more."""
+    _ends(line, vm)[0].remove(task)
+
+
+def failmigrate(line: Line, vm: int, task: Task) -> None:
+    """The destination has nothing of the VM."""
+    _ends(line, vm)[1].remove(task)
+
+
 COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
     "CLONE": clone,
     "LN": clone,
@@ -156,4 +198,7 @@ COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
     "CPDS": cpds,
     "RESIZE": resize,
     "DELETE": delete,
+    "PREMIGRATE": premigrate,
+    "POSTMIGRATE": postmigrate,
+    "FAILMIGRATE": failmigrate,
 }

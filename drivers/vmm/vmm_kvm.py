@@ -1,8 +1,8 @@
 """KVM and QEMU through libvirt, on this machine and, by ssh or wherever LIBVIRT_URI of a host leads, on others.
 
 Every action may be repeated: it looks at what is there first. Settings (environment, etc/vmm_kvm/vmm_kvmrc, or
-for single hosts etc/hosts/<host>): LIBVIRT_URI, SHUTDOWN_TIMEOUT (300 s), MIGRATE_URI, MIGRATE_UNSAFE (yes for a shared
-directory that libvirt does not know as one).
+for single hosts etc/hosts/<host>): LIBVIRT_URI, SHUTDOWN_TIMEOUT (300 s), MIGRATE_UNSAFE (yes for a shared directory
+that libvirt does not know as one), and what moves.py says.
 """
 
 import argparse
@@ -27,15 +27,13 @@ from oned.drivers.lib.request import VMM, VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 from oned.drivers.lib.uri import files_at
-from oned.drivers.vmm import hotplug, resize, snapshots
+from oned.drivers.vmm import hotplug, moves, resize, snapshots
 
 SHUTDOWN_TIMEOUT = "300"
 LOOK = 0.25
 """Seconds between two looks at a guest that shuts down."""
 PRESS = 10
 """Seconds between two presses of its power button."""
-LIVE, PEER_TO_PEER, UNSAFE = 1, 2, 512
-"""Flags of a migration (virDomainMigrateFlags)."""
 
 driver = Driver("vmm_kvm", VMM, threads=15)
 settings = Settings("vmm_kvm")
@@ -190,32 +188,6 @@ def restore(request: VMRequest, task: Task) -> str:
     return ""
 
 
-@driver.action("MIGRATE", repeatable=True)
-def migrate(request: VMRequest, task: Task) -> str:
-    """Move the running domain to the destination; found there, it has moved."""
-    with hypervisor(request.host, settings) as kvm:
-        if domain := kvm.find(name_of(request)):
-            kvm.wait_for_job(domain, task)
-            _move(domain, request, task)
-            return ""
-    with hypervisor(request.destination, settings) as there:
-        if there.settled(name_of(request), task) is None:
-            raise ActionFailed(f"domain {name_of(request)} runs neither on {request.host} nor on {request.destination}")
-    return ""
-
-
-def _move(domain: Domain, request: VMRequest, task: Task) -> None:
-    def abort() -> None:
-        with contextlib.suppress(library().libvirtError):
-            domain.abortJob()
-
-    default = f"qemu+ssh://{request.destination}/system"
-    unsafe = settings.get("MIGRATE_UNSAFE", "no", request.host).lower() == "yes"
-    with task.at_cancel(abort):
-        uri = settings.get("MIGRATE_URI", default, request.destination)
-        domain.migrateToURI3(uri, {}, LIVE | PEER_TO_PEER | (UNSAFE if unsafe else 0))
-
-
 @driver.action("REBOOT", repeatable=True)
 def reboot(request: VMRequest, task: Task) -> str:
     """Let the guest reboot itself; a guest that cannot is reset."""
@@ -252,6 +224,7 @@ def poll(request: VMRequest, task: Task) -> str:
 
 
 hotplug.add_to(driver, settings)
+moves.add_to(driver, settings)
 snapshots.add_to(driver, settings)
 resize.add_to(driver, settings)
 

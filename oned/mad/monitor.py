@@ -19,8 +19,8 @@ from oned.store import tables
 from oned.store.events import Change
 from oned.store.unit import Unit
 from oned.vm.fire import Cause, find
-from oned.vm.machine import domain_name, poll
-from oned.vm.states import LIVE, WAITS_FOR_DRIVER
+from oned.vm.machine import domain_name, other_stay, poll, poll_at
+from oned.vm.states import LIVE, UNKNOWN, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Monitor:
             if intent.command.verb == "MONITOR":
                 self._host_answered(intent.command.oid, success, info)
             else:
-                self._vm_answered(intent.command.oid, success, info)
+                self._vm_answered(intent.command, success, info)
         except StoreFailed as error:
             log.warning("What %s told is not kept: %s", intent.command.host, error)
 
@@ -204,8 +204,12 @@ class Monitor:
                 self._conclude(unit, vm, GONE)
             vm.missed = True
 
-    def _vm_answered(self, oid: int, success: bool, info: str) -> None:
+    def _vm_answered(self, command: Command, success: bool, info: str) -> None:
+        oid = command.oid
         vm = self._pools.vms.peek(oid)
+        if vm is not None and vm.history and command.arguments.get("seq") != str(vm.record.seq):
+            self._found_elsewhere(vm, command, success, info)
+            return
         if vm is not None:
             vm.asking = False
         if vm is None or not success:
@@ -226,6 +230,22 @@ class Monitor:
         if vm.state in LIVE and fresh and not self._operations.open_for(Kind.VM, vm.id):
             self._conclude(unit, vm, seen.state)
 
+    def _ask_elsewhere(self, vm: VM) -> None:
+        """A lost VM that was to move: the other host may have it, whatever the driver has said of the move."""
+        stay = other_stay(vm)
+        if vm.state is UNKNOWN and stay is not None:
+            self._operations.observe(poll_at(vm, self._operations.lifecycle.site, stay))
+
+    def _found_elsewhere(self, vm: VM, command: Command, success: bool, info: str) -> None:
+        """What the other host of a failed move says. An answer about any earlier stay says nothing."""
+        stay = other_stay(vm)
+        about = stay is not None and command.arguments.get("seq") == str(stay.seq)
+        if about and success and vmm.poll(info).state == "a" and not self._operations.open_for(Kind.VM, vm.id):
+            unit = self._operations.unit()
+            if find(vm, "seen elsewhere") is not None:
+                self._operations.fire(unit, vm, "seen elsewhere", Cause(info="seen by the monitor"))
+            unit.commit()
+
     def _conclude(self, unit: Unit, vm: VM, letter: str) -> None:
         event = SEEN.get(letter, "")
         if letter == OFF:
@@ -233,6 +253,8 @@ class Monitor:
         vm.seen_off = letter == OFF
         if event and find(vm, event) is not None:
             self._operations.fire(unit, vm, event, Cause(info="seen by the monitor"))
+        if event == "seen gone":
+            self._ask_elsewhere(vm)
 
 
 def _sample(vm: VM, values: dict[str, str]) -> dict[str, str]:

@@ -27,8 +27,8 @@ from oned.vm.states import DONE, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
-BOOTS = ("DEPLOY", "RESTORE")
-"""Verbs after which a domain runs: whether a lost one was done, POLL tells."""
+BOOTS = ("DEPLOY", "RESTORE", "MIGRATE")
+"""Verbs after which a domain runs on the host of the VM's last stay: whether a lost one was done, POLL tells."""
 ENDS = ("CANCEL",)
 """Verbs that may always be sent again: ending what has ended harms nobody."""
 SPEAKS_OF = {Mad.IM: "Host", Mad.DS: "Image"}
@@ -206,7 +206,7 @@ class Operations:
                 asked.set_result((success, info))
         elif boot is None:
             self.observers[intent.command.kind].observed(intent, success, info)
-        elif success and vmm.poll(info).state in "ap":
+        elif success and vmm.poll(info).state in ("a" if boot.command.verb == "MIGRATE" else "ap"):
             self.answered(boot, True, "")
         else:
             self.answered(boot, False, f"Its answer was lost, and the domain was not found: {info or 'no answer'}")

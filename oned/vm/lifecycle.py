@@ -21,6 +21,7 @@ from oned.vm.row import (
     is_wild,
     kept_away,
     left_host,
+    lost_in_move,
     new_context,
     power_move,
     stay_of,
@@ -112,7 +113,7 @@ AWAY = STOPPED | UNDEPLOYED
 RESTING = SUSPENDED | POWEROFF
 FILES_ONLY = (
     PROLOG | PROLOG_RESUME | PROLOG_UNDEPLOY | PROLOG_FAILURE | PROLOG_RESUME_FAILURE | PROLOG_UNDEPLOY_FAILURE
-    | EPILOG_STOP | EPILOG_UNDEPLOY | EPILOG_FAILURE | EPILOG_STOP_FAILURE | EPILOG_UNDEPLOY_FAILURE | MOVING_FILES
+    | EPILOG_STOP | EPILOG_UNDEPLOY | EPILOG_FAILURE | EPILOG_STOP_FAILURE | EPILOG_UNDEPLOY_FAILURE
 )  # fmt: skip
 """No domain exists: there are only files to remove."""
 FRONT_END_ONLY = AWAY | DISK_RESIZE_UNDEPLOYED | HOTPLUG_SAVEAS_UNDEPLOYED | HOTPLUG_SAVEAS_STOPPED
@@ -129,8 +130,10 @@ MAY_RUN = (
     | SHUTDOWN_UNDEPLOY | HOTPLUG | HOTPLUG_NIC | HOTPLUG_SNAPSHOT | HOTPLUG_SAVEAS | HOTPLUG_RESIZE | DISK_SNAPSHOT
     | DISK_SNAPSHOT_DELETE | DISK_RESIZE | BOOT_FAILURE | BOOT_MIGRATE_FAILURE | BOOT_STOPPED_FAILURE
     | BOOT_UNDEPLOY_FAILURE | CLEANUP_DELETE | CLEANUP_RESUBMIT | RESTING | CHANGED_AT_REST | EPILOG
+    | MOVING_FILES
 )  # fmt: skip
-"""A domain may exist: it is cancelled before its files are removed. At rest too: a domain that its hypervisor paused is
+"""A domain may exist: it is cancelled before its files are removed. While they move it may on the host that it left, which
+was not heard of. At rest too: a domain that its hypervisor paused is
 seen as SUSPENDED, and one that was started behind our back is not seen at all."""
 LIFECYCLE: tuple[Row, ...] = (
     #   from                     event               to                     then                      records and times
@@ -255,6 +258,8 @@ LIFECYCLE: tuple[Row, ...] = (
     Row(RUNNING | UNKNOWN,       "seen paused",      SUSPENDED,             stamps="retime etime"),
     Row(RUNNING | UNKNOWN,       "seen off",         POWEROFF,              stamps="retime etime"),
     Row(UNKNOWN,                 "seen running",     RUNNING),
+    Row(UNKNOWN,                 "seen elsewhere",   RUNNING,               when=lost_in_move,        opens=BACK,
+        stamps="rstime"),
     Row(UNKNOWN,                 "resume",           BOOT_UNKNOWN,          machine.deploy),
     Row(UNKNOWN,                 "boot",             BOOT_UNKNOWN,          machine.deploy),
     Row(BOOT_UNKNOWN,            "deploy done",      RUNNING),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from oned.command import Command, Mad
 from oned.ids import Kind
-from oned.vm.history import Record
-from oned.vm.states import MIGRATE, SAVE_MIGRATE
+from oned.vm.history import ACTIONS, Record
+from oned.vm.states import MIGRATE, MOVING_FILES, SAVE_MIGRATE
 from oned.vm.vm import VM
 
 
@@ -89,7 +89,9 @@ def restore(vm: VM, site: Site) -> Command:
 def migrate(vm: VM, site: Site) -> Command:
     """Move the running domain to the host of the current stay."""
     source = place_of_domain(vm)
-    return command(vm, site, "MIGRATE", source, deploy_id=domain_name(vm), dest_host=vm.record.hostname)
+    there = vm.record.hostname
+    files = f"MIGRATE {source.tm_mad} {there} {source.hostname} {directory(vm, source)} {vm.id} {source.ds_id}"
+    return command(vm, site, "MIGRATE", source, deploy_id=domain_name(vm), dest_host=there, tm_command=files)
 
 
 def shutdown(vm: VM, site: Site) -> Command:
@@ -103,8 +105,12 @@ def cancel(vm: VM, site: Site) -> Command:
 
 
 def cancel_everywhere(vm: VM, site: Site) -> Command:
-    """End the domain on the last host where a stay still goes on; asked again until none is left."""
-    record = next((record for record in reversed(vm.history) if not record.etime), vm.record)
+    """End the domain on the last host where a stay still goes on; asked again until none is left.
+
+    A VM whose files move has nothing where they go to; the host that it left may run it still.
+    """
+    open_one = next((record for record in reversed(vm.history) if not record.etime), vm.record)
+    record = vm.previous_record if vm.previous in MOVING_FILES else open_one
     return command(vm, site, "CANCEL", record, deploy_id=domain_name(vm))
 
 
@@ -120,7 +126,19 @@ def reset(vm: VM, site: Site) -> Command:
 
 def poll(vm: VM, site: Site) -> Command:
     """Ask how the domain is."""
-    return command(vm, site, "POLL", vm.record, deploy_id=domain_name(vm))
+    return poll_at(vm, site, vm.record)
+
+
+def poll_at(vm: VM, site: Site, record: Record) -> Command:
+    """Ask how the domain is where a stay was."""
+    return command(vm, site, "POLL", record, deploy_id=domain_name(vm))
+
+
+def other_stay(vm: VM) -> Record | None:
+    """The stay on the other host of a live migration that is said to have failed: the domain may run there."""
+    before = vm.previous_record if len(vm.history) > 1 else None
+    moved = before is not None and before.failed and before.action == ACTIONS["migrate live"]
+    return before if before is not None and moved and before.hid != vm.record.hid else None
 
 
 def live(verb: str) -> Then:

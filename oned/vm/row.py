@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TypedDict
 
 from oned.vm.history import ACTIONS
-from oned.vm.machine import Then
+from oned.vm.machine import Then, other_stay
 from oned.vm.states import (
     BOOT,
     BOOT_POWEROFF,
@@ -146,6 +146,11 @@ def earlier_stay(vm: VM) -> bool:
 def another_stay(vm: VM) -> bool:
     """Another host may still run it."""
     return sum(1 for record in vm.history if not record.etime) > 1
+
+
+def lost_in_move(vm: VM) -> bool:
+    """It was to move live, and that is said to have failed: the other host may run it."""
+    return other_stay(vm) is not None
 
 
 def new_context(vm: VM) -> bool:

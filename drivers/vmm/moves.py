@@ -1,0 +1,244 @@
+"""Live migration: this driver is connected to both hosts and drives it, memory goes straight from host to host.
+
+Steps: TM PREMIGRATE, the move, TM POSTMIGRATE; FAILMIGRATE if it did not work. These are for disks that go along, and
+for sites with a TM_DRIVER of their own: shared files need nothing. However a move ends, both hosts are looked at: one
+of them has the domain afterwards, and the other one has nothing of it.
+Settings: MIGRATE_URI (of the destination: libvirt of the source connects to it itself), MIGRATE_ADDRESS (of the
+destination, for the memory), MIGRATE_UNSAFE, MIGRATE_COPIES (types of datastores whose disks go along; ssh lvm).
+"""
+
+import base64
+import contextlib
+from dataclasses import dataclass
+from enum import Enum
+from xml.etree import ElementTree
+
+from oned.drivers.lib import transfers
+from oned.drivers.lib.driver import Driver
+from oned.drivers.lib.hypervisor import (
+    INVALID,
+    NO_DOMAIN,
+    Domain,
+    Hypervisor,
+    error_number,
+    failures,
+    hypervisor,
+    is_passing,
+    library,
+)
+from oned.drivers.lib.request import VMRequest
+from oned.drivers.lib.settings import Settings
+from oned.drivers.lib.task import ActionFailed, Task
+
+LIVE, PEER_TO_PEER, NON_SHARED_DISK, UNSAFE = 1, 2, 64, 512
+"""Flags of a migration (virDomainMigrateFlags)."""
+COMPLETED = 1
+"""VIR_DOMAIN_JOB_STATS_COMPLETED."""
+COPIES = "ssh lvm"
+SETTLING, LOOK = 10.0, 0.25
+"""Seconds that libvirt has to finish with a domain by itself, and between two looks."""
+
+
+class End(Enum):
+    """What one of the two hosts has of the domain."""
+
+    RUNS = "runs"
+    WAITS = "waits for the rest of the move"
+    ABSENT = "is not there"
+    UNSEEN = "cannot be asked about"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be done about a domain that two hosts may have.
+
+    here      the source has it afterwards; otherwise the destination, if `there`. Both False: nobody can tell
+    resume    it waits there, and nobody else lets it go on
+    """
+
+    here: bool = False
+    there: bool = False
+    end_here: bool = False
+    end_there: bool = False
+    resume: bool = False
+
+
+def judge(here: End, there: End) -> Verdict:
+    """Which end has the domain: the destination if it runs there, else the source if that has it.
+
+    A domain that waits on the source goes on there only if the destination certainly does not run it, and one that
+    waits on the destination only if the source has given it away.
+    """
+    if there is End.RUNS and here is not End.RUNS:
+        return Verdict(there=True, end_here=here is End.WAITS)
+    if here is End.RUNS and there is not End.RUNS:
+        return Verdict(here=True, end_there=there is End.WAITS)
+    if here is End.WAITS and there in (End.WAITS, End.ABSENT):
+        return Verdict(here=True, end_there=there is End.WAITS, resume=True)
+    if here is End.ABSENT and there is End.WAITS:
+        return Verdict(there=True, resume=True)
+    return Verdict()
+
+
+class Moves:
+    """The verb, for one driver's settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def migrate(self, request: VMRequest, task: Task) -> str:
+        """Move the running domain to the destination; found there alone, it has moved."""
+        if self._settle(request, task).there:
+            self._transfer("POST", request, task)
+            return ""
+        try:
+            self._transfer("PRE", request, task)
+            self._move(request, task)
+        except ActionFailed as failure:
+            task.check()
+            self._look_after(request, failure, task)
+        self._after("POST", request, task)
+        return ""
+
+    def _look_after(self, request: VMRequest, failure: ActionFailed, task: Task) -> None:
+        """See what a failed move has left. Errors: ActionFailed, unless the domain has moved all the same."""
+        try:
+            verdict = self._settle(request, task)
+        except ActionFailed as lost:
+            raise ActionFailed(f"{failure}; {lost}") from None
+        if not verdict.there:
+            self._after("FAIL", request, task)
+            raise ActionFailed(f"{failure}; the VM stays on {request.host}")
+        task.info(f"It runs on {request.destination}, though the move was told to have failed: {failure}")
+
+    # -- the move -------------------------------------------------------------------------------------------------
+    def _move(self, request: VMRequest, task: Task) -> None:
+        name = _name(request)
+        with hypervisor(request.host, self._settings) as here, hypervisor(request.destination, self._settings) as there:
+            domain = here.find(name)
+            if domain is None:
+                raise ActionFailed(f"domain {name} does not run on {request.host}")
+            here.wait_for_job(domain, task)
+
+            def abort() -> None:
+                with contextlib.suppress(library().libvirtError):
+                    domain.abortJob()
+
+            with task.at_cancel(abort):
+                self._drive(domain, there, request)
+            _report(there.find(name), request, task)
+
+    def _drive(self, domain: Domain, there: Hypervisor, request: VMRequest) -> None:
+        flags, parameters = LIVE, {}
+        if self._settings.get("MIGRATE_UNSAFE", "no", request.host).lower() == "yes":
+            flags |= UNSAFE
+        if self._takes_disks(request):
+            flags |= NON_SHARED_DISK
+        if address := self._settings.get("MIGRATE_ADDRESS", "", request.destination):
+            parameters["migrate_uri"] = f"tcp://{address}"
+        if uri := self._settings.get("MIGRATE_URI", "", request.destination):
+            domain.migrateToURI3(uri, parameters, flags | PEER_TO_PEER)
+        else:
+            domain.migrate3(there.connection, parameters, flags)
+
+    def _takes_disks(self, request: VMRequest) -> bool:
+        return _type(request) in self._settings.get("MIGRATE_COPIES", COPIES, request.host).split()
+
+    # -- transfer -------------------------------------------------------------------------------------------------
+    def _transfer(self, when: str, request: VMRequest, task: Task) -> None:
+        """Have the transfer driver do its part: before the move, after it, or after it has failed."""
+        line = request.tm_command.strip()
+        if line and (self._takes_disks(request) or self._settings.get("TM_DRIVER", "")):
+            document = b"" if request.document is None else ElementTree.tostring(request.document)
+            vm = base64.b64encode(document).decode()
+            transfers.perform(f"{when}{line} {vm}".rstrip(), request.vm, self._settings, task)
+
+    def _after(self, when: str, request: VMRequest, task: Task) -> None:
+        """As _transfer, where a failure changes nothing any more."""
+        try:
+            self._transfer(when, request, task)
+        except ActionFailed as failure:
+            task.error(f"{when}MIGRATE of the transfer driver failed, files may be left: {failure}")
+
+    # -- both ends ------------------------------------------------------------------------------------------------
+    def _settle(self, request: VMRequest, task: Task) -> Verdict:
+        """Leave the domain on one host. Errors: ActionFailed, if it runs on neither or that cannot be told."""
+        seen = {}
+        for host in (request.host, request.destination):
+            seen[host], problem = self._end(host, _name(request), task)
+            if problem:
+                task.info(f"{host} cannot be asked about the domain: {problem}")
+        here, there = seen.values()
+        verdict = judge(here, there)
+        if not (verdict.here or verdict.there):
+            raise ActionFailed(_undecided(request, here, there))
+        for host, ends in ((request.host, verdict.end_here), (request.destination, verdict.end_there)):
+            if ends:
+                self._act(host, request, task, resume=False)
+        if verdict.resume:
+            self._act(request.host if verdict.here else request.destination, request, task, resume=True)
+        return verdict
+
+    def _end(self, host: str, name: str, task: Task) -> tuple[End, str]:
+        """What a host has of the domain, once libvirt is done with it; and why it cannot be asked, if so."""
+        try:
+            with hypervisor(host, self._settings) as kvm:
+                for _ in range(round(SETTLING / LOOK)):
+                    state = kvm.state(name)
+                    if state is None:
+                        return End.ABSENT, ""
+                    if not is_passing(*state):
+                        return End.RUNS, ""
+                    task.sleep(LOOK)
+        except ActionFailed as failure:
+            return End.UNSEEN, str(failure)
+        return End.WAITS, ""
+
+    def _act(self, host: str, request: VMRequest, task: Task, *, resume: bool) -> None:
+        """End what the move has left on a host, or let it go on there."""
+        task.info(f"The domain on {host} {'goes on' if resume else 'is ended: it did not finish the move'}")
+        with failures(), hypervisor(host, self._settings) as kvm:
+            if domain := kvm.find(_name(request)):
+                try:
+                    domain.resume() if resume else domain.destroy()
+                except library().libvirtError as error:
+                    if error_number(error) not in (NO_DOMAIN, INVALID):
+                        raise
+
+
+def add_to(driver: Driver[VMRequest], settings: Settings) -> None:
+    """Give the driver the verb of this module."""
+    driver.action("MIGRATE", repeatable=True)(Moves(settings).migrate)
+
+
+def _name(request: VMRequest) -> str:
+    return request.deploy_id or f"one-{request.vm}"
+
+
+def _type(request: VMRequest) -> str:
+    """The type of the datastore that the VM's disks are in."""
+    return ([*request.tm_command.split(), "", ""])[1]
+
+
+def _undecided(request: VMRequest, here: End, there: End) -> str:
+    name = _name(request)
+    if here is there is End.ABSENT:
+        return f"domain {name} runs neither on {request.host} nor on {request.destination}"
+    return (
+        f"where domain {name} runs is not known: on {request.host} it {here.value}, on {request.destination} it"
+        f" {there.value}. Nothing was ended; onevm recover tells the engine where it is"
+    )
+
+
+def _report(domain: Domain | None, request: VMRequest, task: Task) -> None:
+    """Tell the VM's log how the move went, if libvirt has counted."""
+    stats = {}
+    with contextlib.suppress(library().libvirtError):
+        stats = dict(domain.jobStats(COMPLETED)) if domain is not None else {}
+    if "time_elapsed" in stats:
+        moved = stats.get("data_processed")
+        size = f", {moved / 1e6:.0f} MB" if isinstance(moved, int) else ""
+        task.info(
+            f"Moved from {request.host} to {request.destination} in {stats['time_elapsed']} ms{size};"
+            f" the guest stood still for {stats.get('downtime', '?')} ms"
+        )

@@ -1,0 +1,114 @@
+"""Guests that move between hosts while they run: what they count, whose they are, and what a failed move leaves."""
+
+import base64
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.guests import DATASTORE, Guest, guest_world, kvm_driver
+from tests.lab.world import World, until
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with guest_world(tmp_path_factory.mktemp("lab") / "a", 2, "--shared") as made:
+        yield made
+
+
+def migrate(guest: Guest, source: str, destination: str, kind: str = "shared") -> str:
+    """The request, as the daemon writes it."""
+    document = (
+        f"<VMM_DRIVER_ACTION_DATA><HOST>{source}</HOST><MIGR_HOST>{destination}</MIGR_HOST>"
+        f"<DEPLOY_ID>{guest.name}</DEPLOY_ID>"
+        f"<TM_COMMAND>MIGRATE {kind} {destination} {source} {guest.place} {guest.vid} 0</TM_COMMAND>"
+        f"<VM><ID>{guest.vid}</ID></VM></VMM_DRIVER_ACTION_DATA>"
+    )
+    return f"MIGRATE {guest.vid} {base64.b64encode(document.encode()).decode()}"
+
+
+def unbroken(ticks: list[int]) -> bool:
+    return ticks == list(range(1, len(ticks) + 1))
+
+
+def test_a_guest_moves_there_and_back_and_counts_on(shared: World, tmp_path: Path) -> None:
+    guest = Guest(shared, tmp_path, 1)
+    guest.prepare("host01")
+    with kvm_driver(shared, tmp_path, MIGRATE_UNSAFE="yes") as driver:
+        guest.deploy(driver, "host01")
+        guest.says("host01", "tick 3$")
+        for source, destination in (("host01", "host02"), ("host02", "host01")):
+            assert driver.ask(migrate(guest, source, destination), 90) == "MIGRATE SUCCESS 1 -"
+            assert (guest.state(driver, source), guest.state(driver, destination)) == ("d", "a")
+            assert driver.ask(migrate(guest, source, destination), 90) == "MIGRATE SUCCESS 1 -", "it has moved"
+            last = guest.ticks("host01")[-1]
+            guest.says("host01", f"tick {last + 2}$")
+        assert unbroken(guest.ticks("host01"))
+        assert guest.console("host01").count("GUEST-READY") == 1
+        reports = [line for line in driver.logs if "the guest stood still for" in line]
+        assert len(reports) == 2
+        assert re.search(r"Moved from host01 to host02 in \d+ ms, \d+ MB; the guest stood still for \d+ ms", reports[0])
+        driver.ask(guest.line("CANCEL", "host01", guest.name, "-"), 30)
+
+
+def test_a_move_that_libvirt_refuses_leaves_the_guest_where_it_is(shared: World, tmp_path: Path) -> None:
+    guest = Guest(shared, tmp_path, 2)
+    guest.prepare("host01")
+    with kvm_driver(shared, tmp_path) as driver:  # libvirt does not know the directory as shared
+        guest.deploy(driver, "host01")
+        answer = driver.ask(migrate(guest, "host01", "host02"), 90) or ""
+        assert answer.startswith("MIGRATE FAILURE 2 ")
+        assert "the VM stays on host01" in answer
+        assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("a", "d")
+        driver.ask(guest.line("CANCEL", "host01", guest.name, "-"), 30)
+        answer = driver.ask(migrate(guest, "host01", "host02"), 90) or ""
+        assert "runs neither on host01 nor on host02" in answer
+
+
+def test_whoever_dies_in_the_middle_of_a_move_one_host_has_the_guest(shared: World, tmp_path: Path) -> None:
+    guest = Guest(shared, tmp_path, 3)
+    guest.prepare("host01")
+    moves = {"MIGRATE_UNSAFE": "yes"}
+    with kvm_driver(shared, tmp_path, **moves) as driver:
+        guest.deploy(driver, "host01")
+        guest.says("host01", "tick 2$")
+        driver.send(migrate(guest, "host01", "host02"))
+        until(lambda: shared.processes("host02", lambda words: "qemu" in words[0]), 30, "the move has begun")
+        driver.process.kill()
+    with kvm_driver(shared, tmp_path, **moves) as driver:
+        assert driver.ask(migrate(guest, "host01", "host02"), 120) == "MIGRATE SUCCESS 3 -"
+        assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("d", "a")
+        driver.send(migrate(guest, "host02", "host01"))
+        until(lambda: shared.processes("host01", lambda words: "qemu" in words[0]), 30, "the move has begun")
+        shared.libvirtd("host01", signal.SIGKILL)
+        answer = driver.answer(120) or ""
+        shared.restart_libvirtd("host01")
+        place, other = ("host01", "host02") if " SUCCESS " in answer else ("host02", "host01")
+        until(lambda: guest.state(driver, place, 60) == "a", 60, "the guest runs where the answer says")
+        last = guest.ticks("host01")[-1]
+        guest.says("host01", f"tick {last + 2}$")
+        assert unbroken(guest.ticks("host01"))
+        until(lambda: guest.state(driver, other, 60) == "d", 60, "the other host has nothing of it")
+        assert driver.ask(migrate(guest, place, other), 120) == "MIGRATE SUCCESS 3 -"
+        assert (guest.state(driver, place), guest.state(driver, other)) == ("d", "a")
+        driver.ask(guest.line("CANCEL", other, guest.name, "-"), 30)
+
+
+def test_disks_that_are_not_shared_go_along(tmp_path: Path) -> None:
+    with guest_world(tmp_path / "lab", 2) as lab:
+        guest = Guest(lab, tmp_path, 4)
+        guest.prepare("host01")
+        with kvm_driver(lab, tmp_path) as driver:
+            guest.deploy(driver, "host01")
+            guest.says("host01", "tick 3$")
+            lab.run("host02", "mkdir", "-p", DATASTORE)
+            assert driver.ask(migrate(guest, "host01", "host02", "ssh"), 120) == "MIGRATE SUCCESS 4 -", driver.logs
+            assert not guest.directory("host01").exists()
+            last = guest.ticks("host02")[-1]
+            guest.says("host02", f"tick {last + 2}$")
+            assert driver.ask(guest.line("SHUTDOWN", "host02", guest.name, "-"), 90) == "SHUTDOWN SUCCESS 4 -"
+            lab.run("host02", "qemu-img", "check", "-q", f"{guest.place}/disk.0")
