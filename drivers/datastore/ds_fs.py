@@ -1,7 +1,8 @@
 """Datastores that are directories (program one_datastore_fs).
 
-A file is copied, or fetched from an http server, under a temporary name; its checksums are compared, it is decompressed
-(gzip, bzip2, xz) unless NO_DECOMPRESS says no, and only what is whole and leads to no other file gets its own name.
+A file is copied, or fetched from an http server or from S3, under a temporary name; its checksums are compared, it is
+decompressed (gzip, bzip2, xz) unless NO_DECOMPRESS says no, and only what is whole and leads to no other file gets its
+own name.
 That name follows from the image, so every verb may be repeated: what is there already is kept. Options: -t THREADS.
 """
 
@@ -10,10 +11,11 @@ import os
 import stat
 from pathlib import Path
 
-from oned.drivers.lib import access, blank, fetch, files
+from oned.drivers.lib import access, blank, fetch, files, s3
 from oned.drivers.lib.datastore import DS, ImageRequest
 from oned.drivers.lib.driver import Driver
 from oned.drivers.lib.probe import MIB, Probe, probe
+from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 
 ADMIN_GROUP = "0"
@@ -21,6 +23,7 @@ MODE = 0o660
 SUMS = ("MD5", "SHA1")
 
 driver = Driver("ds_fs", DS, threads=15)
+settings = Settings("ds_fs")
 
 
 @driver.action("CP", repeatable=True)
@@ -35,11 +38,19 @@ def cp(request: ImageRequest, task: Task) -> str:
         if fetch.is_url(path):
             with fetch.opened(path) as answer:
                 _take(request, answer, int(answer.headers.get("Content-Length") or 0), part, task)
+        elif s3.is_object(path):
+            with _object(request) as source:
+                _take(request, source, source.length, part, task)
         else:
             _copy_file(request, part, task)
         part.chmod(MODE)
         _probed(access.open_regular(Path(os.path.realpath(part))))
     return _told(destination)
+
+
+def _object(request: ImageRequest) -> s3.Object:
+    """The object that PATH names. Errors: ActionFailed."""
+    return s3.Object(request.image("PATH"), settings, admin=request.image("GID") == ADMIN_GROUP)
 
 
 def _opened(request: ImageRequest) -> int:
@@ -154,6 +165,8 @@ def stat_source(request: ImageRequest, task: Task) -> str:
     if fetch.is_url(path):
         with fetch.opened(path, "HEAD") as answer:
             return str(-(-int(answer.headers.get("Content-Length") or 0) // MIB))
+    if s3.is_object(path):
+        return str(-(-_object(request).size() // MIB))
     return str(_probed(_opened(request)).mib)
 
 

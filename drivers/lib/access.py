@@ -24,7 +24,7 @@ def directories(text: str) -> list[Path]:
 def named(text: str) -> Path:
     """The absolute path without links; nothing need be there. Errors: ActionFailed."""
     if not text.startswith("/"):
-        raise ActionFailed(f"PATH is an absolute path or an http URL, not {text!r}")
+        raise ActionFailed(f"PATH is an absolute path or an http URL or s3://bucket/key, not {text!r}")
     try:
         return Path(os.path.realpath(text))
     except (OSError, ValueError) as error:

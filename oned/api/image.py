@@ -29,7 +29,8 @@ async def allocate(
 ) -> Image:
     """Register an image; it is LOCKED until its datastore driver has copied or made it.
 
-    template             PATH (a file or http URL) is copied; SOURCE is used where it is; SIZE alone makes an empty one
+    template             PATH (a file, http URL or s3://bucket/key) is copied; SOURCE is used where it is; SIZE alone
+                         makes an empty one
     datastore            an image datastore; for KERNEL, RAMDISK and CONTEXT a file datastore
     skip_capacity_check  only for oneadmin's group
     Errors: AUTHORIZATION, NO_EXISTS (datastore), INTERNAL (template, name), ALLOCATE (type, name taken, path, room).

@@ -22,7 +22,7 @@ program = Program("oneimage", "registers the disks and files that VMs are made o
 
 DATASTORE = Option("datastore", ("-d", "--datastore"), "datastore, id or name (default 1)", "DATASTORE")
 NAME = Option("name", ("--name",), "name of the image", "NAME")
-PATH = Option("path", ("--path",), "file or http URL that is copied", "PATH")
+PATH = Option("path", ("--path",), "file, http URL or s3://bucket/key that is copied", "PATH")
 SOURCE = Option("source", ("--source",), "file that is used where it is", "PATH")
 SIZE = Option("size", ("--size",), "size of an empty image, such as 512M or 2G", "SIZE", mebibytes)
 TYPE = Option("type", ("--type",), "OS, CDROM, DATABLOCK, KERNEL, RAMDISK or CONTEXT", "TYPE")

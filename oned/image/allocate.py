@@ -115,7 +115,7 @@ def _check_origin(image: Image) -> None:
     if image.path or image.source:
         return
     if image.type not in (ImageType.OS, ImageType.DATABLOCK):
-        raise refused("No PATH in template. It is the path of a file, or an http URL")
+        raise refused("No PATH in template. It is the path of a file, an http URL, or s3://bucket/key")
     if not image.size:
         raise refused("No PATH in template. Give PATH, or for an empty image SIZE (MiB), and FORMAT or FS if you like")
 
