@@ -11,6 +11,7 @@ from oned.cli.names import CLUSTERS, VNETS, VNetId, VNetList
 from oned.cli.output import FORMATS, say
 from oned.cli.owned import add_locks, add_owners, add_rename, add_update
 from oned.cli.preview import preview
+from oned.cli.vnet_dhcp import add_dhcp
 from oned.cli.vnet_preview import Refusal
 from oned.client.client import Client
 from oned.client.documents import parse
@@ -233,6 +234,7 @@ add_rename(program, VNETS, VNetId)
 add_update(program, VNETS, VNetId, "TEMPLATE", vnet_preview.update)
 add_owners(program, VNETS, VNetList)
 add_locks(program, VNETS, VNetList)
+add_dhcp(program)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,135 @@
+"""Files of another server: replaced whole and only if they change, and the server told of it."""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from oned.cli.command import CommandError
+
+_MODE = 0o644
+_EARLIER = 2.0
+"""Seconds by which clocks may differ: a server has begun before it writes its pid file."""
+_LONGEST_RUN = 60.0
+
+
+def replace(path: Path, text: str) -> bool:
+    """Let the file have this text; whether it had another one. It is the old file or the new one at any moment.
+
+    A link stays one, and a file keeps its permissions; a new one may be read by all. Raises OSError.
+    """
+    path = path.resolve()
+    before = path.read_bytes() if path.exists() else None
+    if before == text.encode():
+        return False
+    mode = _MODE if before is None else path.stat().st_mode & 0o7777
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_directory(path.parent)
+    return True
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Server(NamedTuple):
+    """How a server is told that its files have changed: SIGHUP to the process of a pid file, a command, or both."""
+
+    pid_file: str | None = None
+    command: str | None = None
+
+    def tell(self) -> None:
+        """Tell it. Raises CommandError with why that was not possible."""
+        if self.pid_file:
+            _hang_up(Path(self.pid_file))
+        if self.command:
+            _run(shlex.split(self.command))
+
+
+def _hang_up(pid_file: Path) -> None:
+    try:
+        pid = int(pid_file.read_text())
+        noted = pid_file.stat().st_mtime
+    except FileNotFoundError:
+        raise CommandError(f"{pid_file} is not there, so the server was not told. Does it run?") from None
+    except ValueError:
+        raise CommandError(f"{pid_file} has no number of a process, so the server was not told") from None
+    try:
+        if pid < 2 or _began(pid) > noted + _EARLIER:
+            raise ProcessLookupError
+        os.kill(pid, signal.SIGHUP)
+    except (ProcessLookupError, FileNotFoundError):
+        text = f"the server of {pid_file} has ended, so it was not told. It reads the files when it starts"
+        raise CommandError(text) from None
+    except PermissionError:
+        raise CommandError(f"process {pid} of {pid_file} is another user's: run this as root or as that user") from None
+
+
+def _began(pid: int) -> float:
+    """When the process began, in seconds of the epoch: a number may be another process's by now."""
+    ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    booted = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+    return int(booted.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _run(argv: list[str]) -> None:
+    """Run a command without a shell. Raises CommandError with what it said when it failed."""
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_LONGEST_RUN,
+            check=False,
+        )
+    except OSError as error:
+        raise CommandError(f"{argv[0]} could not be run: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"{shlex.join(argv)} has not ended after {_LONGEST_RUN:g} s") from None
+    if done.returncode:
+        said = " ".join(done.stdout.decode(errors="replace").split())
+        raise CommandError(f"{shlex.join(argv)} ended with status {done.returncode}: {said}".rstrip(": "))
+
+
+class Files:
+    """Files of a server, which is told once they have changed; if that fails it is told the next time.
+
+    paths  by the names that their texts come with
+    """
+
+    def __init__(self, paths: Mapping[str, Path], server: Server) -> None:
+        self._paths, self._server = paths, server
+        self._owed = False
+
+    def update(self, texts: Mapping[str, str]) -> list[Path]:
+        """The files that changed. Raises CommandError where the server could not be told, OSError of files."""
+        changed = []
+        for name, text in texts.items():
+            if replace(self._paths[name], text):
+                self._owed = True
+                changed.append(self._paths[name])
+        if self._owed:
+            self._server.tell()
+            self._owed = False
+        return changed
