@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from oned.drivers.lib.line import read_lines
+from oned.drivers.lib.request import VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 
@@ -25,19 +26,31 @@ DEADLINE = 14400.0
 """Seconds that the lines may take, as a transfer of the daemon may."""
 
 
-def perform(lines: str, vm: int, settings: Settings, task: Task) -> None:
+def perform(lines: str, request: VMRequest, settings: Settings, task: Task) -> None:
     """Carry out the lines of a script, what the driver logs goes to the VM's log. Errors: ActionFailed, Cancelled."""
     if not lines.strip():
         return
-    with tempfile.NamedTemporaryFile("w", prefix=f"one-{vm}-", suffix=".transfer") as script:
+    with tempfile.NamedTemporaryFile("w", prefix=f"one-{request.vm}-", suffix=".transfer") as script:
         script.write(lines + "\n")
         script.flush()
-        _transfer(Path(script.name), vm, command(settings), task)
+        _transfer(Path(script.name), request.vm, command(settings, _kept_by(request)), task)
 
 
-def command(settings: Settings) -> list[str]:
-    """The transfer driver's program and its arguments, which are one word."""
+def _kept_by(request: VMRequest) -> str:
+    """The transfer driver of the VM's stay: by its name one_tm knows where the disks are, whatever their images are."""
+    document = request.document
+    stays = [] if document is None else document.findall("HISTORY_RECORDS/HISTORY/TM_MAD")
+    return (stays[-1].text or "") if stays else ""
+
+
+def command(settings: Settings, kept_by: str = "") -> list[str]:
+    """The transfer driver's program and its arguments, which are one word.
+
+    kept_by  what one_tm is told beside its own arguments, unless those name a tm.conf; other programs are not
+    """
     words = shlex.split(settings.get("TM_DRIVER", PROGRAM))
+    if kept_by and Path(words[0]).name == PROGRAM and not any(word.endswith(".conf") for word in words):
+        words.append(kept_by)
     beside = str(Path(sys.executable).parent)
     program = shutil.which(words[0], path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
     if program is None:

@@ -64,12 +64,12 @@ class Devices:
             if _device(domain, "disk", wanted) is not None:
                 return ""
             try:
-                transfers.perform(request.tm_rollback, request.vm, self._settings, task)
-                transfers.perform(request.tm_command, request.vm, self._settings, task)
+                transfers.perform(request.tm_rollback, request, self._settings, task)
+                transfers.perform(request.tm_command, request, self._settings, task)
                 _attach(domain, _described(request, "disk", wanted), task)
             except Exception:
                 if not task.cancelled:
-                    transfers.perform(request.tm_rollback, request.vm, self._settings, task)
+                    transfers.perform(request.tm_rollback, request, self._settings, task)
                 raise
         return ""
 
@@ -78,7 +78,7 @@ class Devices:
         wanted = _same_target(marked(request, "DISK"))
         with hypervisor(request.host, self._settings) as kvm:
             _detach(running(kvm, request), "disk", wanted, task)
-        transfers.perform(request.tm_command, request.vm, self._settings, task)
+        transfers.perform(request.tm_command, request, self._settings, task)
         return ""
 
     def attach_nic(self, request: VMRequest, task: Task) -> str:

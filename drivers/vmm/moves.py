@@ -151,7 +151,7 @@ class Moves:
         if line and (self._takes_disks(request) or self._settings.get("TM_DRIVER", "")):
             document = b"" if request.document is None else ElementTree.tostring(request.document)
             vm = base64.b64encode(document).decode()
-            transfers.perform(f"{when}{line} {vm}".rstrip(), request.vm, self._settings, task)
+            transfers.perform(f"{when}{line} {vm}".rstrip(), request, self._settings, task)
 
     def _after(self, when: str, request: VMRequest, task: Task) -> None:
         """As _transfer, where a failure changes nothing any more."""

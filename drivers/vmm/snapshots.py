@@ -76,7 +76,7 @@ class Snapshots:
                 return Path(request.target).name
             if source != request.target:
                 raise ActionFailed(f"disk {target} of the guest is {source or 'not there'}, not {request.target}")
-            transfers.perform(request.tm_command, request.vm, self._settings, task)
+            transfers.perform(request.tm_command, request, self._settings, task)
             task.check()
             domain.snapshotCreateXML(_layered(domain, target, layer), DISK_ONLY | REUSE | NO_METADATA | ATOMIC)
         return Path(request.target).name
