@@ -56,25 +56,40 @@ def place_new(call: Call, vm: VM, host: Host, datastore: int, *, enforce: bool) 
     datastore  -1 takes the first system datastore of the host's cluster that has room
     A VM that brings its disks from elsewhere has them already: how large they are does not matter.
     """
-    setting = call.services.setting
-    checks = (enforce or setting("ALWAYS_ENFORCE")) and setting("DATASTORE_CAPACITY_CHECK") and makes_disks(vm)
-    wanted = on_system(vm.template) if checks else 0
+    wanted = on_system(vm.template) if _counts_room(call, enforce=enforce) and makes_disks(vm) else 0
     chosen = _datastore(call, host, datastore, wanted)
-    left = call.pools.rooms.left(chosen, host)
-    if wanted and left is not None and wanted > left:
-        raise NoSpace(id=vm.id, store=chosen.id, wanted=wanted, free=left)
+    _check_space(call, vm, host, chosen, wanted)
     return _at(call, host, chosen)
+
+
+def place_again(call: Call, vm: VM, host: Host, datastore: int, *, enforce: bool) -> Placement:
+    """The place of a VM that is to move. NoSpace if its disks go along and do not fit there, and that counts.
+
+    datastore  -1 keeps the one where its disks are
+    """
+    chosen = _datastore(call, host, datastore if datastore >= 0 else vm.record.ds_id)
+    go_along = chosen.id != vm.record.ds_id or not chosen.is_shared
+    wanted = on_system(vm.template) if go_along and _counts_room(call, enforce=enforce) else 0
+    _check_space(call, vm, host, chosen, wanted)
+    return _at(call, host, chosen)
+
+
+def _counts_room(call: Call, *, enforce: bool) -> bool:
+    setting = call.services.setting
+    return bool((enforce or setting("ALWAYS_ENFORCE")) and setting("DATASTORE_CAPACITY_CHECK"))
+
+
+def _check_space(call: Call, vm: VM, host: Host, store: Datastore, wanted: int) -> None:
+    """NoSpace if so many MiB do not fit into the system datastore; one that was never measured has room."""
+    left = call.pools.rooms.left(store, host) if wanted else None
+    if left is not None and wanted > left:
+        raise NoSpace(id=vm.id, store=store.id, wanted=wanted, free=left)
 
 
 def makes_disks(vm: VM) -> bool:
     """Whether a deploy of the VM now has its disks made; one that was stopped or undeployed has them."""
     row = find(vm, "deploy")
     return row is not None and row.to is PROLOG
-
-
-def placement(call: Call, host: Host, datastore: int) -> Placement:
-    """The place on a host; datastore -1 takes the first system datastore of the host's cluster."""
-    return _at(call, host, _datastore(call, host, datastore))
 
 
 def _at(call: Call, host: Host, chosen: Datastore) -> Placement:

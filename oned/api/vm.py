@@ -4,7 +4,7 @@ from oned.api.auto_nics import find_networks
 from oned.api.call import Call, Document, Pieces
 from oned.api.new_vm import check_restricted, found_vm, make_vm
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
-from oned.api.placement import check_datastore, check_room, check_wild, give_port, place_new, placement
+from oned.api.placement import check_datastore, check_room, check_wild, give_port, place_again, place_new
 from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
 from oned.api.samples import samples
 from oned.api.template_images import retry_copies
@@ -133,7 +133,8 @@ def migrate(
     """Move a VM to another host.
 
     live       without stopping it, where it runs
-    enforce    refuse when the host has too little free CPU or memory
+    enforce    refuse when the host has too little free CPU or memory, or the datastore too little room for disks that
+               go along: to another datastore, or one that hosts do not share
     datastore  system datastore id, which needs USE on it; -1 keeps it
     kind       of a cold migration: 0 saved, 1 powered off, 2 powered off hard
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, same host, no room, another hypervisor).
@@ -151,7 +152,7 @@ def migrate(
         raise ActionError(detail=detail)
     check_datastore(call, datastore)
     check_room(call, vm, host, enforce=enforce)
-    call.fire(vm, event, placement(call, host, datastore if datastore >= 0 else vm.record.ds_id))
+    call.fire(vm, event, place_again(call, vm, host, datastore, enforce=enforce))
     call.decided(vm, f"{event} to host {host.name} by {call.user.name}")
     return vm
 

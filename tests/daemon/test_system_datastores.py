@@ -87,6 +87,53 @@ def test_without_a_choice_oned_takes_a_datastore_that_has_room(simulated: Daemon
     simulated.one.datastore.delete(large)
 
 
+def test_a_move_to_another_datastore_needs_room_there(simulated: Daemon) -> None:
+    narrow = simulated.admin.number(
+        "one.datastore.allocate", "NAME = narrow\nTYPE = SYSTEM_DS\nTM_MAD = dummy\nLIMIT_MB = 50", -1
+    )
+    beta, vms = simulated.monitored("beta"), [simulated.allocate(disk(40), hold=True) for _ in range(2)]
+    for vm in vms:
+        simulated.one.vm.deploy(vm, simulated.host("alpha"), True, SYSTEM)
+        simulated.reaches(vm, "RUNNING")
+    for vm in vms:
+        simulated.one.vm.action("poweroff-hard", vm)
+        simulated.reaches(vm, "POWEROFF")
+    move = simulated.admin.call
+    move("one.vm.migrate", vms[0], beta, False, True, narrow)
+    text, code = refusal(move, "one.vm.migrate", vms[1], beta, False, True, narrow)
+    assert (f"system datastore [{narrow}]. Not enough room: 40/10 MB" in text, code) == (True, 2048), text
+    assert simulated.state(vms[1]) == "POWEROFF"
+    move("one.vm.migrate", vms[1], beta, False, True)  # its disks stay where they are
+    for vm in vms:
+        simulated.reaches(vm, "POWEROFF")
+    move("one.vm.migrate", vms[1], simulated.host("alpha"), False, False, narrow)
+    simulated.reaches(vms[1], "POWEROFF")
+    for vm in vms:
+        simulated.one.vm.recover(vm, 3)
+        simulated.reaches(vm, "DONE")
+    simulated.one.datastore.delete(narrow)
+
+
+def test_a_move_needs_room_on_a_host_that_has_the_datastore_by_itself(root: Path) -> None:
+    with Scripted(root, QUIET) as daemon:
+        daemon.fakes["IM_MAD"].answers_all(
+            "MONITOR", "SUCCESS {id} TOTALCPU=800,TOTALMEMORY=9999999,DS=[ID=100,FREE_MB=70,TOTAL_MB=90,USED_MB=20]"
+        )
+        alpha, beta = daemon.monitored("alpha"), daemon.monitored("beta")
+        template = "NAME = own\nTYPE = SYSTEM_DS\nTM_MAD = dummy\nSHARED = NO"
+        own = daemon.admin.number("one.datastore.allocate", template, -1)
+        vms = [daemon.allocate(disk(40), hold=True) for _ in range(2)]
+        for vm, host in zip(vms, (alpha, beta), strict=True):
+            daemon.one.vm.deploy(vm, host, True, own)
+            daemon.tm.succeeds("TRANSFER", vm)
+            daemon.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
+            daemon.reaches(vm, "RUNNING")
+        text, _ = refusal(daemon.admin.call, "one.vm.migrate", vms[0], beta, False, True)
+        assert f"system datastore [{own}]. Not enough room: 40/30 MB" in text
+        assert daemon.state(vms[0]) == "RUNNING"
+        assert daemon.check() == []
+
+
 def test_a_host_tells_of_datastores_on_its_own_disk(root: Path) -> None:
     with Scripted(root, QUIET) as daemon:
         told = "DS=[ID=100,FREE_MB=70,TOTAL_MB=90,USED_MB=20]"
