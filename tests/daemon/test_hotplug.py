@@ -256,6 +256,43 @@ def test_nics_come_and_go_with_their_addresses_while_a_vm_runs(site: Site) -> No
     assert held() == 0
 
 
+def test_a_guest_is_told_at_its_next_boot_of_nics_that_came_and_went(site: Site) -> None:
+    ranges = 'NAME = told\nVN_MAD = dummy\nBRIDGE = br6\nAR = [ TYPE = IP4, IP = "10.6.0.1", SIZE = 2 ]'
+    net = site.daemon.admin.number("one.vn.allocate", ranges)
+    vm = site.daemon.running(site.host, f"NIC = [ NETWORK_ID = {net} ]\nCONTEXT = [ NETWORK = YES ]")
+    site.one.vm.attachnic(vm, f"NIC = [ NETWORK_ID = {net} ]")
+    site.vmm.succeeds("ATTACHNIC", vm)
+    site.daemon.reaches(vm, "RUNNING")
+    told = boots(site, vm)
+    assert "ETH0_IP='10.6.0.1'" in told
+    assert "ETH1_IP='10.6.0.2'" in told
+    assert boots(site, vm, anew=False) == told
+    site.one.vm.action("poweroff-hard", vm)
+    site.vmm.succeeds("CANCEL", vm)
+    site.daemon.reaches(vm, "POWEROFF")
+    site.one.vm.detachnic(vm, 0)
+    told = boots(site, vm)
+    assert "ETH0_" not in told
+    assert "ETH1_IP='10.6.0.2'" in told
+    site.delete(vm)
+
+
+def boots(site: Site, vm: int, *, anew: bool = True) -> str:
+    """The VM is powered off, if it runs, and boots, with the context disk made anew or not; what that says."""
+    if site.daemon.state(vm) == "RUNNING":
+        site.one.vm.action("poweroff-hard", vm)
+        site.vmm.succeeds("CANCEL", vm)
+        site.daemon.reaches(vm, "POWEROFF")
+    site.one.vm.action("resume", vm)
+    if anew:
+        assert site.script(vm)[0].startswith("CONTEXT ")
+        site.transferred(vm)
+    site.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
+    site.daemon.reaches(vm, "RUNNING")
+    assert site.tm.quiet("TRANSFER", vm)
+    return Path(f"{site.daemon.var}/vms/{vm}/context.sh").read_text()
+
+
 def test_a_disk_counts_against_the_quota_at_once_and_not_after_its_failure(site: Site) -> None:
     ann = site.daemon.admin.number("one.user.allocate", "ann", "secret")
     site.one.user.quota(ann, "VM = [ SYSTEM_DISK_SIZE = 20 ]")
