@@ -9,6 +9,7 @@ from oned.datastore.datastore import NO_DRIVER, SYSTEM, Datastore
 from oned.errors import ActionError
 from oned.ids import Kind
 from oned.names import check_name
+from oned.vm.states import DONE
 
 SPACE = Space("one.datastore", Datastore)
 READY, DISABLED = 0, 1
@@ -62,7 +63,8 @@ def delete(call: Call, datastore: Datastore) -> int:
         count = len(datastore.images)
         detail = f"Cannot delete datastore. Datastore {datastore.id} is not empty. Delete its {count} images first"
         raise ActionError(detail=detail)
-    vms = [vm.id for vm in call.pools.vms if vm.history and vm.record.ds_id == datastore.id and not vm.record.left]
+    living = (vm for vm in call.pools.vms if vm.history and vm.state is not DONE)
+    vms = [vm.id for vm in living if vm.record.ds_id == datastore.id and not vm.record.left]
     if datastore.type == SYSTEM and vms:
         detail = f"Cannot delete datastore. Datastore {datastore.id} is not empty. VMs are on it: {vms[:5]}"
         raise ActionError(detail=detail)
