@@ -79,7 +79,8 @@ def _check_all(vm: VM, waiting: Set[str], chosen: Mapping[str, str]) -> None:
         raise ActionError(detail=f"NIC {number or 'without NIC_ID'} of VM {vm.id} waits for no network to be chosen")
     for number in (number for number in waiting if not chosen.get(number)):
         detail = f"NIC {number} of VM {vm.id} has NETWORK_MODE = auto, and no network was chosen for it"
-        hint = f"Leave the VM to the scheduler, or give NIC = [ NIC_ID = {number}, NETWORK_ID = … ] with the deploy"
+        given = f"NIC = [ NIC_ID = {number}, NETWORK_ID = … ]"
+        hint = f"Leave the VM to the scheduler, or name it: {given} in a file for onevm deploy --file"
         raise ActionError(detail=f"{detail}. {hint}")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from oned.cli import template_views, vm_template, vm_views
+from oned.cli import editor, template_views, vm_template, vm_views
 from oned.cli.actions import Step, one_of, switches
 from oned.cli.command import Command, CommandError, Option, Program
 from oned.cli.lists import FILTERS, Listing, add_list, filtered, show_each
@@ -12,7 +12,7 @@ from oned.cli.output import FORMATS, dump, say
 from oned.cli.owned import APPEND, add_locks, add_owners, add_rename, add_update, given_or_edited
 from oned.cli.preview import NO_SUCH_METHOD
 from oned.cli.sections import as_template
-from oned.cli.vm_disks import add_disks
+from oned.cli.vm_disks import FILE, add_disks
 from oned.cli.vm_nics import add_nics
 from oned.cli.vm_snapshots import add_snapshots
 from oned.cli.wait import OPTIONS as MANNER
@@ -130,12 +130,14 @@ def _preview(one: Client, template: str, *, hold: bool) -> None:
         say(template)
 
 
-@program.command("deploy", "<vm-list> <host> [<datastore>]", ENFORCE, *MANNER)
+@program.command("deploy", "<vm-list> <host> [<datastore>]", ENFORCE, FILE, *MANNER)
 def deploy(
     one: Client, vms: VMList, host: HostId, datastore: DatastoreId = -1, *, enforce: bool, **options: Any
 ) -> int:
-    """Starts VMs on a host."""
-    step = Step("deploy", "deploying", lambda vm: one.call("one.vm.deploy", vm, host, enforce, datastore))
+    """Starts VMs on a host; a file says the networks of NICs with NETWORK_MODE = auto: NIC = [ NIC_ID, NETWORK_ID ]."""
+    file = options.pop("given")
+    nics = (editor.read(file),) if file else ()
+    step = Step("deploy", "deploying", lambda vm: one.call("one.vm.deploy", vm, host, enforce, datastore, *nics))
     return act(one, vms, step, Goal(("RUNNING",), host), options)
 
 

@@ -10,7 +10,7 @@ from oned.cli.output import say
 from oned.cli.units import mebibytes
 from oned.client.client import Client
 
-FILE = Option("given", ("--file",), "file with DISK = [ … ], instead of the argument", "FILE")
+FILE = Option("given", ("--file",), "file with the DISK = [ … ], or the NIC = [ … ] of a deploy", "FILE")
 IMAGE = Option("image", ("-i", "--image"), "make it of this image, id or name", "IMAGE")
 TARGET = Option("target", ("-t", "--target"), "name of the device, such as vdb", "DEVICE")
 PREFIX = Option("prefix", ("--prefix",), "beginning of the name of the device: hd, sd, vd", "WORD")

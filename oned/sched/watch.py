@@ -44,7 +44,7 @@ class Event(NamedTuple):
             if self.what == "cluster":
                 return True
             return self.new in _SAME and self.old not in _SAME
-        return self.kind == "VM" and self.new in _FREE
+        return (self.kind == "VM" and self.new in _FREE) or (self.kind == "NET" and self.new == "READY")
 
     @property
     def brings_moves(self) -> bool:

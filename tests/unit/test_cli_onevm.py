@@ -1,6 +1,7 @@
 """onevm against a daemon on the wire: what it calls, what it writes, how it leaves."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -202,6 +203,13 @@ def test_error_on_one_object_does_not_stop_the_others(cloud: FakeCloud, capsys: 
 def test_user_and_password_take_the_place_of_the_file(cloud: FakeCloud) -> None:
     assert onevm.main(["list", "--user", "eve", "--password", "a:b"]) == 0
     assert cloud.sessions == ["eve:a:b"]
+
+
+def test_a_deploy_takes_the_networks_of_a_file(cloud: FakeCloud, tmp_path: Path) -> None:
+    file = tmp_path / "nics"
+    file.write_text("NIC = [ NIC_ID = 0, NETWORK_ID = 3 ]")
+    assert onevm.main(["deploy", "4", "beta", "--file", str(file)]) == 0
+    assert cloud.called("one.vm.deploy") == [(4, 1, False, -1, file.read_text())]
 
 
 CHANGES = ("one.vm.action", "one.vm.recover", "one.vm.deploy", "one.vm.migrate")

@@ -148,6 +148,8 @@ def test_vm_refused_again_and_again_waits_longer_and_longer() -> None:
         (Event("HOST", "state", "MONITORING_MONITORED", "MONITORED"), ""),
         (Event("HOST", "state", "MONITORED", "ERROR"), ""),
         (Event("HOST", "cluster", "0", "100"), "room"),
+        (Event("NET", "state", "", "READY"), "room"),
+        (Event("NET", "state", "READY", "DONE"), ""),
     ],
 )
 def test_event_brings_work_room_moves_or_nothing(event: Event, brings: str) -> None:
