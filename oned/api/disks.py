@@ -11,6 +11,7 @@ from oned.document.permissions import USE
 from oned.errors import InternalError, NotAuthorized
 from oned.image.image import Image
 from oned.image.states import DiskType, ImageState, ImageType
+from oned.numbers import mib, whole
 from oned.template.template import Template
 
 OWN = (
@@ -58,7 +59,7 @@ def named(call: Call, wanted: Mapping[str, str], where: str) -> Image:
 
 def _by_id(call: Call, wanted: Mapping[str, str], where: str) -> Image:
     text = wanted["IMAGE_ID"].strip()
-    image = call.pools.images.peek(int(text)) if text.isdecimal() else None
+    image = call.pools.images.peek(whole(text))
     if image is None:
         raise InternalError(detail=f"{where}: Image with ID: {text} does not exist. oneimage list shows what there is")
     return image
@@ -75,9 +76,9 @@ def _by_name(call: Call, wanted: Mapping[str, str], where: str) -> Image:
 
 def _owner(call: Call, wanted: Mapping[str, str], where: str) -> int:
     """Whose image of that name is meant: the caller's, unless another is named."""
-    number, name = wanted.get("IMAGE_UID", "").strip(), wanted.get("IMAGE_UNAME", "")
-    if number.isdecimal():
-        return int(number)
+    number, name = whole(wanted.get("IMAGE_UID", "").strip()), wanted.get("IMAGE_UNAME", "")
+    if number >= 0:
+        return number
     if not name:
         return call.user.id
     user = call.pools.users.find(name)
@@ -142,8 +143,7 @@ def _inherit(
 
 def _facts(disk: Mapping[str, str], image: Image, datastore: Datastore) -> dict[str, str]:
     """What the image decides, whatever the disk says."""
-    asked = disk.get("SIZE", "")
-    size = max(image.size, int(asked) if asked.isdecimal() and not image.persistent else 0)
+    size = max(image.size, 0 if image.persistent else mib(disk.get("SIZE", "")))
     kind = DiskType(image.disk_type)
     facts = {
         "IMAGE": image.name, "IMAGE_ID": str(image.id), "IMAGE_STATE": str(int(image.state)),

@@ -3,8 +3,9 @@
 from oned.api import disks
 from oned.api.call import Call
 from oned.api.new_vm import check_restricted
+from oned.api.placement import check_disk_room
 from oned.api.registry import method, operation
-from oned.errors import ActionError, InternalError, NoSpace
+from oned.errors import ActionError, InternalError
 from oned.pool.charges import holders
 from oned.quota.usage import of_new_disk
 from oned.template.template import Template
@@ -49,22 +50,12 @@ def _found(call: Call, vm: VM, given: Template) -> dict[str, str]:
     for name, clusters in disks.places(call, images):
         if clusters and vm.record.cid not in clusters:
             raise ActionError(detail=f"VM {vm.id} is in cluster {vm.record.cid}, and {name} is not. Choose another")
-    _check_room(call, vm, disk)
+    check_disk_room(call, vm, on_system(Template([("DISK", disk)])))
     setting = call.services.setting
     prefixes = Prefixes(setting("DEFAULT_DEVICE_PREFIX"), setting("DEFAULT_CDROM_DEVICE_PREFIX"))
     disk["DISK_ID"] = str(next_number(vm.template))
     assign([*vm.template.vectors("DISK"), disk], vm.template.vector("CONTEXT"), prefixes, set())
     return disk
-
-
-def _check_room(call: Call, vm: VM, disk: dict[str, str]) -> None:
-    """NoSpace if the system datastore has no room for the disk, as far as that is known."""
-    place, host = call.pools.datastores.peek(vm.record.ds_id), call.pools.hosts.peek(vm.record.hid)
-    if place is None or host is None or not call.services.setting("DATASTORE_CAPACITY_CHECK"):
-        return
-    wanted, left = on_system(Template([("DISK", disk)])), call.pools.rooms.left(place, host)
-    if wanted and left is not None and wanted > left:
-        raise NoSpace(id=vm.id, store=place.id, wanted=wanted, free=left)
 
 
 @method("one.vm.detach", forms=("vm disk", "vm number"), vm=RIGHT)

@@ -57,13 +57,13 @@ def found_vm(
     copies  images that are going to be copied for its disks: it is CLONING until they are there
     """
     user, setting = call.user, call.services.setting
-    rules.check_capacity(template)
+    given = template.copy()
+    rules.check_capacity(given)
     rules.check_disks(template)
     check_context(template)
     name = check_name(template.get("NAME")) if template.get("NAME") else ""
     number = call.pools.vms.last_id + 1
     vm = VM(number, name or numbered(prefix, number), (user.id, user.gid), call.octal)
-    given = template.copy()
     images = disks.find(call, given, copies)
     disks.fill(call, given, images)
     fill_files(call, given)

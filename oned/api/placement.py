@@ -86,6 +86,13 @@ def _check_space(call: Call, vm: VM, host: Host, store: Datastore, wanted: int) 
         raise NoSpace(id=vm.id, store=store.id, wanted=wanted, free=left)
 
 
+def check_disk_room(call: Call, vm: VM, wanted: int) -> None:
+    """NoSpace if the VM's system datastore has no room for so many MiB more of its disks, as far as that is known."""
+    store, host = call.pools.datastores.peek(vm.record.ds_id), call.pools.hosts.peek(vm.record.hid)
+    if store is not None and host is not None and _counts_room(call, enforce=True):
+        _check_space(call, vm, host, store, wanted)
+
+
 def makes_disks(vm: VM) -> bool:
     """Whether a deploy of the VM now has its disks made; one that was stopped or undeployed has them."""
     row = find(vm, "deploy")

@@ -4,6 +4,7 @@ import hashlib
 
 from oned.api.call import Call
 from oned.api.image import admit, check_room, claim, lacks_room, new_image
+from oned.api.placement import check_disk_room
 from oned.api.registry import MANAGE, USE, method, operation
 from oned.api.saved_template import found_template
 from oned.datastore.datastore import Datastore
@@ -12,8 +13,11 @@ from oned.ids import Kind
 from oned.image.image import Image
 from oned.image.states import DISKS, DiskType, ImageState, ImageType, type_named
 from oned.names import check_name
+from oned.numbers import mib
 from oned.pool.charges import holders
 from oned.quota.usage import of_disk_growth, of_image_growth
+from oned.template.template import Template
+from oned.vm.disk import on_system
 from oned.vm.disk import size as disk_size
 from oned.vm.fire import find, wrong_state
 from oned.vm.states import CLEANUP, DONE, EPILOG, EPILOG_FAILURE
@@ -181,7 +185,8 @@ def _make_room(call: Call, image: Image, size: int) -> None:
 def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
     """Make a disk of a VM larger that runs, is powered off or undeployed.
 
-    A persistent image becomes as large as its disk; that needs MANAGE on the image, and room in its datastore.
+    A persistent image becomes as large as its disk; that needs MANAGE on the image, and room in its datastore. So does
+    an image that the disk is to be saved as; any other disk needs room in the VM's system datastore.
 
     size  MiB
     Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (state, disk, smaller, room).
@@ -190,27 +195,44 @@ def diskresize(call: Call, vm: VM, disk: int, size: str) -> VM:
     if find(vm, "disk-resize") is None:
         raise ActionError(detail=f"Could not resize a disk of VM {vm.id}, wrong state {vm.state}. Power it off first")
     vector = _disk(vm, disk, "resize")
-    before = int(vector.get("SIZE") or 0) if vector.get("SIZE", "0").isdecimal() else 0
-    if not size.isdecimal() or int(size) <= before:
-        raise ActionError(detail=f"Disk {disk} has {before} MiB. It can only become larger, not {size!r}")
+    before, wanted = max(0, mib(vector.get("SIZE", ""))), mib(size.strip())
+    if wanted <= before:
+        detail = f"Disk {disk} has {before} MiB. It can only become larger, not {size!r}"
+        raise ActionError(detail=f"{detail}. Give a whole number of MiB, which a disk can have")
     if vector.get("READONLY", "").upper() == "YES":
         raise ActionError(detail=f"Disk {disk} is only read: it keeps its size")
-    call.charge(holders(vm.uid, vm.gid), of_disk_growth(vector, int(size) - before))
+    call.charge(holders(vm.uid, vm.gid), of_disk_growth(vector, wanted - before))
+    target = call.pools.images.peek(int(vector.get("SAVE_AS") or -1))
+    if target is not None:
+        call.charge(holders(target.uid, target.gid), of_image_growth(target, wanted - target.size))
+        _check_growth(call, f"{disk}, which becomes", target, wanted)
+    _check_system(call, vm, vector, wanted)
     if vector.get("PERSISTENT") == "YES":
-        _grow(call, disk, call.pools.images.get(int(vector["IMAGE_ID"])), int(size))
-    if target := call.pools.images.peek(int(vector.get("SAVE_AS") or -1)):
-        _make_room(call, target, int(size))
-    vector["RESIZE"] = size
+        _grow(call, disk, call.pools.images.get(int(vector["IMAGE_ID"])), wanted)
+    if target is not None:
+        _make_room(call, target, wanted)
+    vector["RESIZE"] = str(wanted)
     call.fire(vm, "disk-resize")
     return vm
+
+
+def _check_system(call: Call, vm: VM, vector: dict[str, str], size: int) -> None:
+    """NoSpace if the VM's system datastore, where the disk is in it, has no room for so many MiB of the disk."""
+    before, after = (on_system(Template([("DISK", disk)])) for disk in (vector, {**vector, "RESIZE": str(size)}))
+    check_disk_room(call, vm, after - before)
 
 
 def _grow(call: Call, disk: int, image: Image, size: int) -> None:
     """Let a persistent image count so many MiB; its SIZE is changed when it has them (oned.mad.images)."""
     call.demand(MANAGE, image)
-    reason = lacks_room(call, call.pools.datastores.get(image.datastore), size - image.size)
-    if reason:
-        raise ActionError(detail=f"Could not resize disk {disk}, which is image {image.id}. {reason} more")
+    _check_growth(call, f"{disk}, which is", image, size)
     call.charge(holders(image.uid, image.gid), of_image_growth(image, size - image.size))
     image.growing = size
     call.unit.touch(image)
+
+
+def _check_growth(call: Call, what: str, image: Image, size: int) -> None:
+    """ActionError if the datastore of an image that is or becomes the disk has no room for so many MiB in all."""
+    reason = lacks_room(call, call.pools.datastores.get(image.datastore), max(0, size - image.size))
+    if reason:
+        raise ActionError(detail=f"Could not resize disk {what} image {image.id}. {reason} more")

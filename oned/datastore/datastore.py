@@ -5,6 +5,7 @@ from oned.document.element import Element, ids, plain
 from oned.document.object import Owned, owner_elements
 from oned.document.permissions import Permissions
 from oned.ids import Kind
+from oned.numbers import mib
 from oned.template.render import xml as template_xml
 from oned.template.template import Template
 
@@ -80,6 +81,12 @@ class Datastore(Owned):
         self.images: set[int] = set()
         self.files, self.coming = Tally(), Tally()
         self.monitored, self.asking = 0.0, False
+
+    @property
+    def limit_mb(self) -> int | None:
+        """LIMIT_MB: what may be in it, MiB; None if nothing limits it."""
+        limit = mib(self.template.get("LIMIT_MB").strip())
+        return limit if limit >= 0 else None
 
     @property
     def is_shared(self) -> bool:

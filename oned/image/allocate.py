@@ -8,6 +8,7 @@ from oned.errors import AllocateFailed
 from oned.ids import Kind
 from oned.image.image import Image
 from oned.image.states import DiskType, ImageType, type_named
+from oned.numbers import mib
 from oned.template.template import Template
 
 OWN = (
@@ -16,8 +17,6 @@ OWN = (
 )  # fmt: skip
 """Attributes that become elements of the image; the others stay in its TEMPLATE."""
 FORMATS = ("raw", "qcow2")
-LONGEST_SIZE = 1 << 40
-"""MiB; more than any file system holds."""
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _SUMS = {"MD5": re.compile(r"[0-9a-fA-F]{32}"), "SHA1": re.compile(r"[0-9a-fA-F]{40}")}
 
@@ -89,9 +88,9 @@ def _size(given: Template) -> int:
     text = given.get("SIZE").strip()
     if not text:
         return 0
-    if not text.isdecimal() or not 0 < int(text) < LONGEST_SIZE:
+    if mib(text) <= 0:
         raise refused(f"SIZE is a whole number of MiB, not {text!r}")
-    return int(text)
+    return mib(text)
 
 
 def _describe_format(image: Image, given: Template) -> None:

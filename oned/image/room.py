@@ -17,10 +17,10 @@ def left(place: Datastore, images: Iterable[Image]) -> int | None:
     more, what was free before such images counts, less all that came since, but never more than is free now.
     """
     kept = [image for image in images if _is_inside(place, image)]
-    limit = place.template.get("LIMIT_MB", "").strip()
+    limit = place.limit_mb
     rooms = []
-    if limit.isdecimal():
-        rooms.append(int(limit) - sum(image.room for image in kept))
+    if limit is not None:
+        rooms.append(limit - sum(image.room for image in kept))
     if place.total_mb:
         now = place.free_mb - sum(_coming(image, place.measured) for image in kept)
         before = place.calm_mb - sum(_coming(image, place.calm) for image in kept)

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 from oned.document.object import Owned, PoolObject
 from oned.ids import ADMIN_GROUP, Kind
 from oned.pool.pool import Pool
-from oned.quota.blocks import BY_NAME, DEFAULT, Amounts, Where
+from oned.quota.blocks import BY_NAME, DEFAULT, Amounts, Where, shown
 from oned.quota.limits import NO_LIMITS, Limits, number, xml
 from oned.quota.usage import NOTHING
 
@@ -21,7 +21,7 @@ DEFAULTS = -1
 """The id under which the limits of all users, or of all groups, are kept."""
 _ROUNDING = 1e-9
 Holder = tuple[Kind, int]
-Sums = dict[tuple[Where, str], float]
+Sums = dict[tuple[Where, str], int]
 Counts = Mapping[Kind, Callable[[Any], Amounts]]
 """What an object of a kind counts. Kinds that are not here count nothing."""
 
@@ -98,7 +98,7 @@ class Charges:
 
     def _add(self, charged: _Charged, sign: int) -> None:
         for holder in charged.holders:
-            sums = self._used.setdefault(holder, defaultdict(float))
+            sums = self._used.setdefault(holder, defaultdict(int))
             for key, amount in charged.amounts.items():
                 sums[key] += sign * amount
             self._stale(holder)
@@ -129,9 +129,9 @@ class Charges:
             for (where, key), amount in wanted.items():
                 if amount <= 0:
                     continue
-                limit, has = self._limit(holder, where, key), used.get((where, key), 0.0)
-                if 0 <= limit < has + amount - _ROUNDING:
-                    return _reason(holder, where, key, (limit, has, amount))
+                limit, has = self._limit(holder, where, key), used.get((where, key), 0)
+                if 0 <= limit < shown(key, has + amount) - _ROUNDING:
+                    return _reason(holder, where, key, (limit, shown(key, has), shown(key, amount)))
         return ""
 
     def _limit(self, holder: Holder, where: Where, key: str) -> float:

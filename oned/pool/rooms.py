@@ -58,9 +58,8 @@ class Rooms:
         if not datastore.is_shared:
             return None if host is None else self._left_on(host, datastore)
         rooms = []
-        limit = datastore.template.get("LIMIT_MB", "").strip()
-        if limit.isdecimal():
-            rooms.append(int(limit) - datastore.files.total)
+        if datastore.limit_mb is not None:
+            rooms.append(datastore.limit_mb - datastore.files.total)
         if datastore.total_mb:
             rooms.append(datastore.free_mb - datastore.coming.total)
         return max(0, min(rooms)) if rooms else None
@@ -83,8 +82,7 @@ def largest(datastores: Iterable[Datastore]) -> int | None:
     """The MiB that the largest of the system datastores could have for one VM; None if one of them is not known."""
     sizes = []
     for datastore in datastores:
-        limit = datastore.template.get("LIMIT_MB", "").strip()
-        known = [int(limit)] if limit.isdecimal() else []
+        known = [datastore.limit_mb] if datastore.limit_mb is not None else []
         if datastore.is_shared and datastore.total_mb:
             known.append(datastore.total_mb)
         if not known:

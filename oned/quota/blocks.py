@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from oned.vm.vm import PERCENT
+
 UNLIMITED, DEFAULT = -2.0, -1.0
 """Limits that are none: no limit at all, and whatever the defaults say."""
 
 Where = tuple[str, int]
 """A block and the object in it that is limited; -1 where the block has no objects (VM)."""
-Amounts = Mapping[tuple[Where, str], float]
-"""How much of each key in each place."""
+Amounts = Mapping[tuple[Where, str], int]
+"""How much of each key in each place: whole numbers, of which a sum is exact whatever came and went. CPU is hundredths
+of a core; limits and documents have cores (`shown`)."""
 
 
 class Block(NamedTuple):
@@ -41,4 +44,10 @@ BLOCKS = (
     Block("IMAGE", ("RVMS",)),
 )
 """In the order of the document. Sizes and memory are MiB, CPU counts cores."""
+CPU_KEYS = ("CPU", "RUNNING_CPU")
 BY_NAME = {block.name: block for block in BLOCKS}
+
+
+def shown(key: str, amount: int) -> float:
+    """An amount in the unit of limits and documents."""
+    return amount / PERCENT if key in CPU_KEYS else amount

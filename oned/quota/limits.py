@@ -6,7 +6,8 @@ from typing import Any
 
 from oned.document.element import tag, wrap
 from oned.errors import ActionError
-from oned.quota.blocks import BLOCKS, BY_NAME, DEFAULT, UNLIMITED, Amounts, Block, Where
+from oned.numbers import whole
+from oned.quota.blocks import BLOCKS, BY_NAME, CPU_KEYS, DEFAULT, UNLIMITED, Amounts, Block, Where, shown
 from oned.template.template import Template
 
 
@@ -61,10 +62,10 @@ NO_LIMITS = Limits()
 
 
 def _id(block: Block, vector: Mapping[str, str]) -> int:
-    text = vector.get("ID", "")
-    if not text.isdecimal():
+    number = whole(vector.get("ID", ""))
+    if number < 0:
         raise ActionError(detail=f"A {block.name} quota needs the ID of the {block.name.lower()} that it limits")
-    return int(text)
+    return number
 
 
 def _values(block: Block, vector: Mapping[str, str]) -> dict[str, float]:
@@ -80,8 +81,8 @@ def _number(block: Block, key: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    whole = key.endswith("CPU") or value == math.trunc(value) if math.isfinite(value) else False
-    if not whole or (value < 0 and value not in (UNLIMITED, DEFAULT)):
+    is_right = key in CPU_KEYS or value == math.trunc(value) if math.isfinite(value) else False
+    if not is_right or (value < 0 and value not in (UNLIMITED, DEFAULT)):
         detail = f'{block.name}: {key} = "{text}" is no limit. It is a number, -1 (the default) or -2 (unlimited)'
         raise ActionError(detail=detail)
     return value
@@ -104,5 +105,5 @@ def _items(block: Block, limits: Limits, used: Amounts | None) -> Iterator[str]:
         inner = tag("ID", where[1]) if block.by_id else ""
         for key in block.keys:
             inner += tag(key, number(limits.of(where, key)))
-            inner += "" if used is None else tag(f"{key}_USED", number(used.get((where, key), 0.0)))
+            inner += "" if used is None else tag(f"{key}_USED", number(shown(key, used.get((where, key), 0))))
         yield wrap(block.name, inner)

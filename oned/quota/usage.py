@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from oned.image.image import Image
+from oned.numbers import whole
 from oned.quota.blocks import Amounts, Where
 from oned.template.template import Template
 from oned.vm.disk import is_link, size, snapshots_size
 from oned.vm.states import DONE, POWEROFF, STOPPED, SUSPENDED, UNDEPLOYED
-from oned.vm.vm import KIB_PER_MIB, PERCENT, VM, Capacity
+from oned.vm.vm import KIB_PER_MIB, VM, Capacity
 from oned.vnet.network import Network
 
 VMS: Where = ("VM", -1)
@@ -24,7 +25,7 @@ def of_vm(vm: VM) -> Amounts:
     """What a VM counts: capacity, disks, one lease per NIC in a network, one use of each image."""
     if vm.state is DONE:
         return NOTHING
-    counted: dict[tuple[Where, str], float] = defaultdict(float)
+    counted: dict[tuple[Where, str], int] = defaultdict(int)
     counted |= {_COUNT: 1, **of_capacity(vm.capacity)}
     counted[_DISK] = sum(map(_disk_size, vm.template.vectors("DISK")))
     if vm.state not in AT_REST:
@@ -59,7 +60,7 @@ def reserved(parent: int, size: int) -> Amounts:
 
 def of_capacity(capacity: Capacity) -> Amounts:
     """What a capacity counts, whatever the VM does."""
-    return {_CPU: capacity.cpu / PERCENT, _MEMORY: capacity.memory // KIB_PER_MIB}
+    return {_CPU: capacity.cpu, _MEMORY: capacity.memory // KIB_PER_MIB}
 
 
 def of_growth(vm: VM, more: Capacity) -> Amounts:
@@ -80,16 +81,16 @@ def of_disk_snapshot(size: int) -> Amounts:
 
 def of_new_disk(vm: VM, disk: Mapping[str, str]) -> Amounts:
     """What a VM would count beside what it counts now, with one more disk."""
-    counted: dict[tuple[Where, str], float] = {_DISK: _disk_size(disk)}
+    counted: dict[tuple[Where, str], int] = {_DISK: _disk_size(disk)}
     image = disk.get("IMAGE_ID", "")
-    if image.isdecimal() and int(image) not in vm.images:
-        counted[("IMAGE", int(image)), "RVMS"] = 1
+    if whole(image) >= 0 and whole(image) not in vm.images:
+        counted[("IMAGE", whole(image)), "RVMS"] = 1
     return counted
 
 
 def running(vm: VM) -> Amounts:
     """What a VM counts while it does not rest, beside what it always counts."""
-    return _running({_COUNT: 1.0, **of_capacity(vm.capacity)})
+    return _running({_COUNT: 1, **of_capacity(vm.capacity)})
 
 
 def _running(always: Amounts) -> Amounts:
@@ -102,5 +103,5 @@ def _disk_size(disk: Mapping[str, str]) -> int:
 
 
 def _ids(template: Template, name: str, key: str) -> list[int]:
-    values = (vector.get(key, "") for vector in template.vectors(name))
-    return [int(value) for value in values if value.isdecimal()]
+    values = (whole(vector.get(key, "")) for vector in template.vectors(name))
+    return [value for value in values if value >= 0]

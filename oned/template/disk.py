@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from oned.numbers import mib
 from oned.template.template import Template
 
 VOLATILE = ("SWAP", "FS")
@@ -34,4 +35,4 @@ def _is_on_system(disk: Mapping[str, str]) -> bool:
 
 def size(disk: Mapping[str, str]) -> int:
     """MiB of a disk, or those that it is just being given; 0 if it does not say."""
-    return max(int(text) if (text := disk.get(name, "")).isdecimal() else 0 for name in ("SIZE", "RESIZE"))
+    return max(0, *(mib(disk.get(name, "")) for name in ("SIZE", "RESIZE")))

@@ -1,9 +1,10 @@
 """From the template of a user to a VM: what is checked, where each attribute goes, what the engine adds."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from oned.errors import ActionError, InternalError, NotAuthorized
+from oned.numbers import decimal, mib, whole
 from oned.template.template import Template, Value
 from oned.vm.targets import Prefixes, assign
 from oned.vm.vm import VM
@@ -55,12 +56,13 @@ ENGINE = frozenset(
 CLASSIC_NAMES = {"REQUIREMENTS": "SCHED_REQUIREMENTS", "RANK": "SCHED_RANK"}
 """Names up to 3.8 → names since 4.0; the old one is dropped where the new one is given."""
 
-_WORD = re.compile(r"[A-Za-z0-9_.-]+"), "one word of letters, digits and _ . -"
-WORDS: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "SIZE": (re.compile(r"[0-9]+"), "a whole number of MiB"),
-    "SOURCE": (re.compile(r"[^\s\x00-\x1f\x7f]+"), "a path without blanks, which transfer drivers could not be told"),
+_PATH = re.compile(r"[^\s\x00-\x1f\x7f]+")
+_WORD = re.compile(r"[A-Za-z0-9_.-]+").fullmatch, "one word of letters, digits and _ . -"
+WORDS: Mapping[str, tuple[Callable[[str], object], str]] = {
+    "SIZE": (lambda text: mib(text) >= 0, "a whole number of MiB, which a disk can have"),
+    "SOURCE": (_PATH.fullmatch, "a path without blanks, which transfer drivers could not be told"),
     "KEYMAP": _WORD,
-    **dict.fromkeys(("FORMAT", "TM_MAD", "TARGET", "DEV_PREFIX", "DRIVER"), _WORD),
+    **dict.fromkeys(("FORMAT", "TM_MAD", "TARGET", "DEV_PREFIX", "DRIVER", "BUS"), _WORD),
 }
 """Attributes that become a word of a script or the name of a device or file: what each may be."""
 FILLED_BY: Mapping[str, tuple[str, ...]] = {"NIC": ("NIC_DEFAULT", "NIC_ALIAS")}
@@ -68,6 +70,7 @@ FILLED_BY: Mapping[str, tuple[str, ...]] = {"NIC": ("NIC_DEFAULT", "NIC_ALIAS")}
 FREE_BESIDE = frozenset({"CONTEXT", "AR"})
 """Vectors whose other keys mean nothing for what is restricted in them. In all others, such as a DISK with a SOURCE,
 they say what is done with it, so that they stay with it."""
+_WHOLE = ("VCPU", "VCPU_MAX", "MEMORY_MAX")
 NOTHING = Template()
 NO_SYSTEMS: set[int] = set()
 
@@ -101,13 +104,19 @@ def _values(template: Template, name: str, key: str) -> list[Value]:
 
 
 def check_capacity(template: Template) -> None:
-    """InternalError unless MEMORY and CPU are positive numbers, and so is VCPU and what may be plugged, if given."""
-    if not _positive(template.get("MEMORY"), int):
+    """InternalError unless MEMORY and CPU are positive numbers, and so is VCPU and what may be plugged, if given.
+
+    They lose the blanks around them, so that all who read them later read the same.
+    """
+    for name in ("MEMORY", "CPU", *_WHOLE):
+        if name in template and template.get(name) != template.get(name).strip():
+            template.set(name, template.get(name).strip())
+    if whole(template.get("MEMORY")) <= 0:
         raise InternalError(detail="MEMORY attribute must be a positive integer value.")
-    if not _positive(template.get("CPU"), float):
+    if decimal(template.get("CPU")) <= 0:
         raise InternalError(detail="CPU attribute must be a positive float or integer value.")
-    for name in ("VCPU", "VCPU_MAX", "MEMORY_MAX"):
-        if name in template and not _positive(template.get(name), int):
+    for name in _WHOLE:
+        if name in template and whole(template.get(name)) <= 0:
             raise InternalError(detail=f"{name} attribute must be a positive integer value.")
 
 
@@ -115,16 +124,8 @@ def check_maximum(template: Template) -> None:
     """ActionError for more than a VM that runs can be given: its domain was built for VCPU_MAX and MEMORY_MAX."""
     for name in ("VCPU", "MEMORY"):
         most, wanted = template.get(f"{name}_MAX"), template.get(name)
-        if most.isdecimal() and wanted.isdecimal() and int(wanted) > int(most):
+        if 0 < whole(most) < whole(wanted):
             raise ActionError(detail=f"{name} = {wanted} is more than {name}_MAX = {most}. Power the VM off first")
-
-
-def _positive(text: str, number: type[int] | type[float]) -> bool:
-    try:
-        value = number(text)
-    except ValueError:
-        return False
-    return 0 < value < 2**31
 
 
 def fill(vm: VM, given: Template, prefixes: Prefixes, systems: set[int] = NO_SYSTEMS) -> None:
@@ -189,5 +190,5 @@ def check_words(template: Template) -> None:
 
 def _check_words(where: str, vector: Mapping[str, str]) -> None:
     for name, (form, meaning) in WORDS.items():
-        if vector.get(name) and not form.fullmatch(vector[name]):
+        if vector.get(name) and not form(vector[name]):
             raise InternalError(detail=f"{where}: {name} is {meaning}, not {vector[name]!r}")

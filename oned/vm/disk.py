@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from oned.numbers import mib, whole
 from oned.template.disk import VOLATILE, is_link, is_volatile, on_system, size
 from oned.template.template import Template
 
@@ -30,7 +31,7 @@ def next_number(template: Template) -> int:
     """The number of a disk that is added: behind those of all disks and of the context CD."""
     context = template.vector("CONTEXT").get("DISK_ID", "")
     numbers = [number for number, _ in numbered(template)]
-    return 1 + max([*numbers, int(context) if context.isdecimal() else -1], default=-1)
+    return 1 + max([*numbers, whole(context)])
 
 
 def made_as(disk: Mapping[str, str], tm_mad: str) -> str:
@@ -48,5 +49,4 @@ def made_as(disk: Mapping[str, str], tm_mad: str) -> str:
 
 def snapshots_size(disk: Mapping[str, str]) -> int:
     """MiB that the snapshots of a disk may take."""
-    text = disk.get("DISK_SNAPSHOT_TOTAL_SIZE", "")
-    return int(text) if text.isdecimal() else 0
+    return max(0, mib(disk.get("DISK_SNAPSHOT_TOTAL_SIZE", "")))

@@ -138,13 +138,24 @@ def test_a_template_is_taken_as_xml_too(simulated: Daemon) -> None:
     ("CPU = -1\nMEMORY = 64", "CPU attribute must be a positive float or integer value."),
     ("CPU = nan\nMEMORY = 64", "CPU attribute must be a positive float or integer value."),
     ("CPU = inf\nMEMORY = 64", "CPU attribute must be a positive float or integer value."),
+    *((f"CPU = 1\nMEMORY = {text}", "MEMORY attribute must be a positive integer value.")
+      for text in ("1_0", "+16", "٩٩", "0x10")),
+    *((f"CPU = {text}\nMEMORY = 64", "CPU attribute must be a positive float or integer value.")
+      for text in ("1_0", "+1", "٩", "1e-400", "1e99")),
+    (f"{GOOD}VCPU = ١", "VCPU attribute must be a positive integer value."),
     (f"{GOOD}VCPU = none", "VCPU attribute must be a positive integer value."),
 ])  # fmt: skip
 def test_capacity_must_be_positive_numbers(simulated: Daemon, template: str, text: str) -> None:
     assert refusal(simulated.one.vm.allocate, template) == (f"[one.vm.allocate] {text}", 8192)
 
 
+def test_capacity_is_kept_without_the_blanks_around_it(simulated: Daemon) -> None:
+    vm = simulated.one.vm.allocate('CPU = " .5 "\nMEMORY = " 64 "\nVCPU = " 2"')
+    assert [simulated.vm(vm).text(f"TEMPLATE/{name}") for name in ("CPU", "MEMORY", "VCPU")] == [".5", "64", "2"]
+
+
 @pytest.mark.parametrize("disk", [
+    "TYPE = swap, SIZE = ٩", "TYPE = swap, SIZE = 9999999999999999999999999",
     "", "IMAGE_ID = 3", "IMAGE = x", "TYPE = swap", "TYPE = fs, SIZE = 10", 'SOURCE = "/a b"',
     "TYPE = swap, SIZE = big", "TYPE = swap, SIZE = -1", "TYPE = fs, SIZE = 10, FORMAT = \"ext3 a:/b\"",
     'TYPE = fs, SIZE = 10, FORMAT = "ext3\nDELETE front:/srv"', 'SOURCE = "/a", TM_MAD = "dummy x"',

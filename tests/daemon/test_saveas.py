@@ -222,7 +222,7 @@ def test_a_disk_grows_while_its_vm_is_off(site: Site) -> None:
     site.transferred(vm)
     site.daemon.reaches(vm, "POWEROFF")
     assert (site.disk(vm)["SIZE"], "RESIZE" in site.disk(vm)) == ("400", False)
-    site.one.vm.diskresize(vm, 0, "800")
+    site.one.vm.diskresize(vm, 0, "500")
     site.script(vm)
     site.transferred(vm, well=False)
     site.daemon.reaches(vm, "POWEROFF")
@@ -355,3 +355,60 @@ def test_an_image_has_the_size_of_the_disk_that_took_its_place(site: Site) -> No
         site.transferred(number)
         site.daemon.reaches(number, "DONE")
     assert (site.info(image).int("SIZE"), site.info(larger).int("SIZE")) == (300, 5)
+
+
+@pytest.fixture
+def limits(site: Site) -> Iterator[None]:
+    """The system datastore may hold 100 MiB."""
+    site.one.datastore.update(0, "LIMIT_MB = 100", 1)
+    yield
+    site.one.datastore.update(0, 'LIMIT_MB = ""', 1)
+
+
+@pytest.mark.parametrize("size", ["99999999999999", "9" * 25, "٩٩٩٩", "1_000", "+900", "-1", "much", ""])
+def test_a_disk_does_not_grow_to_what_is_no_size(site: Site, size: str) -> None:
+    vm = site.off(site.ready())
+    text, code = refusal(site.one.vm.diskresize, vm, 0, size)
+    assert ("Give a whole number of MiB" in text, code, site.daemon.state(vm)) == (True, 2048, "POWEROFF")
+    site.delete(vm)
+
+
+def test_a_disk_grows_only_into_the_room_of_its_system_datastore(site: Site, limits: None) -> None:
+    vm = off(
+        site,
+        site.daemon.admin,
+        f"DISK = [ IMAGE_ID = {his(site, site.daemon.admin, 20)} ]\nDISK = [ TYPE = swap, SIZE = 70 ]",
+    )
+    for disk, before in ((0, 20), (1, 70)):
+        text = refusal(site.one.vm.diskresize, vm, disk, str(before + 11))[0]
+        assert "does not fit in system datastore [0]. Not enough room: 11/10 MB" in text
+    assert site.daemon.state(vm) == "POWEROFF"
+    site.one.vm.diskresize(vm, 1, "80")
+    site.script(vm)
+    site.transferred(vm)
+    site.daemon.reaches(vm, "POWEROFF")
+    assert "1/0 MB" in refusal(site.one.vm.diskresize, vm, 0, "21")[0]
+    site.delete(vm)
+
+
+def test_a_disk_that_is_to_be_saved_grows_only_into_the_room_of_its_image(site: Site) -> None:
+    base, place = his(site, site.daemon.admin, 20), 1
+    vm = off(site, site.daemon.admin, f"DISK = [ IMAGE_ID = {base} ]")
+    image = site.daemon.admin.number("one.vm.savedisk", vm, 0, site.name())
+    kept = sum(one.int("SIZE") for one in images(site, place))
+    site.one.datastore.update(place, f"LIMIT_MB = {kept + 50}", 1)
+    text, code = refusal(site.one.vm.diskresize, vm, 0, "71")
+    assert (f"which becomes image {image}. Not enough space in datastore" in text, code) == (True, 2048)
+    assert (site.daemon.state(vm), site.info(image).int("SIZE")) == ("POWEROFF", 20)
+    site.one.vm.diskresize(vm, 0, "70")
+    site.one.datastore.update(place, 'LIMIT_MB = ""', 1)
+    site.script(vm)
+    site.transferred(vm)
+    site.delete(vm)
+
+
+def images(site: Site, place: int) -> list[Document]:
+    """The images that are files in a datastore."""
+    store = parse(site.daemon.admin.text("one.datastore.info", place))
+    found = [site.info(int(one.content)) for one in store.all("IMAGES/ID")]
+    return [image for image in found if image.text("SOURCE").startswith(store.text("BASE_PATH"))]
