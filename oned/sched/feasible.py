@@ -51,6 +51,7 @@ class Feasible:
         oldest = now - limits.stale if limits.stale else 0
         self._fresh = np.array([host.monitored >= oldest for host in books.hosts], dtype=np.bool_)
         self._ids = np.array([host.id for host in books.hosts], dtype=np.int64)
+        self._clusters = {host.cluster for host in books.hosts}
         self._allowed: dict[tuple[int, int], Mask] = {}
         self._met: dict[str, Column | str] = {}
         self.refused: dict[int, str] = {}
@@ -80,7 +81,7 @@ class Feasible:
     def beside(self, wish: Wish) -> object:
         """What of datastores and networks decides on hosts for such a VM: while it is the same, so are they."""
         stores = {store.id for store in self._stores.fitting(wish)} if self._stores is not None else None
-        return stores, self._networks.version if wish.nics else 0
+        return stores, self._served(wish) if wish.nics else None
 
     def explain(self, wish: Wish, refused: Mapping[int, str]) -> tuple[Removed, ...]:
         """Each filter that took hosts away; the counts add up to the hosts that could not take the VM."""
@@ -133,8 +134,12 @@ class Feasible:
         hosts = self.books.hosts if isinstance(at, slice) else [self.books.hosts[one] for one in at]
         if not wish.nics:
             return np.ones(len(hosts), dtype=np.bool_)
-        good = {cluster for cluster in {host.cluster for host in hosts} if self._networks.on(cluster, wish) is not None}
-        return np.array([host.cluster in good for host in hosts], dtype=np.bool_)
+        served = self._served(wish)
+        return np.array([host.cluster in served for host in hosts], dtype=np.bool_)
+
+    def _served(self, wish: Wish) -> set[int]:
+        """The clusters whose networks are enough for the NICs of the VM."""
+        return {cluster for cluster in self._clusters if self._networks.on(cluster, wish) is not None}
 
     def has_turns(self, _wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
         most = self._limits.max_host

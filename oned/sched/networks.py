@@ -33,6 +33,7 @@ class Networks:
         self._different = different
         self._free = {network.id: network.free for network in networks}
         self._known: dict[tuple[int, int, str, str], tuple[int, Found]] = {}
+        self._open: dict[tuple[int, int, str], Found] = {}
         self._chosen: dict[tuple[int, int, tuple[NicWish, ...], int], tuple[int, Chosen | None]] = {}
         self.version = 0
 
@@ -95,21 +96,32 @@ class Networks:
 
     def _look(self, wish: Wish, nic: NicWish) -> Found:
         """The networks that pass all filters, and what the one said that left none."""
+        open_, says = self._reach(wish, nic)
+        found = [network for network in open_ if self._free[network.id] > 0]
+        if open_ and not found:
+            says = "no network that it could be in has a free address"
+        return tuple(sorted(found, key=self._rank(nic), reverse=True)), says
+
+    def _reach(self, wish: Wish, nic: NicWish) -> Found:
+        """Those that pass what no placement changes, by rising id."""
+        key = (wish.uid, wish.gid, nic.requirements)
+        if key not in self._open:
+            self._open[key] = self._filter(wish, nic)
+        return self._open[key]
+
+    def _filter(self, wish: Wish, nic: NicWish) -> Found:
         try:
             meets = expr.requirement(nic.requirements)
         except expr.ExpressionError as error:
             return (), f"error in SCHED_REQUIREMENTS: {error}"
-        tests: tuple[tuple[Callable[[Network], bool], str], ...] = (
-            (lambda one: self._rights.may_use(wish.uid, wish.gid, one.owner, one.clusters),
-             "the owner may use no network (USE)"),
-            (lambda one: meets(one.attributes.get), "no network meets SCHED_REQUIREMENTS"),
-            (lambda one: self._free[one.id] > 0, "no network that it could be in has a free address"),
-        )  # fmt: skip
-        found, says = self._networks, "there are no networks"
-        for test, sentence in tests:
-            if found:
-                found, says = [network for network in found if test(network)], sentence
-        return tuple(sorted(found, key=self._rank(nic), reverse=True)), "" if found else says
+        if not self._networks:
+            return (), "there are no networks"
+        may_use = self._rights.may_use
+        usable = [one for one in self._networks if may_use(wish.uid, wish.gid, one.owner, one.clusters)]
+        if not usable:
+            return (), "the owner may use no network (USE)"
+        found = tuple(one for one in usable if meets(one.attributes.get))
+        return found, "" if found else "no network meets SCHED_REQUIREMENTS"
 
     def _rank(self, nic: NicWish) -> Callable[[Network], float]:
         """The rank of a network, on what is left in it now."""
