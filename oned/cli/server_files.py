@@ -5,7 +5,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -52,18 +52,29 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def words(text: str) -> list[str]:
+    """A command as a shell would split it, for options. Raises ValueError with what is wrong."""
+    try:
+        found = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no command: {error}") from None
+    if not found:
+        raise ValueError("the command is empty")
+    return found
+
+
 class Server(NamedTuple):
     """How a server is told that its files have changed: SIGHUP to the process of a pid file, a command, or both."""
 
     pid_file: str | None = None
-    command: str | None = None
+    command: Sequence[str] | None = None
 
     def tell(self) -> None:
         """Tell it. Raises CommandError with why that was not possible."""
         if self.pid_file:
             _hang_up(Path(self.pid_file))
         if self.command:
-            _run(shlex.split(self.command))
+            _run(self.command)
 
 
 def _hang_up(pid_file: Path) -> None:
@@ -92,7 +103,7 @@ def _began(pid: int) -> float:
     return int(booted.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _run(argv: list[str]) -> None:
+def _run(argv: Sequence[str]) -> None:
     """Run a command without a shell. Raises CommandError with what it said when it failed."""
     try:
         done = subprocess.run(
@@ -123,12 +134,17 @@ class Files:
         self._owed = False
 
     def update(self, texts: Mapping[str, str]) -> list[Path]:
-        """The files that changed. Raises CommandError where the server could not be told, OSError of files."""
+        """The files that changed. Raises CommandError where one cannot be written, or the server not be told."""
         changed = []
         for name, text in texts.items():
-            if replace(self._paths[name], text):
-                self._owed = True
-                changed.append(self._paths[name])
+            path = self._paths[name]
+            try:
+                if not replace(path, text):
+                    continue
+            except OSError as error:
+                raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+            self._owed = True
+            changed.append(path)
         if self._owed:
             self._server.tell()
             self._owed = False

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from oned.cli.command import CommandError, Option, Program
 from oned.cli.names import VMS, VNetList
 from oned.cli.output import complain, say
-from oned.cli.server_files import Files, Server
+from oned.cli.server_files import Files, Server, words
 from oned.cli.wait import Events
 from oned.client.client import Client, Faulted, Unreachable
 from oned.client.documents import Document, parse
@@ -23,7 +23,9 @@ NAMES = Option("names", ("--names",), "for VMs whose names are no host names: %d
 NUMBERED = Option("numbered", ("--numbered",), "name all VMs by the pattern, whatever they are called")
 WATCH = Option("follow", ("--watch",), "go on, and write anew whenever the leases change")
 HUP = Option("pid_file", ("--hup",), "after a change, send SIGHUP to the process of this file", "PIDFILE")
-RUN = Option("command", ("--run",), "after a change, run this program with its arguments, without a shell", "COMMAND")
+RUN = Option(
+    "command", ("--run",), "after a change, run this program with its arguments, without a shell", "COMMAND", words
+)
 
 _LONGEST_WAIT = 30.0
 """Seconds after which the leases are looked at anyway: a VM that gets another name makes no event."""
@@ -153,7 +155,7 @@ class _Follower:
         """Write what has changed; leases that do not go together leave the files as they are until they do."""
         try:
             changed = self._files.update(self._wish.texts(self._one))
-        except (CommandError, OSError) as error:
+        except CommandError as error:
             self._complain(str(error))
             return
         self._complained = ""

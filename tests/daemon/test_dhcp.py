@@ -151,6 +151,9 @@ def test_a_server_that_cannot_be_told_is_a_failure_with_a_reason(
     (("--watch",), "--watch, --hup and --run need files: give --output or --directory\n"),
     (("--output", "a", "--directory", "b"), "--output and --directory are two ways to say where the files go: "
      "give one\n"),
+    (("--output", "/nowhere/a"), "/nowhere/a cannot be written: No such file or directory\n"),
+    (("--output", "a", "--run", "sh 'c"), "--run: \"sh 'c\" is no command: No closing quotation\n"),
+    (("--output", "a", "--run", " "), "--run: the command is empty\n"),
     (("--names", "a_%d"), "'a_%d' makes no host names: letters, digits, minus signs, and one %d or %03d for the VM's "
      "id.\n"),
 ])  # fmt: skip
