@@ -24,6 +24,7 @@ class VMRequest:
     target        path of the disk to attach or detach
     tm_command    lines of a transfer script: before a disk is attached, after it was detached
     tm_rollback   the same, after a disk could not be attached
+    net_drv       network driver of the host, for NICs that do not name theirs
     document      the VM as one.vm.info gives it; absent in the plain dialect
     """
 
@@ -37,6 +38,7 @@ class VMRequest:
     target: str = ""
     tm_command: str = ""
     tm_rollback: str = ""
+    net_drv: str = ""
     document: ElementTree.Element | None = None
 
 
@@ -148,6 +150,7 @@ def _from_document(vm: int, text: bytes) -> VMRequest:
         target=value("DISK_TARGET_PATH"),
         tm_command=value("TM_COMMAND"),
         tm_rollback=value("TM_COMMAND_ROLLBACK"),
+        net_drv=value("NET_DRV"),
         document=root.find("VM"),
     )
 

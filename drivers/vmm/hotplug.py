@@ -24,12 +24,10 @@ Match = Callable[[Element], bool]
 
 
 def add_to(driver: Driver[VMRequest], settings: Settings) -> None:
-    """Give the driver the verbs of this module."""
+    """Give the driver the verbs of disks; those of NICs have their networks around them."""
     devices = Devices(settings)
     driver.action("ATTACHDISK", repeatable=True)(devices.attach_disk)
     driver.action("DETACHDISK", repeatable=True)(devices.detach_disk)
-    driver.action("ATTACHNIC", repeatable=True)(devices.attach_nic)
-    driver.action("DETACHNIC", repeatable=True)(devices.detach_nic)
 
 
 def running(kvm: Hypervisor, request: VMRequest) -> Domain:

@@ -14,7 +14,6 @@ from enum import Enum
 from xml.etree import ElementTree
 
 from oned.drivers.lib import transfers
-from oned.drivers.lib.driver import Driver
 from oned.drivers.lib.hypervisor import (
     INVALID,
     NO_DOMAIN,
@@ -204,11 +203,6 @@ class Moves:
                 except library().libvirtError as error:
                     if error_number(error) not in (NO_DOMAIN, INVALID):
                         raise
-
-
-def add_to(driver: Driver[VMRequest], settings: Settings) -> None:
-    """Give the driver the verb of this module."""
-    driver.action("MIGRATE", repeatable=True)(Moves(settings).migrate)
 
 
 def _name(request: VMRequest) -> str:

@@ -28,6 +28,7 @@ from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 from oned.drivers.lib.uri import files_at
 from oned.drivers.vmm import hotplug, moves, resize, snapshots
+from oned.drivers.vmm.networks import Networks
 
 SHUTDOWN_TIMEOUT = "300"
 LOOK = 0.25
@@ -37,6 +38,7 @@ PRESS = 10
 
 driver = Driver("vmm_kvm", VMM, threads=15)
 settings = Settings("vmm_kvm")
+networks = Networks(settings)
 
 
 @driver.prepare
@@ -50,7 +52,6 @@ def name_of(request: VMRequest) -> str:
     return request.deploy_id or f"one-{request.vm}"
 
 
-@driver.action("DEPLOY", repeatable=True)
 def deploy(request: VMRequest, task: Task) -> str:
     """Create the domain of the deployment file, or find it running; the answer is its libvirt name."""
     with hypervisor(request.host, settings) as kvm:
@@ -86,7 +87,6 @@ def _brought(request: VMRequest, task: Task) -> str:
     return text.decode()
 
 
-@driver.action("SHUTDOWN", repeatable=True)
 def shutdown(request: VMRequest, task: Task) -> str:
     """Press the guest's power button every 10 s, for a guest that boots misses it; answered when the domain is gone."""
     seconds = float(settings.get("SHUTDOWN_TIMEOUT", SHUTDOWN_TIMEOUT, request.host))
@@ -110,7 +110,6 @@ def _press(domain: Domain) -> None:
             raise
 
 
-@driver.action("CANCEL", repeatable=True)
 def cancel(request: VMRequest, task: Task) -> str:
     """End the domain at once; one that is not there has ended."""
     with hypervisor(request.host, settings) as kvm:
@@ -123,7 +122,6 @@ def cancel(request: VMRequest, task: Task) -> str:
     return ""
 
 
-@driver.action("SAVE", repeatable=True)
 def save(request: VMRequest, task: Task) -> str:
     """Write the domain to the checkpoint file, which appears when it is whole; the domain is gone then."""
     part, host = request.checkpoint + ".part", files_at(request.host, settings)
@@ -175,7 +173,6 @@ def _is_whole(kvm: Hypervisor, host: Host, path: str, task: Task) -> bool:
     return True
 
 
-@driver.action("RESTORE", repeatable=True)
 def restore(request: VMRequest, task: Task) -> str:
     """Let the domain go on from the checkpoint file, which is used up by that."""
     host = files_at(request.host, settings)
@@ -224,7 +221,18 @@ def poll(request: VMRequest, task: Task) -> str:
 
 
 hotplug.add_to(driver, settings)
-moves.add_to(driver, settings)
+devices = hotplug.Devices(settings)
+for verb, do in {
+    "DEPLOY": networks.starting(deploy, cancel),
+    "RESTORE": networks.starting(restore, cancel),
+    "SHUTDOWN": networks.ending(shutdown),
+    "CANCEL": networks.ending(cancel),
+    "SAVE": networks.ending(save),
+    "MIGRATE": networks.moving(moves.Moves(settings).migrate),
+    "ATTACHNIC": networks.starting(devices.attach_nic, devices.detach_nic),
+    "DETACHNIC": networks.ending(devices.detach_nic),
+}.items():
+    driver.action(verb, repeatable=True)(do)
 snapshots.add_to(driver, settings)
 resize.add_to(driver, settings)
 

@@ -119,5 +119,5 @@ def kvm_driver(lab: World, location: Path, **environment: str) -> DriverProcess:
         (hosts / host).write_text(f"SSH_ADDRESS={lab.address(host)}\n")
     settings = {**lab.environment, "ONE_LOCATION": str(location), "SHUTDOWN_TIMEOUT": "60", **environment}
     process = DriverProcess(program("vmm.vmm_kvm"), settings)
-    assert (process.handshake() or "").startswith("INIT SUCCESS PROTOCOL=xml REPEATS=DEPLOY,")
+    assert (process.handshake() or "").startswith("INIT SUCCESS PROTOCOL=xml REPEATS=")
     return process

@@ -1,0 +1,117 @@
+"""The networks of a VM on its host, around what the hypervisor does with its domain."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from xml.etree import ElementTree
+
+from oned.drivers.lib.hypervisor import hypervisor
+from oned.drivers.lib.request import VMRequest
+from oned.drivers.lib.settings import Settings
+from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.lib.uri import files_at
+from oned.drivers.vnm.drivers import carry_out, steps
+from oned.drivers.vnm.step import Nic, nic_of
+
+Act = Callable[[VMRequest, Task], str]
+
+
+class Networks:
+    """What network drivers do, for one driver's settings. A VM whose document is not there has no networks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def starting(self, act: Act, undo: Act) -> Act:
+        """An action that starts the domain, or gives it a NIC; if taps cannot be set up, `undo` takes that back."""
+
+        def start(request: VMRequest, task: Task) -> str:
+            self.prepare(request, request.host, task)
+            answer = act(request, task)
+            started = replace(request, deploy_id=answer or request.deploy_id)
+            try:
+                self.connect(started, request.host, task)
+            except ActionFailed:
+                if not task.cancelled:
+                    undo(started, task)
+                raise
+            return answer
+
+        return start
+
+    def ending(self, act: Act) -> Act:
+        """An action after which the domain is gone, or one of its NICs."""
+
+        def end(request: VMRequest, task: Task) -> str:
+            nics = self._live(request, request.host, task)
+            answer = act(request, task)
+            left = {nic.tap for nic in self._live(request, request.host, task)} if nics else set()
+            self.clean(request.host, [nic for nic in nics if nic.tap not in left], task)
+            return answer
+
+        return end
+
+    def moving(self, act: Act) -> Act:
+        """An action that takes the domain from one host to another."""
+
+        def move(request: VMRequest, task: Task) -> str:
+            self.prepare(request, request.destination, task)
+            nics = self._live(request, request.host, task)
+            answer = act(request, task)
+            self.clean(request.host, nics, task)
+            try:
+                self.connect(request, request.destination, task)
+            except ActionFailed as failure:  # it runs there: what it may send is all that is missing
+                task.error(f"The VM has moved, but its networks on {request.destination} are not complete: {failure}")
+            return answer
+
+        return move
+
+    # -- the three phases -----------------------------------------------------------------------------------------
+    def prepare(self, request: VMRequest, host: str, task: Task) -> None:
+        """Bridges and what is behind them. Errors: ActionFailed."""
+        self._carry_out("pre", _nics(request), host, task)
+
+    def connect(self, request: VMRequest, host: str, task: Task) -> None:
+        """What is set at the taps of the running domain. Errors: ActionFailed."""
+        self._carry_out("post", self._live(request, host, task), host, task)
+
+    def clean(self, host: str, nics: list[Nic], task: Task) -> None:
+        """Nothing is left of taps that have gone. What cannot be removed is told in the log."""
+        try:
+            self._carry_out("clean", nics, host, task)
+        except ActionFailed as failure:
+            task.error(f"Rules of the VM's networks are left on {host}: {failure}")
+
+    def _carry_out(self, phase: str, nics: list[Nic], host: str, task: Task) -> None:
+        if wanted := steps(phase, nics):
+            carry_out(files_at(host, self._settings), wanted, task)
+
+    def _live(self, request: VMRequest, host: str, task: Task) -> list[Nic]:
+        """The NICs that the domain has there, with their taps."""
+        try:
+            nics = _nics(request)
+            if all(nic.driver in ("", "dummy") for nic in nics):
+                return []
+            with hypervisor(host, self._settings) as kvm:
+                domain = kvm.find(request.deploy_id or f"one-{request.vm}")
+                taps = {} if domain is None else _taps(domain.XMLDesc(0))
+        except ActionFailed as failure:
+            task.info(f"The taps of the VM on {host} are not known: {failure}")
+            return []
+        return [replace(nic, tap=taps[nic.mac]) for nic in nics if nic.mac in taps]
+
+
+def _nics(request: VMRequest) -> list[Nic]:
+    """The NICs of the VM's document. Errors: ActionFailed."""
+    vectors = request.document.iterfind("TEMPLATE/NIC") if request.document is not None else ()
+    return [nic_of(request.vm, vector, request.net_drv) for vector in vectors]
+
+
+def _taps(xml: str) -> dict[str, str]:
+    """The device on the host of each hardware address of a domain."""
+    found = {}
+    for interface in ElementTree.fromstring(xml).iterfind("devices/interface"):
+        mac, target = interface.find("mac"), interface.find("target")
+        if mac is not None and target is not None:
+            found[mac.get("address", "").lower()] = target.get("dev", "")
+    return found

@@ -1,0 +1,1 @@
+"""Network drivers: for each NIC the commands that its host needs before, while and after a domain has it."""

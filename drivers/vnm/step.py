@@ -1,0 +1,109 @@
+"""What network drivers are made of: a NIC, and commands each with the test that tells whether it is needed."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from oned.drivers.lib.task import ActionFailed
+
+_INTERFACE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
+_PORTS = re.compile(r"\d{1,5}([:-]\d{1,5})?(,\d{1,5}([:-]\d{1,5})?)*")
+FIRST_VLAN = 2
+"""Number of the VLAN of network 0; others follow."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of a host.
+
+    unless  a command that ends with status 0 where the step is not needed
+    stdin   what the command reads
+    """
+
+    do: tuple[str, ...]
+    unless: tuple[str, ...] = ()
+    stdin: str = ""
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A network interface of a VM. All words fit a command line and a rule: they are checked here.
+
+    driver  name of the network driver
+    tap     its device on the host; empty before the domain runs
+    vlan    number of the VLAN or VXLAN, 0 for none
+    """
+
+    vm: int
+    mac: str
+    bridge: str
+    driver: str
+    tap: str = ""
+    phydev: str = ""
+    vlan: int = 0
+    addresses: tuple[str, ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
+
+    def get(self, name: str) -> str:
+        return dict(self.values).get(name, "")
+
+    def says(self, name: str) -> bool:
+        return self.get(name).upper() in ("YES", "1", "TRUE")
+
+
+@dataclass(frozen=True)
+class NetworkDriver:
+    """What is done before a domain starts, when its taps are there, and when it has gone."""
+
+    pre: Callable[[Nic], list[Step]] = lambda nic: []
+    post: Callable[[Nic], list[Step]] = lambda nic: []
+    clean: Callable[[Nic], list[Step]] = lambda nic: []
+
+
+def nic_of(vm: int, vector: Element, default: str) -> Nic:
+    """The NIC of a VM's document. Errors: ActionFailed, for words that no command could take."""
+    values = tuple((child.tag, (child.text or "").strip()) for child in vector)
+    said = dict(values)
+    addresses = tuple(said[name] for name in ("IP", "IP6", "IP6_GLOBAL", "IP6_LINK", "IP6_ULA") if said.get(name))
+    mac = said.get("MAC", "").lower()
+    _demand(not mac or bool(_MAC.fullmatch(mac)), "MAC", mac)
+    for name in ("BRIDGE", "PHYDEV", "TARGET"):
+        _demand(not said.get(name) or bool(_INTERFACE.fullmatch(said[name])), name, said.get(name, ""))
+    for name in ("WHITE_PORTS_TCP", "WHITE_PORTS_UDP", "BLACK_PORTS_TCP", "BLACK_PORTS_UDP"):
+        _demand(not said.get(name) or bool(_PORTS.fullmatch(said[name])), name, said.get(name, ""))
+    for address in addresses:
+        _demand(_is_address(address), "IP", address)
+    return Nic(
+        vm=vm,
+        mac=mac,
+        bridge=said.get("BRIDGE", ""),
+        driver=said.get("VN_MAD", "") or default,
+        phydev=said.get("PHYDEV", ""),
+        vlan=_vlan(said),
+        addresses=addresses,
+        values=values,
+    )
+
+
+def _demand(fits: bool, name: str, value: str) -> None:
+    if not fits:
+        raise ActionFailed(f"{name}={value!r} of a NIC cannot be used on a host: correct it in its network")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _vlan(said: dict[str, str]) -> int:
+    number = said.get("VLAN_ID") or said.get("NETWORK_ID", "")
+    _demand(not number or (number.isdigit() and int(number) < 1 << 24), "VLAN_ID", number)
+    if not number:
+        return 0
+    return int(number) if said.get("VLAN_ID") else FIRST_VLAN + int(number)
