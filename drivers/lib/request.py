@@ -24,8 +24,8 @@ class VMRequest:
     target        path of the disk to attach or detach
     tm_command    lines of a transfer script: before a disk is attached, after it was detached
     tm_rollback   the same, after a disk could not be attached
-    net_drv       network driver of the host, for NICs that do not name theirs
     document      the VM as one.vm.info gives it; absent in the plain dialect
+    net_drv       network driver of the host, for NICs that do not name theirs
     """
 
     vm: int
@@ -38,8 +38,8 @@ class VMRequest:
     target: str = ""
     tm_command: str = ""
     tm_rollback: str = ""
-    net_drv: str = ""
     document: ElementTree.Element | None = None
+    net_drv: str = ""
 
 
 @dataclass(frozen=True)

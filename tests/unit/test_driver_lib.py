@@ -333,14 +333,14 @@ def test_plain_words_are_read_as_in_their_era(verb: str, words: str, request_: V
 
 def test_the_document_of_the_xml_dialect_is_read() -> None:
     inner = (
-        "<HOST>h1</HOST><MIGR_HOST>h2</MIGR_HOST><DEPLOY_ID>one-7</DEPLOY_ID>"
+        "<HOST>h1</HOST><NET_DRV>fw</NET_DRV><MIGR_HOST>h2</MIGR_HOST><DEPLOY_ID>one-7</DEPLOY_ID>"
         "<LOCAL_DEPLOYMENT_FILE>/l</LOCAL_DEPLOYMENT_FILE><REMOTE_DEPLOYMENT_FILE>/r</REMOTE_DEPLOYMENT_FILE>"
         "<CHECKPOINT_FILE>/c</CHECKPOINT_FILE><TM_COMMAND><![CDATA[x]]></TM_COMMAND><DISK_TARGET_PATH/><VM><ID>7</ID></VM>"
     )
     request = vm_request("MIGRATE", 7, [document(inner)])
     assert request.document is not None
     assert request.document.findtext("ID") == "7"
-    assert request == VMRequest(7, "h1", "one-7", "/r", "/l", "/c", "h2", "", "x", "", request.document)
+    assert request == VMRequest(7, "h1", "one-7", "/r", "/l", "/c", "h2", "", "x", "", request.document, "fw")
 
 
 def test_one_word_that_is_no_document_is_refused() -> None:
