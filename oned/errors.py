@@ -77,7 +77,10 @@ class NoRoom(ActionError):
 
 
 class NoSpace(ActionError):
-    text = "virtual machine [{id}] does not fit in system datastore [{store}]. Not enough room: {wanted}/{free} MB"
+    """A system datastore has no room. The scheduler knows it by what it says, and tries another datastore."""
+
+    SAYS = "does not fit in system datastore"
+    text = f"virtual machine [{{id}}] {SAYS} [{{store}}]. Not enough room: {{wanted}}/{{free}} MB"
 
 
 class BadArgument(OneError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from oned.drivers.lib import access, blank, fetch, files, s3
 from oned.drivers.lib.datastore import DS, ImageRequest
 from oned.drivers.lib.driver import Driver
-from oned.drivers.lib.probe import MIB, Probe, probe
+from oned.drivers.lib.probe import MIB, Probe, check_own, probe
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 
@@ -99,8 +99,9 @@ def _check_room(wanted: int, room: int) -> None:
 
 
 def _probed(descriptor: int) -> Probe:
-    """What an open file is, by its bytes; it is closed. Errors: ActionFailed for one that leads to others."""
+    """What an open file is, by its bytes; it is closed. Errors: ActionFailed for what is not taken."""
     try:
+        check_own(descriptor)
         return probe(descriptor)
     finally:
         os.close(descriptor)

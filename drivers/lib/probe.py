@@ -1,8 +1,8 @@
 """What an image file is, by its own bytes: never by its name, and never by a program that would follow its headers.
 
 A qcow2 file can name other files of this machine, as its backing file or as the file of its data: whoever boots or
-converts it would read those. Such files are refused here, before any other program opens them. Every other format is
-taken as raw bytes.
+converts it would read those. Such files are refused here, before any other program opens them. Formats of other
+hypervisors are refused when they come: no guest could boot them as raw bytes, which is what every other file is.
 """
 
 import os
@@ -15,6 +15,11 @@ from oned.drivers.lib.task import ActionFailed
 MIB = 1 << 20
 QCOW = b"QFI\xfb"
 HEADER = 104
+FOREIGN = (
+    (0, b"KDMV", "vmdk"), (0, b"COWD", "vmdk"), (0, b"# Disk DescriptorFile", "vmdk"),
+    (64, b"\x7f\x10\xda\xbe", "vdi"), (0, b"QED\0", "qed"), (0, b"conectix", "vhd"), (0, b"vhdxfile", "vhdx"),
+)  # fmt: skip
+"""Where the formats of others have their mark (block/ of QEMU)."""
 LONGEST_NAME = 1023
 """Bytes of a backing file's name."""
 EXTERNAL_DATA = 1 << 2
@@ -38,6 +43,14 @@ class Probe:
 def probe(descriptor: int) -> Probe:
     """What an open file is. Errors: ActionFailed, for a qcow2 file that leads to others or cannot be read."""
     return of_head(os.pread(descriptor, HEADER, 0), os.fstat(descriptor).st_size)
+
+
+def check_own(descriptor: int) -> None:
+    """ActionFailed for an open file of another hypervisor's format, which nobody here can use as a disk."""
+    head = os.pread(descriptor, HEADER, 0)
+    for at, mark, name in FOREIGN:
+        if head.startswith(mark, at):
+            raise ActionFailed(f"it is a {name} image, which is not taken: qemu-img convert -O qcow2 makes one that is")
 
 
 def of_head(head: bytes, bytes_there: int) -> Probe:

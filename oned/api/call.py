@@ -40,8 +40,8 @@ from oned.vm.vm import RESIZED, SIZES, VM, Capacity, capacity_of
 
 LOCK_COVERS = {1: USE, 2: MANAGE, 3: ADMIN}
 """Level of a lock → the least right that it refuses, to everybody."""
-STARTS = ("deploy", "resume", "boot")
-"""Events that let a VM at rest run again."""
+STARTS = ("deploy", "resume", "boot", "recreate")
+"""Events that let a VM at rest run again, or begin anew."""
 
 
 @dataclass
@@ -153,15 +153,20 @@ class Call:
 
     def fire(self, vm: VM, event: str, placement: Placement | None = None) -> None:
         """Fire the life cycle in the caller's name. NotAuthorized if what begins to run is more than may."""
-        if event in STARTS and vm.state in AT_REST:
-            self.charge(holders(vm.uid, vm.gid), running(vm))
+        self._charge_start(vm, event)
         cause = Cause(self.user.id, self.user.gid, self.request, placement=placement)
         self.services.operations.fire(self.unit, vm, event, cause)
 
     def recover(self, vm: VM, how: str) -> None:
         """Recover a VM in the caller's name: failure, success, retry, or an event of the life cycle."""
+        self._charge_start(vm, how)
         cause = Cause(self.user.id, self.user.gid, self.request)
         recover(self.services.operations, self.unit, vm, how, cause)
+
+    def _charge_start(self, vm: VM, event: str) -> None:
+        """NotAuthorized if a VM that rests may not begin to count as running."""
+        if event in STARTS and vm.state in AT_REST:
+            self.charge(holders(vm.uid, vm.gid), running(vm))
 
     def created(self, item: PoolObject, state: str) -> None:
         """Tell that an object was made."""

@@ -63,9 +63,8 @@ def delete(call: Call, datastore: Datastore) -> int:
         count = len(datastore.images)
         detail = f"Cannot delete datastore. Datastore {datastore.id} is not empty. Delete its {count} images first"
         raise ActionError(detail=detail)
-    living = (vm for vm in call.pools.vms if vm.history and vm.state is not DONE)
-    vms = [vm.id for vm in living if vm.record.ds_id == datastore.id and not vm.record.left]
-    if datastore.type == SYSTEM and vms:
+    vms = _vms_on(call, datastore)
+    if vms:
         detail = f"Cannot delete datastore. Datastore {datastore.id} is not empty. VMs are on it: {vms[:5]}"
         raise ActionError(detail=detail)
     call.pools.datastores.drop(call.unit, datastore)
@@ -73,16 +72,35 @@ def delete(call: Call, datastore: Datastore) -> int:
     return datastore.id
 
 
+def _vms_on(call: Call, datastore: Datastore) -> list[int]:
+    """The VMs whose directories are in a system datastore."""
+    if datastore.type != SYSTEM:
+        return []
+    living = (vm for vm in call.pools.vms if vm.history and vm.state is not DONE)
+    return [vm.id for vm in living if vm.record.ds_id == datastore.id and not vm.record.left]
+
+
+def _holds(call: Call, datastore: Datastore) -> dict[str, str]:
+    """Attributes that stay for now, and what in the datastore is why."""
+    images = [image for number in sorted(datastore.images) if (image := call.pools.images.peek(number)) is not None]
+    vms = _vms_on(call, datastore) or sorted({vm for image in images for vm in image.vms})
+    why = {"TM_MAD": f"VMs: {', '.join(map(str, vms[:5]))}"} if vms else {}
+    return why | (dict.fromkeys(("DS_MAD", "DISK_TYPE"), f"{len(images)} images") if images else {})
+
+
 @method("one.datastore.update", datastore=MANAGE)
 def update(call: Call, datastore: Datastore, template: str, append: int = REPLACE) -> Datastore:
-    """Change the attributes of a datastore: append 0 replaces them, 1 merges. BASE_PATH and TYPE stay.
+    """Change the attributes of a datastore: append 0 replaces them, 1 merges.
 
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template), INTERNAL (drivers), XML_RPC_API (append).
+    NAME, TYPE and BASE_PATH stay; so does TM_MAD while VMs are on it or use its images, DS_MAD while it has images.
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template, what stays), INTERNAL (drivers, LIMIT_MB), XML_RPC_API.
     Since: 3.4; append 4.2.
     """
     updated = call.updated(datastore.template, template, append)
+    rules.check_update(datastore, updated, _holds(call, datastore))
+    updated.remove("NAME")
     for name in rules.FIXED:
-        if datastore.template.get(name) and (name in ("TYPE", "BASE_PATH") or name not in updated):
+        if datastore.template.get(name) and name not in updated:
             updated.set(name, datastore.template.get(name))
     wanted = rules.whole(updated, datastore)
     drivers = [(datastore.tm_mad, wanted.get("TM_MAD")), (datastore.ds_mad, wanted.get("DS_MAD"))]

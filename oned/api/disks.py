@@ -13,6 +13,7 @@ from oned.image.image import Image
 from oned.image.states import DiskType, ImageState, ImageType
 from oned.numbers import mib, whole
 from oned.template.template import Template
+from oned.vm.allocate import check_disk
 
 OWN = (
     "DISK_ID", "SAVE_AS", "SAVE_AS_SOURCE", "SAVE_AS_DATASTORE", "HOTPLUG_SAVE_AS", "HOTPLUG_SAVE_AS_SOURCE",
@@ -22,9 +23,11 @@ OWN = (
 """Attributes of a disk that only the engine writes; what a user gives there is dropped."""
 TYPES = {DiskType.CD_ROM: "CDROM", DiskType.RBD_CDROM: "RBD_CDROM", DiskType.GLUSTER_CDROM: "GLUSTER_CDROM"}
 """TYPE of a disk where it is not the name of the image's disk type."""
-FROM_IMAGE = ("DEV_PREFIX", "TARGET", "BUS", "DRIVER")
+FROM_IMAGE = ("DEV_PREFIX", "TARGET", "BUS")
 """Attributes of the image's TEMPLATE that the disk gets where it has none of its own."""
 FROM_DATASTORE = ("CLONE_TARGET", "LN_TARGET")
+RAW = "raw"
+"""DRIVER of a disk whose image says neither FORMAT nor DRIVER, as one that is registered by SOURCE may."""
 WAITS = "Wait until its datastore driver is done: oneimage show"
 
 Chosen = Mapping[int, Image]
@@ -118,7 +121,7 @@ def check_ready(image: Image, where: str) -> None:
 
 
 def fill(call: Call, template: Template, chosen: Chosen) -> None:
-    """Write into the disks what their images and datastores say."""
+    """Write into the disks what their images and datastores say. InternalError for words that are none."""
     inherited = (call.services.setting("INHERIT_IMAGE_ATTR"), call.services.setting("INHERIT_DATASTORE_ATTR"))
     for place, disk in enumerate(template.vectors("DISK")):
         for name in OWN:
@@ -128,6 +131,7 @@ def fill(call: Call, template: Template, chosen: Chosen) -> None:
             datastore = call.pools.datastores.get(image.datastore)
             _inherit(disk, image, datastore, *inherited)
             disk.update(_facts(disk, image, datastore))
+            check_disk(f"DISK {place}, image {image.id}", disk)
 
 
 def _inherit(
@@ -158,7 +162,8 @@ def _facts(disk: Mapping[str, str], image: Image, datastore: Datastore) -> dict[
         facts["PERSISTENT"] = "YES"
     if image.format:
         facts["FORMAT"] = image.format
-        facts["DRIVER"] = image.format  # not what a user says: a guest can write a header that lies
+    # never what the disk of a user says: his guest can write a header that leads to other files
+    facts["DRIVER"] = image.format or image.template.get("DRIVER") or RAW
     return facts
 
 

@@ -6,7 +6,7 @@ from oned.api.owned import REPLACE, Space, add_info, add_locks, add_owners, add_
 from oned.api.registry import MANAGE, USE, method
 from oned.datastore.datastore import IMAGE, Datastore
 from oned.document.object import Owned
-from oned.errors import ActionError, InternalError, NameTaken
+from oned.errors import ActionError, AllocateFailed, InternalError, NameTaken
 from oned.ids import DEFAULT_DATASTORE, Kind
 from oned.image import allocate as rules
 from oned.image import room
@@ -169,7 +169,8 @@ def update(
 ) -> Image:
     """Change the TEMPLATE of an image: append 0 replaces it, 1 merges; or set one attribute, as 2.x did.
 
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template), XML_RPC_API (append).
+    DRIVER of an image without FORMAT decides how a guest's disk is read: only oneadmin's group changes it.
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template, a value), XML_RPC_API (append).
     Since: 2.0 (attribute, value); template 3.0; append 4.2.
     """
     if "attribute" in call.form:
@@ -177,7 +178,21 @@ def update(
         updated.set(_attribute_name(attribute), value)
     else:
         updated = call.updated(image.template, template, append)
+    return _changed(call, image, updated)
+
+
+def _changed(call: Call, image: Image, updated: Template) -> Image:
+    """The image with another TEMPLATE. ActionError for what allocate would refuse; NotAuthorized as there.
+
+    So is DRIVER of an image without FORMAT: it decides how the disk of a guest is read.
+    """
     _check_restricted(call, updated, image.template)
+    if not image.format and not call.user.is_admin:
+        check_restricted(updated, ("DRIVER",), call.user.id, image.template, what="Image Template")
+    try:
+        rules.check_template(updated)
+    except AllocateFailed as error:
+        raise ActionError(detail=error.facts["detail"]) from error
     image.template = updated
     call.unit.touch(image)
     return image
@@ -195,10 +210,7 @@ def rmattr(call: Call, image: Image, attribute: str) -> Image:
     """Remove an attribute of the TEMPLATE. Errors: NO_EXISTS, AUTHORIZATION. Since: 2.0 to 2.2."""
     updated = image.template.copy()
     updated.remove(_attribute_name(attribute))
-    _check_restricted(call, updated, image.template)
-    image.template = updated
-    call.unit.touch(image)
-    return image
+    return _changed(call, image, updated)
 
 
 @method("one.image.enable", image=MANAGE)

@@ -9,6 +9,7 @@ from oned.api.registry import MANAGE, USE, method
 from oned.api.template_images import described, found_copies, found_deletes, share, take_copies
 from oned.errors import AllocateFailed, InternalError, NameTaken
 from oned.ids import Kind
+from oned.image.image import Image
 from oned.names import check_name, numbered
 from oned.template.inputs import InputError
 from oned.template.template import Template
@@ -81,18 +82,23 @@ def instantiate(
     template = _template_of_vm(call, item, name, extra)
     if not persistent:
         return make_vm(call, template, hold=hold, prefix=item.name)
-    return _with_own_images(call, item, template, hold=hold)
+    vm, copies = _found_persistent(call, item, template, hold=hold)
+    return _with_own_images(call, item, vm, copies, template)
 
 
-def _with_own_images(call: Call, item: VMTemplate, template: Template, *, hold: bool) -> VM:
-    """A VM on copies of its images, and a copy of the template on them, which has the VM's name."""
+def _found_persistent(call: Call, item: VMTemplate, template: Template, *, hold: bool) -> tuple[VM, dict[int, Image]]:
+    """The VM that would be made on copies of its images, and these; nothing is changed but the template."""
     call.demand_create(Kind.TEMPLATE)
     name = free_name(call, template.get("NAME") or numbered(item.name, call.pools.vms.last_id + 1))
     copies = found_copies(call, template, name, persistent=True)
     template.set("NAME", name)
     template.set("CLONING_TEMPLATE_ID", str(item.id))
     template.set("TEMPLATE_ID", str(call.pools.templates.last_id + 1))
-    vm = found_vm(call, template, hold=hold, copies=copies)
+    return found_vm(call, template, hold=hold, copies=copies), copies
+
+
+def _with_own_images(call: Call, item: VMTemplate, vm: VM, copies: dict[int, Image], template: Template) -> VM:
+    """Make the VM and the copies that were found, and a copy of the template on them, which has the VM's name."""
     own = item.template.copy()
     own.remove("DISK")
     for disk in template.copy().vectors("DISK"):
@@ -101,19 +107,25 @@ def _with_own_images(call: Call, item: VMTemplate, template: Template, *, hold: 
     for place, image in copies.items():
         vm.template.vectors("DISK")[place]["IMAGE_ID"] = str(image.id)
     vm.settle_images()
-    add_template(call, name, own)
+    add_template(call, vm.name, own)
     return admit_vm(call, vm)
 
 
 @method("oned.template.preview", reads=True, item=USE)
-def preview(call: Call, item: VMTemplate, name: str = "", hold: bool = False, extra: str = "") -> Document:
+def preview(
+    call: Call, item: VMTemplate, name: str = "", hold: bool = False, extra: str = "", persistent: bool = False
+) -> Document:
     """The VM that one.template.instantiate would make, as the document that it would have now; nothing is changed.
 
-    name, hold, extra  as there
+    name, hold, extra, persistent  as there; the disks of a persistent one have no IMAGE_ID yet
     Errors: those of one.template.instantiate.
     """
     template = _template_of_vm(call, item, name, extra)
-    return Document(found_vm(call, template, hold=hold, prefix=item.name).document(call.pools.view))
+    if persistent:
+        vm, _ = _found_persistent(call, item, template, hold=hold)
+    else:
+        vm = found_vm(call, template, hold=hold, prefix=item.name)
+    return Document(vm.document(call.pools.view))
 
 
 def _template_of_vm(call: Call, item: VMTemplate, name: str, extra: str) -> Template:

@@ -60,7 +60,7 @@ def instantiate(one: Client, template: TemplateId, file: str = "", **options: An
     names = vm_template.names(options["name"] or "", options["multiple"])
     hold, persistent = options["hold"], options["persistent"]
     if options["dry_run"]:
-        return _preview(one, template, names, hold, extra)
+        return _preview(one, template, names, (hold, extra, persistent))
     made = []
     for name in names:
         made.append(one.number("one.template.instantiate", template, name, hold, extra, persistent))
@@ -94,9 +94,10 @@ def _with_options(own: "Template", extra: "Template", options: dict[str, Any]) -
     return whole
 
 
-def _preview(one: Client, template: int, names: list[str], hold: bool, extra: str) -> int:
+def _preview(one: Client, template: int, names: list[str], manner: tuple[bool, str, bool]) -> int:
+    """Show the VMs that would be made; manner is what follows the name in the calls."""
     for name in names:
-        template_views.show_vm(parse(one.text("oned.template.preview", template, name, hold, extra)))
+        template_views.show_vm(parse(one.text("oned.template.preview", template, name, *manner)))
     say(f"{len(names)} to make. Nothing was changed.")
     return 0
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from oned.datastore.datastore import FILE, IMAGE, NO_DRIVER, SYSTEM, Datastore
-from oned.errors import InternalError
+from oned.errors import ActionError, InternalError
+from oned.numbers import mib
 from oned.template.template import Template
 
 TYPES = {"IMAGE_DS": IMAGE, "SYSTEM_DS": SYSTEM, "FILE_DS": FILE}
@@ -30,15 +31,43 @@ def describe(datastore: Datastore, given: Template) -> None:
     if disk not in DISK_TYPES:
         raise InternalError(detail=f"DISK_TYPE {disk} is none of {', '.join(DISK_TYPES)}")
     datastore.disk_type = DISK_TYPES[disk]
+    limit = given.get("LIMIT_MB").strip()
+    if limit and mib(limit) < 0:
+        raise InternalError(detail=f"LIMIT_MB is a whole number of MiB, not {limit!r}. Leave it out for no limit")
     datastore.template = Template((name, value) for name, value in given if name not in OWN)
     datastore.template.set("TYPE", word)
+
+
+def check_update(datastore: Datastore, wanted: Template, holds: Mapping[str, str]) -> None:
+    """ActionError for a change of what stays.
+
+    holds  attributes that stay for now, and what is in the datastore that another value would lose
+    """
+    is_now = {
+        "NAME": datastore.name, "TYPE": _word(TYPES, datastore.type), "BASE_PATH": datastore.base_path,
+        "TM_MAD": datastore.tm_mad, "DS_MAD": datastore.ds_mad, "DISK_TYPE": _word(DISK_TYPES, datastore.disk_type),
+    }  # fmt: skip
+    advice = {"NAME": "onedatastore rename changes it"}
+    for name, now in is_now.items():
+        given = wanted.get(name).strip()
+        if not given or given in (now, f"{now}/") or (name.endswith("TYPE") and given.upper() == now):
+            continue
+        if name in ("NAME", "TYPE", "BASE_PATH"):
+            detail = f"{name} of datastore {datastore.id} stays {now}. {advice.get(name, 'Make another datastore')}"
+            raise ActionError(detail=detail)
+        if holds.get(name):
+            raise ActionError(detail=f"{name} of datastore {datastore.id} stays {now} while it has {holds[name]}")
+
+
+def _word(words: Mapping[str, int], number: int) -> str:
+    return next((word for word, value in words.items() if value == number), "")
 
 
 def whole(given: Template, datastore: Datastore) -> Template:
     """The template with what the datastore is already: its type, and drivers where it names none."""
     filled = given.copy()
-    filled.set("TYPE", next(word for word, number in TYPES.items() if number == datastore.type))
-    disk = next((word for word, number in DISK_TYPES.items() if number == datastore.disk_type), "FILE")
+    filled.set("TYPE", _word(TYPES, datastore.type))
+    disk = _word(DISK_TYPES, datastore.disk_type) or "FILE"
     for name, value in (("TM_MAD", datastore.tm_mad), ("DS_MAD", datastore.ds_mad), ("DISK_TYPE", disk)):
         if name not in filled:
             filled.set(name, value)

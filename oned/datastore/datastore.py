@@ -31,7 +31,10 @@ ELEMENTS = (
         value=lambda datastore, view: view.cluster_name(min(datastore.clusters, default=-1)),
     ),
     plain("TOTAL_MB", "total_mb", "size, MiB"),
-    plain("FREE_MB", "free_mb", "free, MiB"),
+    Element(
+        "FREE_MB", "free, MiB; in a system datastore what LIMIT_MB and other VMs leave for new disks",
+        value=lambda datastore, _: datastore.free_mb if datastore.room is None else datastore.room,
+    ),
     plain("USED_MB", "used_mb", "used, MiB"),
     Element("IMAGES", "its images", xml=lambda datastore, _: ids("IMAGES", datastore.images)),
     Element("TEMPLATE", "attributes", xml=lambda datastore, _: template_xml(datastore.template)),
@@ -87,6 +90,16 @@ class Datastore(Owned):
         """LIMIT_MB: what may be in it, MiB; None if nothing limits it."""
         limit = mib(self.template.get("LIMIT_MB").strip())
         return limit if limit >= 0 else None
+
+    @property
+    def room(self) -> int | None:
+        """MiB that disks of new VMs may take in a shared system datastore, 0 or more; None if not known."""
+        if self.type != SYSTEM or not self.is_shared:
+            return None
+        rooms = [self.free_mb - self.coming.total] if self.total_mb else []
+        if self.limit_mb is not None:
+            rooms.append(self.limit_mb - self.files.total)
+        return max(0, min(rooms)) if rooms else None
 
     @property
     def is_shared(self) -> bool:

@@ -49,7 +49,7 @@ def describe(image: Image, given: Template, datastore: Datastore, defaults: Defa
     _describe_format(image, given)
     _check_origin(image)
     image.template = Template((name, value) for name, value in given if name not in OWN)
-    _check_template(image.template)
+    check_template(image.template)
     if image.is_disk and not image.template.get("DEV_PREFIX"):
         is_cd = image.type == ImageType.CDROM
         image.template.set("DEV_PREFIX", defaults.cdrom_prefix if is_cd else defaults.prefix)
@@ -119,10 +119,11 @@ def _check_origin(image: Image) -> None:
         raise refused("No PATH in template. Give PATH, or for an empty image SIZE (MiB), and FORMAT or FS if you like")
 
 
-def _check_template(template: Template) -> None:
+def check_template(template: Template) -> None:
+    """AllocateFailed for attributes of an image that are none, or that disks made of it could not have."""
     for name, form in _SUMS.items():
         if template.get(name) and not form.fullmatch(template.get(name)):
             raise refused(f"{name} is the checksum in hexadecimal digits, not {template.get(name)!r}")
-    for name in ("DEV_PREFIX", "TARGET", "DRIVER"):
+    for name in ("DEV_PREFIX", "TARGET", "DRIVER", "BUS"):
         if template.get(name) and not _WORD.fullmatch(template.get(name)):
             raise refused(f"{name} is one word, not {template.get(name)!r}")

@@ -26,12 +26,16 @@ class Rooms:
             if (before := self._datastores.peek(vm.filed[0])) is not None:
                 before.files.drop(vm.id)
                 before.coming.drop(vm.id)
+                before.stale()
             vm.filed = wanted
         after = self._datastores.peek(wanted[0])
         if after is not None:
+            room = after.room
             after.files.put(vm.id, wanted[1])
             if is_coming(vm, after.measured):
                 after.coming.put(vm.id, wanted[1])
+            if after.room != room:
+                after.stale()
 
     def rebuild(self) -> None:
         """Find everything anew."""
@@ -57,12 +61,7 @@ class Rooms:
         """
         if not datastore.is_shared:
             return None if host is None else self._left_on(host, datastore)
-        rooms = []
-        if datastore.limit_mb is not None:
-            rooms.append(datastore.limit_mb - datastore.files.total)
-        if datastore.total_mb:
-            rooms.append(datastore.free_mb - datastore.coming.total)
-        return max(0, min(rooms)) if rooms else None
+        return datastore.room
 
     def _left_on(self, host: Host, datastore: Datastore) -> int | None:
         free = host.free_on(datastore.id)

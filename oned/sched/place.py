@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from oned.errors import NoSpace
 from oned.sched.capacity import EVERYWHERE, Books, Index
 from oned.sched.feasible import Feasible, Limits, Removed
 from oned.sched.networks import Chosen, Networks
@@ -134,12 +135,18 @@ class Match:
         return found
 
     def refuse(self, placement: Placement, reason: str) -> None:
-        """The daemon did not take the placement: the host gets its room back and is not tried for this VM again."""
+        """The daemon did not take the placement: the host gets its room back and is not tried for this VM again.
+
+        Where it was the datastore that has no room, the host may have another one.
+        """
         self._books.give_back(self._place_of(placement.host), placement.vm.id, placement.vm.wish)
         if self._stores is not None and placement.store is not None:
             self._stores.take(placement.store, -placement.vm.wish.disk)
         self._networks.take(placement.networks, -1)
         self._placed -= 1
+        if self._stores is not None and placement.store is not None and NoSpace.SAYS in reason:
+            self._stores.refuse(placement.store, placement.host, placement.vm.wish.disk)
+            return
         self._refused.setdefault(placement.vm.id, {})[placement.host.id] = reason
 
     def _key(self, vm: Candidate) -> tuple[Wish, tuple[int, ...]]:

@@ -212,13 +212,14 @@ def monitoring_interval(config: str) -> float:
 
 def _store(store: etree._Element) -> Store:
     shared = (store.findtext("TEMPLATE/SHARED") or "").upper() != "NO"
+    is_known = _int(store, "TOTAL_MB") or bool(store.findtext("TEMPLATE/LIMIT_MB"))
     clusters = [cluster.text or "-1" for cluster in store.iterfind("CLUSTERS/ID")]
     return Store(
         id=_int(store, "ID"),
         name=store.findtext("NAME") or "",
         owner=owner(store, "DATASTORE"),
         clusters=frozenset(map(int, clusters)),
-        room=_int(store, "FREE_MB") if shared and _int(store, "TOTAL_MB") else None,
+        room=_int(store, "FREE_MB") if shared and is_known else None,
         attributes=_texts(store) | _texts(store.find("TEMPLATE")) | {"CLUSTERS/ID": ",".join(clusters)},
     )
 

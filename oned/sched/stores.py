@@ -29,6 +29,7 @@ class Stores:
         self._stores, self._rights = sorted(stores, key=lambda store: store.id), rights
         self._default = custom if policy == CUSTOM else POLICIES.get(policy, "")
         self._left = {store.id: store.room for store in stores}
+        self._own: dict[tuple[int, int], int] = {}
         self._known: dict[tuple[int, int, str, str, int], tuple[int, tuple[Store, ...], str]] = {}
         self.version = 0
 
@@ -42,7 +43,7 @@ class Stores:
 
     def takes(self, store: Store, host: Host, wish: Wish) -> bool:
         """Whether the host reaches the store, and has room for it where it has one of its own."""
-        own = host.stores.get(store.id)
+        own = self._own.get((store.id, host.id), host.stores.get(store.id))
         return host.cluster in store.clusters and (own is None or wish.disk <= own)
 
     def why(self, wish: Wish) -> str:
@@ -55,6 +56,15 @@ class Stores:
         if amount and left is not None:
             self._left[store.id] = left - amount
             self.version += 1
+
+    def refuse(self, store: Store, host: Host, amount: int) -> None:
+        """The daemon says that so many MiB do not fit there: it knows what came since the datastores were read."""
+        if store.id in host.stores:
+            self._own[store.id, host.id] = amount - 1
+        else:
+            left = self._left[store.id]
+            self._left[store.id] = amount - 1 if left is None else min(left, amount - 1)
+        self.version += 1
 
     def _found(self, wish: Wish) -> tuple[int, tuple[Store, ...], str]:
         key = (wish.uid, wish.gid, wish.ds_requirements, wish.ds_rank, wish.disk)

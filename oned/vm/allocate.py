@@ -167,7 +167,7 @@ def _place_disks(template: Template, prefixes: Prefixes, systems: set[int]) -> N
 def check_disks(template: Template) -> None:
     """InternalError for a disk of which nothing can be made, or whose words would not stay one word in a script."""
     for number, disk in enumerate(template.vectors("DISK")):
-        _check_words(f"DISK {number}", disk)
+        check_disk(f"DISK {number}", disk)
         kind = disk.get("TYPE", "").upper()
         if "IMAGE" in disk or "IMAGE_ID" in disk:
             continue
@@ -186,6 +186,11 @@ def check_words(template: Template) -> None:
     """InternalError for words of CONTEXT and GRAPHICS that would not stay one word in a script or a device's name."""
     for name in ("CONTEXT", "GRAPHICS"):
         _check_words(name, template.vector(name))
+
+
+def check_disk(where: str, disk: Mapping[str, str]) -> None:
+    """InternalError for words of one disk that would not stay one word in a script or a device's name."""
+    _check_words(where, disk)
 
 
 def _check_words(where: str, vector: Mapping[str, str]) -> None:

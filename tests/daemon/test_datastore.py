@@ -78,7 +78,7 @@ def test_a_datastore_is_made_below_the_location_with_what_its_driver_does(real: 
         ('NAME = a\nDS_MAD = "f s"\nTM_MAD = shared', "DS_MAD is one word", 8192),
         (
             "NAME = a\nDS_MAD = fs\nTM_MAD = nosuch",
-            "TM_MAD nosuch is not configured. There is: dummy, qcow2, shared",
+            "TM_MAD nosuch is not configured. There is: dummy, lvm, qcow2, shared",
             8192,
         ),
         ("NAME = a\nDS_MAD = nosuch\nTM_MAD = shared", "DS_MAD nosuch is not configured. There is: dummy, fs", 8192),
@@ -107,11 +107,20 @@ def test_a_datastore_with_images_is_kept_and_an_empty_one_goes(real: Daemon) -> 
 
 def test_an_update_keeps_what_cannot_change(real: Daemon) -> None:
     made = real.admin.number("one.datastore.allocate", "NAME = changed\nDS_MAD = fs\nTM_MAD = shared\nA = b", -1)
-    real.one.datastore.update(made, "TM_MAD = qcow2\nBASE_PATH = /elsewhere\nTYPE = SYSTEM_DS\nC = d", 0)
+    for fixed, value in (("BASE_PATH", "/elsewhere"), ("TYPE", "SYSTEM_DS"), ("NAME", "other")):
+        text, code = refusal(real.one.datastore.update, made, f"TM_MAD = qcow2\n{fixed} = {value}", 1)
+        assert (f"{fixed} of datastore {made} stays " in text, code) == (True, 2048)
+    for value in ("abc", "-4", "٩", "9" * 25):
+        text, code = refusal(real.one.datastore.update, made, f"LIMIT_MB = {value}", 1)
+        assert ("LIMIT_MB is a whole number of MiB, not" in text, code) == (True, 8192)
+    assert (info(real, made).text("TM_MAD"), info(real, made).first("TEMPLATE/LIMIT_MB")) == ("shared", None)
+    path = info(real, made).text("BASE_PATH")
+    real.one.datastore.update(made, f"TM_MAD = qcow2\nBASE_PATH = {path}/\nTYPE = image_ds\nNAME = changed\nC = d", 0)
     document = info(real, made)
     assert (document.text("TM_MAD"), document.text("DS_MAD"), document.text("TYPE")) == ("qcow2", "fs", "0")
     assert document.text("BASE_PATH") == f"{real.var}/datastores/{made}"
     assert (document.text("TEMPLATE/C"), document.first("TEMPLATE/A")) == ("d", None)
+    assert document.first("TEMPLATE/NAME") is None
     real.one.datastore.rename(made, "renamed")
     real.one.datastore.chmod(made, -1, -1, -1, -1, -1, -1, 1, -1, -1)
     assert info(real, made).int("PERMISSIONS/OTHER_U") == 1

@@ -273,6 +273,34 @@ def test_a_source_is_used_where_it_is_and_only_oneadmin_names_one(store: Store) 
     assert (text.endswith("Image Template includes a restricted attribute SOURCE."), code) == (True, 512)
 
 
+def test_an_image_without_format_is_raw_unless_an_administrator_gave_it_a_driver(store: Store) -> None:
+    image = store.daemon.admin.number("one.image.allocate", "NAME = formless\nSOURCE = /srv/formless\nSIZE = 10", 1)
+    fay = store.daemon.admin.number("one.user.allocate", "fay", "secret", "core")
+    hers = store.daemon.client("fay:secret")
+    store.one.image.chown(image, fay, -1)
+    vm = store.vm(image, ", DRIVER = qcow2")
+    assert (store.disk(vm)["DRIVER"], "FORMAT" in store.disk(vm)) == ("raw", False)
+    store.end(vm)
+    text, code = refusal(hers.one.image.update, image, "DRIVER = qcow2", 1)
+    assert (text.endswith("Image Template includes a restricted attribute DRIVER."), code) == (True, 512)
+    store.one.image.update(image, "DRIVER = qcow2", 1)
+    hers.one.image.update(image, "NOTE = mine", 1)
+    assert refusal(hers.one.image.rmattr, image, "DRIVER")[1] == 512
+    vm = store.vm(image, ", DRIVER = raw")
+    assert store.disk(vm)["DRIVER"] == "qcow2"
+    store.end(vm)
+
+
+@pytest.mark.parametrize("name", ["TARGET", "BUS", "DEV_PREFIX", "DRIVER"])
+def test_what_allocate_refuses_is_refused_when_an_image_changes(store: Store, name: str) -> None:
+    image = store.ready()
+    for change in ((f'{name} = "v d\nDELETE a:/b"', 1), (name, "v d")):
+        text, code = refusal(store.one.image.update, image, *change)
+        assert (f"{name} is one word, not 'v d" in text, code) == (True, 2048)
+    assert " " not in store.info(image).text(f"TEMPLATE/{name}")
+    assert refusal(store.one.image.allocate, f'NAME = bad\n{OS}\n{name} = "v d"', 1)[1] == 16384
+
+
 def test_the_forms_of_2_x_are_served(store: Store) -> None:
     image = store.daemon.admin.number("one.image.allocate", "NAME = old\nSOURCE = /srv/old\nPUBLIC = YES")
     store.one.image.update(image, "DESCRIPTION", "an old one")

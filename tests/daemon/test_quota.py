@@ -134,6 +134,10 @@ def test_a_vm_at_rest_does_not_count_as_running_until_it_is_resumed(simulated: D
     text, code = refusal(his.one.vm.action, "resume", first)
     assert "limit of 1 reached for RUNNING_VMS quota in VM" in text
     assert (code, simulated.state(first)) == (512, "POWEROFF")
+    for again in (("one.vm.action", "resubmit", first), ("one.vm.recover", first, 4)):
+        text, code = refusal(simulated.admin.call, *again)
+        assert ("limit of 1 reached for RUNNING_VMS quota" in text, code) == (True, 512)
+    assert simulated.state(first) == "POWEROFF"
     his.call("one.vm.action", "terminate", first)
 
 

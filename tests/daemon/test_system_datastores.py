@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from oned.client.documents import Document, parse
+from oned.sched import pools
 from tests.daemon.conftest import QUIET
 from tests.daemon.process import Daemon, Scripted, refusal, until
 
@@ -62,6 +63,29 @@ def test_a_vm_is_refused_room_that_another_one_has_until_that_ends(simulated: Da
     simulated.one.vm.deploy(second, simulated.host("alpha"), True)
     simulated.reaches(second, "RUNNING")
     simulated.one.vm.action("terminate-hard", second)
+
+
+def test_a_system_datastore_has_as_much_free_as_new_disks_may_take(simulated: Daemon, limit: None) -> None:
+    until(lambda: store(simulated).int("TOTAL_MB"), "measuring")
+    assert store(simulated).int("FREE_MB") == 100
+    vm = simulated.allocate(disk(60), hold=True)
+    simulated.one.vm.deploy(vm, simulated.host("alpha"), True)
+    assert store(simulated).int("FREE_MB") == 40
+    assert {one.id: one.room for one in pools.stores(simulated.admin.text("one.datastorepool.info"))}[SYSTEM] == 40
+    simulated.reaches(vm, "RUNNING")
+    simulated.one.vm.action("terminate-hard", vm)
+    until(lambda: store(simulated).int("FREE_MB") == 100, "the room of a VM that ends")
+
+
+def test_the_drivers_of_a_datastore_stay_while_vms_are_there(simulated: Daemon) -> None:
+    vm = simulated.allocate(disk(1), hold=True)
+    simulated.one.vm.deploy(vm, simulated.host("alpha"))
+    simulated.reaches(vm, "RUNNING")
+    text, code = refusal(simulated.one.datastore.update, SYSTEM, "TM_MAD = shared", 1)
+    assert (f"TM_MAD of datastore 0 stays dummy while it has VMs: " in text, code) == (True, 2048)
+    assert str(vm) in text.rpartition("VMs: ")[2].split(", ")
+    simulated.one.datastore.update(SYSTEM, "TM_MAD = dummy\nNOTE = a", 1)
+    simulated.one.vm.action("terminate-hard", vm)
 
 
 def test_what_is_not_enforced_is_not_refused(simulated: Daemon) -> None:

@@ -262,6 +262,23 @@ def test_a_persistent_instantiate_that_is_refused_leaves_nothing_behind(shelf: S
     assert [shelf.admin.text(*pool) for pool in pools] == before
 
 
+def test_a_preview_of_a_persistent_vm_is_that_and_is_refused_as_it_would_be(shelf: Shelf) -> None:
+    item = shelf.template(shelf.image())
+    pools = [("one.imagepool.info", -2), ("one.templatepool.info", -2), ("one.vmpool.info", -2, -1, -1, -1)]
+    before = [shelf.admin.text(*pool) for pool in pools]
+    shown = parse(shelf.admin.text("oned.template.preview", item, "own", True, "", True))
+    assert (shown.text("NAME"), shown.text("TEMPLATE/CLONING_TEMPLATE_ID")) == ("own", str(item))
+    assert (shown.text("STATE"), shown.text("TEMPLATE/DISK/PERSISTENT")) == ("10", "YES")
+    assert [shelf.admin.text(*pool) for pool in pools] == before
+    shelf.one.template.allocate("NAME = own")
+    shelf.one.image.allocate("NAME = mine-disk-0\nTYPE = DATABLOCK\nSIZE = 1", 1)
+    for name in ("own", "mine"):
+        text, code = refusal(shelf.admin.call, "oned.template.preview", item, name, False, "", True)
+        made, same = refusal(shelf.one.template.instantiate, item, name, False, "", True)
+        assert (text.partition("] ")[2], code) == (made.partition("] ")[2], same)
+        assert ("already taken" in text, code) == (True, 16384)
+
+
 def test_a_persistent_vm_without_images_waits_for_nothing(shelf: Shelf) -> None:
     vm = shelf.admin.number("one.template.instantiate", shelf.template(), "bare", True, "", True)
     assert shelf.daemon.state(vm) == "HOLD"

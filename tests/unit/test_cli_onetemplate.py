@@ -192,12 +192,14 @@ def test_a_dry_run_shows_what_the_daemon_says(cloud: FakeCloud, sent: Sent, caps
 
     cloud.methods["oned.template.preview"] = preview
     assert onetemplate.main(["instantiate", "web", "--cpu", "2", "--hold", "--dry-run"]) == 0
-    assert asked == [(7, "", True, 'CPU="2"\n')]
+    assert asked == [(7, "", True, 'CPU="2"\n', False)]
     out = capsys.readouterr().out
     assert "NAME                : web-9\n" in out
     assert "STATE               : HOLD\n" in out
     assert 'VIRTUAL MACHINE TEMPLATE\nCPU="2"\n' in out
     assert out.endswith("1 to make. Nothing was changed.\n")
+    assert onetemplate.main(["instantiate", "web", "--persistent", "--dry-run"]) == 0
+    assert asked[1:] == [(7, "", False, "", True)]
     assert sent.calls == []
 
 

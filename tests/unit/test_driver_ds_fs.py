@@ -208,6 +208,18 @@ def test_an_image_that_leads_to_other_files_is_refused(store: Store, data: bytes
     assert reason in store.refused(store.file("evil.img", data))
 
 
+@pytest.mark.parametrize(("head", "form"), [
+    (b"KDMV", "vmdk"), (b"COWD", "vmdk"), (b"# Disk DescriptorFile\nversion=1", "vmdk"),
+    (b"<<< Oracle VM VirtualBox Disk Image >>>\n".ljust(64, b"\0") + b"\x7f\x10\xda\xbe", "vdi"),
+    (b"QED\0", "qed"), (b"conectix", "vhd"), (b"vhdxfile", "vhdx"),
+])  # fmt: skip
+def test_an_image_in_the_format_of_another_hypervisor_is_refused(store: Store, head: bytes, form: str) -> None:
+    path = str(store.file("other", head.ljust(MIB, b"\0")))
+    for verb in ("STAT", "CP"):
+        assert f"{verb} FAILURE {IMAGE} it is a {form} image, which is not taken" in store.ask(verb, PATH=path)
+    assert not store.made.exists()
+
+
 def test_an_image_made_with_a_backing_file_by_qemu_is_refused(store: Store) -> None:
     need_programs("qemu-img")
     base = store.file("base", bytes(MIB))

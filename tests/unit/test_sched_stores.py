@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from oned.errors import NoSpace
 from oned.rules import ALL, INDIVIDUAL, RIGHTS, TYPES
 from oned.sched import pools
 from oned.sched.place import Choices, Match, Placements, Rules, place
@@ -108,3 +109,25 @@ def test_datastores_are_read_from_their_pool() -> None:
     assert (shared.id, shared.room, shared.owner) == (0, 5, Owner(DATASTORE, 0, 3, 4, (True, True, False)))
     assert shared.attributes.items() >= {"TM_MAD": "shared", "X": "1", "CLUSTERS/ID": "0,100"}.items()
     assert (local.id, local.room, local.clusters) == (3, None, frozenset({0, 100}))
+
+
+def test_a_datastore_that_oned_refuses_for_its_room_is_not_tried_again_but_another_is_on_the_same_host() -> None:
+    match = Match([host(0)], Rules(), Rights(), 0, Choices([store(1, 900), store(2, 800)]))
+    for wanted in (1, 2):
+        found = match.place([vm(7)])
+        assert stores_of(found) == [wanted]
+        match.refuse(found.placed[0], f"[one.vm.deploy] {NoSpace(id=7, store=wanted, wanted=100, free=40)}")
+    (reason,) = reasons_of(match.place([vm(7)]))
+    assert "not enough room in a system datastore (100 MB wanted, best 99)" in reason
+    assert stores_of(match.place([vm(8, disk=50)])) == [1]
+
+
+def test_a_datastore_on_the_disk_of_a_host_is_refused_for_that_host_only() -> None:
+    match = Match([host(0, ds1=500), host(1, ds1=400)], Rules(), Rights(), 0, Choices([store(1, None)]))
+    tried = []
+    for _ in range(2):
+        (placement,) = match.place([vm(7)]).placed
+        tried.append(placement.host.id)
+        match.refuse(placement, f"[one.vm.deploy] {NoSpace(id=7, store=1, wanted=100, free=40)}")
+    assert (sorted(tried), match.place([vm(7)]).placed) == ([0, 1], [])
+    assert len(match.place([vm(8, disk=50)]).placed) == 1
