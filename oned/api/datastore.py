@@ -93,7 +93,7 @@ def update(call: Call, datastore: Datastore, template: str, append: int = REPLAC
     """Change the attributes of a datastore: append 0 replaces them, 1 merges.
 
     NAME, TYPE and BASE_PATH stay; so does TM_MAD while VMs are on it or use its images, DS_MAD while it has images.
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template, what stays), INTERNAL (drivers, LIMIT_MB), XML_RPC_API.
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (the template, what stays), INTERNAL (drivers, the limit), XML_RPC_API.
     Since: 3.4; append 4.2.
     """
     updated = call.updated(datastore.template, template, append)

@@ -81,10 +81,10 @@ def test_the_drivers_of_a_datastore_stay_while_vms_are_there(simulated: Daemon) 
     vm = simulated.allocate(disk(1), hold=True)
     simulated.one.vm.deploy(vm, simulated.host("alpha"))
     simulated.reaches(vm, "RUNNING")
-    text, code = refusal(simulated.one.datastore.update, SYSTEM, "TM_MAD = shared", 1)
-    assert (f"TM_MAD of datastore 0 stays dummy while it has VMs: " in text, code) == (True, 2048)
+    text, code = refusal(simulated.one.datastore.update, SYSTEM, "TM_MAD = qcow2", 1)
+    assert ("TM_MAD of datastore 0 stays shared while it has VMs: " in text, code) == (True, 2048)
     assert str(vm) in text.rpartition("VMs: ")[2].split(", ")
-    simulated.one.datastore.update(SYSTEM, "TM_MAD = dummy\nNOTE = a", 1)
+    simulated.one.datastore.update(SYSTEM, "TM_MAD = shared\nNOTE = a", 1)
     simulated.one.vm.action("terminate-hard", vm)
 
 
