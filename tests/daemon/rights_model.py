@@ -20,7 +20,7 @@ SHARED = {
 _TABLE = """
 USE VM:                    one.vm.monitoring oned.vm.explain
 ADMIN VM + MANAGE HOST:    one.vm.deploy one.vm.migrate
-ADMIN VM:                  one.vm.recover
+ADMIN VM:                  one.vm.recover oned.vm.lost
 MANAGE VM:                 one.vm.action one.vm.resize one.vm.updateconf one.vm.attach one.vm.detach one.vm.attachnic
 MANAGE VM:                 one.vm.detachnic one.vm.snapshotcreate one.vm.snapshotrevert one.vm.snapshotdelete
 MANAGE VM:                 one.vm.diskresize one.vm.disksnapshotcreate one.vm.disksnapshotdelete
@@ -40,7 +40,7 @@ ADMIN NET:                 one.vn.add_ar one.vn.rm_ar
 ADMIN DATASTORE:           one.datastore.delete
 MANAGE DATASTORE:          one.datastore.enable
 USE HOST:                  one.host.info one.host.monitoring
-MANAGE HOST:               oned.host.monitor
+MANAGE HOST:               oned.host.monitor oned.host.sync
 ADMIN HOST:                one.host.delete one.host.enable one.host.status one.host.update one.host.rename
 USE CLUSTER:               one.cluster.info
 ADMIN CLUSTER:             one.cluster.delete one.cluster.update one.cluster.rename

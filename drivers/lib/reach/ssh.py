@@ -255,7 +255,7 @@ class SSHSession:
             return int(self._channel.send(data))
         except TimeoutError:
             return 0
-        except OSError:
+        except _TROUBLE:
             return len(data)
 
     def end_input(self) -> None:

@@ -143,7 +143,10 @@ def a_vm_is_resized_while_it_is_off(cloud: Cloud) -> None:
     assert cloud.one.vm.resize(vm, {"CPU": 0.02, "MEMORY": 2, "VCPU": 1}, False) == vm
     template = cloud.one.vm.info(vm).TEMPLATE
     assert (template["CPU"], template["MEMORY"], template["VCPU"]) == ("0.02", "2", "1")
-    cloud.refused("OneActionException", cloud.one.vm.resize, cloud.running(), "CPU = 0.02", False)
+    saved = cloud.running()
+    cloud.one.vm.action("suspend", saved)
+    cloud.reaches(saved, "SUSPENDED")
+    cloud.refused("OneActionException", cloud.one.vm.resize, saved, "CPU = 0.02", False)
 
 
 def recover_takes_each_number(cloud: Cloud) -> None:
