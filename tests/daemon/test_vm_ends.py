@@ -58,6 +58,7 @@ def test_a_cold_move_that_failed_leaves_files_on_neither_host_when_it_is_deleted
     scripted.reaches(vm, "PROLOG_MIGRATE_POWEROFF_FAILURE")
     scripted.one.vm.recover(vm, 3)
     there = directory(scripted, vm)
+    scripted.vmm.succeeds("CANCEL", vm)
     assert script(scripted.tm.succeeds("TRANSFER", vm)) == [f"DELETE beta:{there}", f"DELETE alpha:{there}"]
 
 

@@ -79,6 +79,7 @@ def test_hosts_tell_what_they_have(oned: Daemon) -> None:
     assert document.text("TEMPLATE/VM_POLL") == "YES"
 
 
+@pytest.mark.soak
 def test_a_host_that_hangs_is_an_error_and_the_others_are_asked_on(lab: World, oned: Daemon) -> None:
     lab.sshd("host04", signal.SIGSTOP)
     try:

@@ -123,6 +123,7 @@ def test_a_host_that_hangs_holds_up_no_other_and_comes_back(lab: World, driver: 
     assert answer.startswith("MONITOR SUCCESS 2 ")
 
 
+@pytest.mark.soak
 def test_a_host_that_crashed_is_an_error_until_it_is_back(lab: World, driver: DriverProcess) -> None:
     told(driver, 3)
     lab.crash("host03")

@@ -98,6 +98,7 @@ def test_whoever_dies_in_the_middle_of_a_move_one_host_has_the_guest(shared: Wor
         driver.ask(guest.line("CANCEL", other, guest.name, "-"), 30)
 
 
+@pytest.mark.soak
 def test_disks_that_are_not_shared_go_along(tmp_path: Path) -> None:
     with guest_world(tmp_path / "lab", 2) as lab:
         guest = Guest(lab, tmp_path, 4)

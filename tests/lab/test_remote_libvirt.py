@@ -87,6 +87,7 @@ def test_actions_share_one_connection_and_a_new_one_follows_when_libvirtd_was_re
         assert lab.connections("host01") == before + 1
 
 
+@pytest.mark.soak
 def test_a_libvirtd_that_hangs_holds_up_only_its_own_actions(lab: World, tmp_path: Path) -> None:
     guest = Guest(lab, tmp_path, 4)
     with kvm_driver(lab, tmp_path) as driver:

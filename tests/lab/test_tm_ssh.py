@@ -285,6 +285,7 @@ def test_a_cancelled_copy_leaves_nothing(transfer: Transfer) -> None:
     assert tars == []
 
 
+@pytest.mark.soak
 def test_a_cable_cut_in_the_middle_fails_with_a_sentence_and_a_second_try_succeeds(transfer: Transfer) -> None:
     image = big(transfer)
     transfer.send("CLONE ssh {i}/big {0}/disk.0 7 1")
