@@ -3,12 +3,14 @@
 User events are the modern action names; driver events are "<verb> done" and "<verb> failed"; the monitor's are
 "seen running", "seen paused", "seen gone", "seen off". A row with a guard (`when`) is tried before the one without.
 In a state that waits for a driver, "recover success" and "recover failure" raise the event that the driver owes, and
-"recover retry" sends the command again (vm.recovery); failure states have rows of their own for the three.
+"recover retry" sends the command again (vm.recovery); failure states have rows of their own for the three. The
+rows of disks, NICs, snapshots and sizes of a VM that runs or rests are in vm.changes.
 
 Rows follow OpenNebula 6.10; see share/doc/lifecycle.md, which is made from this table.
 """
 
-from oned.vm import machine, plug, transfer
+from oned.vm import machine, transfer
+from oned.vm.changes import CHANGES
 from oned.vm.row import (
     BACK,
     COPY,
@@ -24,7 +26,6 @@ from oned.vm.row import (
     lost_in_move,
     new_context,
     power_move,
-    stay_of,
     was_stopped,
     was_undeployed,
 )  # fmt: skip
@@ -387,40 +388,5 @@ LIFECYCLE: tuple[Row, ...] = (
     *(Row(state,                 "boot",             SAME,                  machine.deploy)           for state in FROM_TEMPLATE),
     *(Row(state,                 "boot",             SAME,                  machine.restore)          for state in FROM_MEMORY),
     # -- changes of a running or resting VM
-    *(row
-      for event, origin, state, then, answer in (
-        ("disk-attach",          RUNNING,    HOTPLUG,                        plug.attach_disk,                   "attachdisk"),
-        ("disk-detach",          RUNNING,    HOTPLUG,                        plug.detach_disk,                   "detachdisk"),
-        ("disk-attach",          POWEROFF,   HOTPLUG_PROLOG_POWEROFF,        transfer.attach,                    "transfer"),
-        ("disk-detach",          POWEROFF,   HOTPLUG_EPILOG_POWEROFF,        transfer.detach,                    "transfer"),
-        ("nic-attach",           RUNNING,    HOTPLUG_NIC,                    plug.attach_nic,                    "attachnic"),
-        ("nic-detach",           RUNNING,    HOTPLUG_NIC,                    plug.detach_nic,                    "detachnic"),
-        ("snapshot-create",      RUNNING,    HOTPLUG_SNAPSHOT,               machine.live("SNAPSHOTCREATE"),     "snapshotcreate"),
-        ("snapshot-revert",      RUNNING,    HOTPLUG_SNAPSHOT,               machine.live("SNAPSHOTREVERT"),     "snapshotrevert"),
-        ("snapshot-delete",      RUNNING,    HOTPLUG_SNAPSHOT,               machine.live("SNAPSHOTDELETE"),     "snapshotdelete"),
-        ("resize",               RUNNING,    HOTPLUG_RESIZE,                 plug.resize,                        "resize"),
-        ("disk-resize",          RUNNING,    DISK_RESIZE,                    plug.resize_disk,                   "resizedisk"),
-        ("disk-resize",          POWEROFF,   DISK_RESIZE_POWEROFF,           transfer.resize,                    "transfer"),
-        ("disk-resize",          UNDEPLOYED, DISK_RESIZE_UNDEPLOYED,         transfer.resize,                    "transfer"),
-        ("disk-snapshot-create", RUNNING,    DISK_SNAPSHOT,                  plug.snapshot_disk,                 "disksnapshotcreate"),
-        ("disk-snapshot-create", POWEROFF,   DISK_SNAPSHOT_POWEROFF,         transfer.snapshot,                  "transfer"),
-        ("disk-snapshot-create", SUSPENDED,  DISK_SNAPSHOT_SUSPENDED,        transfer.snapshot,                  "transfer"),
-        ("disk-snapshot-revert", POWEROFF,   DISK_SNAPSHOT_REVERT_POWEROFF,  transfer.snapshot_revert,           "transfer"),
-        ("disk-snapshot-delete", RUNNING,    DISK_SNAPSHOT_DELETE,           transfer.snapshot_delete,           "transfer"),
-        ("disk-snapshot-delete", POWEROFF,   DISK_SNAPSHOT_DELETE_POWEROFF,  transfer.snapshot_delete,           "transfer"),
-        ("disk-snapshot-delete", SUSPENDED,  DISK_SNAPSHOT_DELETE_SUSPENDED, transfer.snapshot_delete,           "transfer"),
-        ("disk-saveas",          RUNNING,    HOTPLUG_SAVEAS,                 transfer.saveas,                    "transfer"),
-        ("disk-saveas",          POWEROFF,   HOTPLUG_SAVEAS_POWEROFF,        transfer.saveas,                    "transfer"),
-        ("disk-saveas",          SUSPENDED,  HOTPLUG_SAVEAS_SUSPENDED,       transfer.saveas,                    "transfer"),
-        ("disk-saveas",          UNDEPLOYED, HOTPLUG_SAVEAS_UNDEPLOYED,      transfer.saveas,                    "transfer"),
-        ("disk-saveas",          STOPPED,    HOTPLUG_SAVEAS_STOPPED,         transfer.saveas,                    "transfer"),
-      )
-      for row in (
-        Row(origin,              event,              state,                 then,     **stay_of(origin, event)),
-        Row(state,               f"{answer} done",   origin),
-        Row(state,               f"{answer} failed", origin),
-      )),
-    Row(POWEROFF,                "nic-attach",       SAME),
-    Row(POWEROFF,                "nic-detach",       SAME),
-    Row(PENDING | HOLD | POWEROFF | UNDEPLOYED, "resize", SAME),
+    *CHANGES,
 )  # fmt: skip
