@@ -13,7 +13,8 @@ cd "$(dirname "$0")/.." || exit 1
 SYSTEM_PACKAGES="libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt-clients qemu-system-x86
     qemu-utils genisoimage libvirt-dev pkg-config gcc python3-dev python3-venv kmod e2fsprogs dosfstools mtools cpio
     xz-utils procps iproute2 groff-base busybox-static dnsmasq-base dash openssh-server openssh-client perl ruby
-    nftables"
+    nftables isc-dhcp-server kea-dhcp4-server"
+SERVICES="isc-dhcp-server kea-dhcp4-server"
 STAMP=.venv/.set-up
 PIP="--quiet --disable-pip-version-check --no-input --root-user-action=ignore"
 
@@ -59,6 +60,13 @@ with_nothing_started() {
     return $status
 }
 
+# Servers that only tests look at do not start with the machine either. Those that were there before are left alone.
+leave_off() {
+    for service in $SERVICES; do
+        case " $* " in *" $service "*) as_root systemctl disable "$service" >/dev/null 2>&1 ;; esac
+    done
+}
+
 install_system_packages() {
     missing=$(missing_packages)
     [ -n "$missing" ] || return 0
@@ -74,6 +82,8 @@ install_system_packages() {
         apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install $missing >"$log" 2>&1 ||
         { say "apt-get failed; going on with what is there. Its last lines:"; tail -n 5 "$log"; }
     rm -f "$log"
+    # shellcheck disable=SC2086 # a list of words
+    leave_off $missing
 }
 
 # The oldest Python that serves is 3.11; the first found of these names is taken.

@@ -3,7 +3,6 @@
 import json
 import random
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from ipaddress import IPv4Address
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from oned.vnet.dhcp import Entry, Lease, Naming, Refused, entries, is_host_name, texts
+from tests.needs import need_programs
 
 WEB = Lease("02:00:0A:00:00:05", "10.0.0.5", 3, "Web")
 MAIL = Lease("02:00:0a:00:00:04", "10.0.0.4", 12, "mail_server")
@@ -49,8 +49,8 @@ def test_kea_gets_reservations() -> None:
     assert json.loads(texts("kea", [])["reservations.json"]) == []
 
 
-@pytest.mark.skipif(not shutil.which("dhcpd", path="/usr/sbin:/usr/bin"), reason="ISC dhcpd is not installed")
 def test_dhcpd_itself_takes_the_declarations(tmp_path: Path) -> None:
+    need_programs("dhcpd")
     hosts = tmp_path / "dhcpd.hosts"
     hosts.write_text(texts("isc", entries([WEB, MAIL]))["dhcpd.hosts"])
     conf = tmp_path / "dhcpd.conf"
@@ -59,8 +59,22 @@ def test_dhcpd_itself_takes_the_declarations(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-@pytest.mark.skipif(not shutil.which("dnsmasq", path="/usr/sbin:/usr/bin"), reason="dnsmasq is not installed")
+def test_kea_itself_takes_the_reservations(tmp_path: Path) -> None:
+    need_programs("kea-dhcp4")
+    reservations, conf = tmp_path / "reservations.json", tmp_path / "kea-dhcp4.conf"
+    conf.write_text(
+        '{ "Dhcp4": { "interfaces-config": { "interfaces": [] }, "lease-database": { "type": "memfile",'
+        ' "persist": false }, "subnet4": [ { "id": 1, "subnet": "10.0.0.0/24", "reservations":'
+        f' <?include "{reservations}"?> }} ] }} }}'
+    )
+    for made, status in ((entries([WEB, MAIL]), 0), ([], 0), ([Entry(WEB.mac, "10.1.0.5", "web")], 1)):
+        reservations.write_text(texts("kea", made)["reservations.json"])
+        checked = subprocess.run(["/usr/sbin/kea-dhcp4", "-t", conf], capture_output=True, text=True, check=False)
+        assert checked.returncode == status, checked.stdout + checked.stderr
+
+
 def test_dnsmasq_itself_takes_the_files(tmp_path: Path) -> None:
+    need_programs("dnsmasq")
     for name, text in texts("dnsmasq", entries([WEB, MAIL])).items():
         (tmp_path / name).write_text(text)
     command = ["/usr/sbin/dnsmasq", "--test", "-C", "/dev/null", f"--dhcp-hostsfile={tmp_path}/dhcp-hosts"]
