@@ -48,9 +48,8 @@ def revert(call: Call, vm: VM, disk: int, snapshot: int) -> int:
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (state, disk, snapshot).
     Since: 4.14.
     """
-    _demand(vm, "disk-snapshot-revert", f"Could not revert disk {disk} of VM {vm.id} to snapshot {snapshot}")
-    tree, _ = _found(vm, disk, snapshot)
-    return _work(call, vm, tree, snapshot, "disk-snapshot-revert")
+    event, what = "disk-snapshot-revert", f"Could not revert disk {disk} of VM {vm.id} to snapshot {snapshot}"
+    return _work(call, vm, _for(vm, event, what, disk, snapshot), snapshot, event)
 
 
 @method("one.vm.disksnapshotdelete", vm=RIGHT)
@@ -61,15 +60,15 @@ def delete(call: Call, vm: VM, disk: int, snapshot: int) -> int:
     Errors: NO_EXISTS, AUTHORIZATION, ACTION (state, disk, snapshot).
     Since: 4.14.
     """
-    _demand(vm, "disk-snapshot-delete", f"Could not delete snapshot {snapshot} of disk {disk} of VM {vm.id}")
-    tree, _ = _found(vm, disk, snapshot)
+    event, what = "disk-snapshot-delete", f"Could not delete snapshot {snapshot} of disk {disk}"
+    tree = _for(vm, event, f"{what} of VM {vm.id}", disk, snapshot)
     if children := tree.children(snapshot):
-        detail = f"Could not delete snapshot {snapshot} of disk {disk}: others lie on it. Delete those first"
-        raise ActionError(detail=f"{detail}: {', '.join(map(str, children))}")
+        named = ", ".join(map(str, children))
+        raise ActionError(detail=f"{what}: others lie on it. Delete those first: {named}")
     if tree.base == snapshot:
-        detail = f"Could not delete snapshot {snapshot} of disk {disk}: it is active, the disk lies on it"
-        raise ActionError(detail=f"{detail}. Revert to another first, with the VM powered off")
-    return _work(call, vm, tree, snapshot, "disk-snapshot-delete")
+        reason = "it is active, the disk lies on it. Revert to another first, with the VM powered off"
+        raise ActionError(detail=f"{what}: {reason}")
+    return _work(call, vm, tree, snapshot, event)
 
 
 @method("one.vm.disksnapshotrename", vm=RIGHT)
@@ -83,6 +82,13 @@ def rename(call: Call, vm: VM, disk: int, snapshot: int, name: str) -> VM:
     found.name = check_name(name)
     call.unit.touch(vm)
     return vm
+
+
+def _for(vm: VM, event: str, what: str, disk: int, snapshot: int) -> Tree:
+    """The snapshots of a disk, if the VM's state allows the event. Raises ActionError."""
+    _demand(vm, event, what)
+    tree, _ = _found(vm, disk, snapshot)
+    return tree
 
 
 def _work(call: Call, vm: VM, tree: Tree, snapshot: int, event: str) -> int:

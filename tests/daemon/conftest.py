@@ -26,6 +26,30 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield daemon
 
 
+@pytest.fixture(scope="module")
+def cloud(scripted: Scripted) -> Iterator[Scripted]:
+    """The scripted daemon with the host alpha; its data base is sound in the end."""
+    scripted.monitored("alpha")
+    yield scripted
+    assert scripted.check() == []
+
+
+@pytest.fixture
+def sound(simulated: Daemon) -> Iterator[None]:
+    """After each test the data base is sound."""
+    yield
+    assert simulated.check() == []
+
+
+@pytest.fixture
+def unshaken(simulated: Daemon) -> Iterator[None]:
+    """After each test the daemon answers as before, and has nothing in its log that it did not expect."""
+    before = simulated.log()
+    yield
+    assert simulated.admin.text("one.system.version")
+    assert "Traceback" not in simulated.log().removeprefix(before)
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A directory for a daemon of the test's own."""

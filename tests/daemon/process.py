@@ -145,6 +145,12 @@ class Daemon:
         self._clients.append(Client(self.endpoint, session, timeout=60))
         return self._clients[-1]
 
+    def people(self, *names: str) -> dict[str, Client]:
+        """New users of the group users, by name."""
+        for name in names:
+            self.one.user.allocate(name, "secret")
+        return {name: self.client(f"{name}:secret") for name in names}
+
     def log(self) -> str:
         """What oned.log says."""
         path = self.var / "oned.log"

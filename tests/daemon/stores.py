@@ -1,6 +1,7 @@
 """A daemon with scripted drivers, and the test's hands on its images and datastores."""
 
 import base64
+from pathlib import Path
 from xml.etree import ElementTree
 
 from oned.client.documents import Document, parse
@@ -20,6 +21,10 @@ class Store:
 
     def info(self, image: int) -> Document:
         return parse(self.daemon.admin.text("one.image.info", image))
+
+    def source(self, image: int) -> str:
+        """Where the image is in its datastore."""
+        return self.info(image).text("SOURCE")
 
     def state(self, image: int) -> str:
         return ImageState(self.info(image).int("STATE")).name
@@ -62,6 +67,56 @@ class Store:
         """The attributes of the VM's first disk."""
         disk = self.daemon.vm(vm).first("TEMPLATE/DISK")
         return {child.name: child.content for child in disk or ()}
+
+
+class Site(Store):
+    """The images, a host for VMs, and what drivers are told of them."""
+
+    def __init__(self, daemon: Scripted) -> None:
+        super().__init__(daemon)
+        self.host = daemon.monitored("alpha")
+
+    def disks(self, vm: int) -> dict[int, dict[str, str]]:
+        found = self.daemon.vm(vm).all("TEMPLATE/DISK")
+        return {disk.int("DISK_ID"): {child.name: child.content for child in disk} for disk in found}
+
+    def place(self, vm: int) -> str:
+        return f"alpha:{self.daemon.var}/datastores/0/{vm}"
+
+    def asked(self, vm: int, verb: str) -> dict[str, str]:
+        """What the hypervisor driver is told with the verb."""
+        said = document(self.vmm.line(verb, vm))
+        return {name: said.findtext(name, "") for name in ("DISK_TARGET_PATH", "TM_COMMAND", "TM_COMMAND_ROLLBACK")}
+
+    def answers(self, verb: str, vm: int, *, well: bool = True) -> None:
+        self.daemon.fakes["VM_MAD"].answers(f"{verb} {'SUCCESS' if well else 'FAILURE'} {vm} -")
+
+    def script(self, vm: int) -> list[str]:
+        """The lines of the transfer script that the driver is asked for next."""
+        return Path(self.tm.line("TRANSFER", vm).split()[2]).read_text().splitlines()
+
+    def transferred(self, vm: int, *, well: bool = True) -> None:
+        self.daemon.fakes["TM_MAD"].answers(f"TRANSFER {'SUCCESS' if well else 'FAILURE'} {vm} -")
+
+    def off(self, image: int) -> int:
+        """A VM with a disk of the image that is powered off."""
+        vm = self.running(image, self.host)
+        self.one.vm.action("poweroff-hard", vm)
+        self.vmm.succeeds("CANCEL", vm)
+        self.daemon.reaches(vm, "POWEROFF")
+        return vm
+
+    def shut_down(self, vm: int) -> list[str]:
+        """The lines of the epilog of a VM that was running."""
+        self.one.vm.action("terminate", vm)
+        self.vmm.succeeds("SHUTDOWN", vm)
+        return self.script(vm)
+
+    def delete(self, vm: int) -> None:
+        self.one.vm.recover(vm, 3)
+        self.vmm.succeeds("CANCEL", vm)
+        self.tm.succeeds("TRANSFER", vm)
+        self.daemon.reaches(vm, "DONE")
 
 
 def document(line: str) -> ElementTree.Element:

@@ -1,7 +1,6 @@
 """Accounting: the stays of VMs on hosts, ended ones too, as far as the caller may see them."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,20 +8,14 @@ from oned.client.client import Client
 from oned.client.documents import Document, parse
 from tests.daemon.process import Daemon, refusal
 
+pytestmark = pytest.mark.usefixtures("sound")
+
 TEMPLATE = "CPU = 1\nMEMORY = 64"
-
-
-@pytest.fixture(autouse=True)
-def clean(simulated: Daemon) -> Iterator[None]:
-    yield
-    assert simulated.check() == []
 
 
 @pytest.fixture(scope="module")
 def people(simulated: Daemon) -> dict[str, Client]:
-    for name in ("ann", "bob"):
-        simulated.one.user.allocate(name, "secret")
-    return {name: simulated.client(f"{name}:secret") for name in ("ann", "bob")}
+    return simulated.people("ann", "bob")
 
 
 def stays(client: Client, vm: int, *arguments: int) -> list[Document]:

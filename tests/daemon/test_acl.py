@@ -1,7 +1,5 @@
 """ACL rules over the wire: their forms, what is refused, and that each counts at once."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from oned.client.client import Client
@@ -9,13 +7,9 @@ from oned.client.documents import parse
 from oned.rules import from_words
 from tests.daemon.process import Daemon, refusal
 
+pytestmark = pytest.mark.usefixtures("sound")
+
 TEMPLATE = "CPU = 1\nMEMORY = 64"
-
-
-@pytest.fixture(autouse=True)
-def clean(simulated: Daemon) -> Iterator[None]:
-    yield
-    assert simulated.check() == []
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Names and templates that are strange or hostile, for every kind of object: refused, or listed again as they came."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -12,6 +12,8 @@ from oned.template import render
 from oned.template.template import Template
 from tests.daemon.process import Daemon, refusal
 from tests.daemon.raw import call, fault, post, string
+
+pytestmark = pytest.mark.usefixtures("unshaken", "sound")
 
 _NUMBERS = iter(range(10_000))
 NOTES = [
@@ -79,16 +81,6 @@ SORTS = (
     Sort("group", ("one.grouppool.info", ()), lambda one, name: one.number("one.group.allocate", name)),
     Sort("user", ("one.userpool.info", ()), lambda one, name: one.number("one.user.allocate", name, "secret")),
 )
-
-
-@pytest.fixture(autouse=True)
-def alive(simulated: Daemon) -> Iterator[None]:
-    """After each of these the daemon goes on, has nothing unexpected in its log, and its data base is sound."""
-    before = simulated.log()
-    yield
-    assert simulated.admin.text("one.system.version")
-    assert "Traceback" not in simulated.log().removeprefix(before)
-    assert simulated.check() == []
 
 
 @pytest.fixture(params=SORTS, ids=str)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.daemon.process import Scripted
-from tests.daemon.test_hotplug import ROOMY, Site
+from tests.daemon.stores import Site
+from tests.daemon.test_hotplug import ROOMY
 
 SLOW = "ATTACHDISK=1, SNAPSHOTCREATE=1, RESIZE=1"
 

@@ -2,7 +2,6 @@
 
 import base64
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from tests.daemon.process import SIMULATED, Daemon, Scripted, refusal, until
 
 SIZE = "CPU = 1\nMEMORY = 64\n"
 KEY = "ssh-ed25519 AAAA ann@home"
-
-
-@pytest.fixture(scope="module")
-def cloud(scripted: Scripted) -> Iterator[Scripted]:
-    scripted.monitored("alpha")
-    yield scripted
-    assert scripted.check() == []
 
 
 @pytest.fixture(scope="module")

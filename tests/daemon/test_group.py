@@ -1,20 +1,14 @@
 """Groups: made, changed and removed; their members, their admins, their rules."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from oned.client.client import Client
 from oned.client.documents import Document, parse
 from tests.daemon.process import Daemon, refusal
 
+pytestmark = pytest.mark.usefixtures("sound")
+
 TEMPLATE = "CPU = 1\nMEMORY = 64"
-
-
-@pytest.fixture(autouse=True)
-def clean(simulated: Daemon) -> Iterator[None]:
-    yield
-    assert simulated.check() == []
 
 
 def group(daemon: Daemon, name: str) -> int:

@@ -9,54 +9,10 @@ from oned.client.client import Client
 from oned.client.documents import Document, parse
 from tests.daemon.conftest import QUIET
 from tests.daemon.process import Scripted, refusal, until
-from tests.daemon.stores import OS, Store, document
+from tests.daemon.stores import OS, Site, document
 
 ROOMY = f'{QUIET}DATASTORE_CAPACITY_CHECK = "NO"\n'
 """Datastores take whatever tests put into them."""
-
-
-class Site(Store):
-    """The images, a host, and a VM's disks by number."""
-
-    def __init__(self, daemon: Scripted) -> None:
-        super().__init__(daemon)
-        self.host = daemon.monitored("alpha")
-
-    def disks(self, vm: int) -> dict[int, dict[str, str]]:
-        found = self.daemon.vm(vm).all("TEMPLATE/DISK")
-        return {disk.int("DISK_ID"): {child.name: child.content for child in disk} for disk in found}
-
-    def place(self, vm: int) -> str:
-        return f"alpha:{self.daemon.var}/datastores/0/{vm}"
-
-    def asked(self, vm: int, verb: str) -> dict[str, str]:
-        """What the hypervisor driver is told with the verb."""
-        said = document(self.vmm.line(verb, vm))
-        return {name: said.findtext(name, "") for name in ("DISK_TARGET_PATH", "TM_COMMAND", "TM_COMMAND_ROLLBACK")}
-
-    def answers(self, verb: str, vm: int, *, well: bool = True) -> None:
-        self.daemon.fakes["VM_MAD"].answers(f"{verb} {'SUCCESS' if well else 'FAILURE'} {vm} -")
-
-    def script(self, vm: int) -> list[str]:
-        """The lines of the transfer script that the driver is asked for next."""
-        return Path(self.tm.line("TRANSFER", vm).split()[2]).read_text().splitlines()
-
-    def transferred(self, vm: int, *, well: bool = True) -> None:
-        self.daemon.fakes["TM_MAD"].answers(f"TRANSFER {'SUCCESS' if well else 'FAILURE'} {vm} -")
-
-    def off(self, image: int) -> int:
-        """A VM with a disk of the image that is powered off."""
-        vm = self.running(image, self.host)
-        self.one.vm.action("poweroff-hard", vm)
-        self.vmm.succeeds("CANCEL", vm)
-        self.daemon.reaches(vm, "POWEROFF")
-        return vm
-
-    def delete(self, vm: int) -> None:
-        self.one.vm.recover(vm, 3)
-        self.vmm.succeeds("CANCEL", vm)
-        self.tm.succeeds("TRANSFER", vm)
-        self.daemon.reaches(vm, "DONE")
 
 
 @pytest.fixture(scope="module")

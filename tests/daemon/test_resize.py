@@ -8,8 +8,8 @@ import pytest
 from oned.client.client import Client
 from oned.client.documents import parse
 from tests.daemon.process import Scripted, refusal
-from tests.daemon.stores import document
-from tests.daemon.test_hotplug import ROOMY, Site
+from tests.daemon.stores import Site, document
+from tests.daemon.test_hotplug import ROOMY
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,7 @@ TEMPLATE = "CPU = 1\nMEMORY = 64"
 @pytest.fixture(scope="module")
 def people(simulated: Daemon) -> dict[str, Client]:
     """Two users of the group users, by name."""
-    for name in ("ann", "bob"):
-        simulated.one.user.allocate(name, "secret")
-    return {name: simulated.client(f"{name}:secret") for name in ("ann", "bob")}
+    return simulated.people("ann", "bob")
 
 
 def ids(text: str) -> list[int]:

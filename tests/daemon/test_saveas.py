@@ -9,46 +9,7 @@ from oned.client.client import Client
 from oned.client.documents import Document, parse
 from tests.daemon.conftest import QUIET
 from tests.daemon.process import Scripted, refusal
-from tests.daemon.stores import OS, Store
-
-
-class Site(Store):
-    """The images, and a host for VMs."""
-
-    def __init__(self, daemon: Scripted) -> None:
-        super().__init__(daemon)
-        self.host = daemon.monitored("alpha")
-
-    def script(self, vm: int) -> list[str]:
-        """The lines of the transfer script that the driver is asked for next."""
-        return Path(self.tm.line("TRANSFER", vm).split()[2]).read_text().splitlines()
-
-    def transferred(self, vm: int, *, well: bool = True) -> None:
-        self.daemon.fakes["TM_MAD"].answers(f"TRANSFER {'SUCCESS' if well else 'FAILURE'} {vm} -")
-
-    def off(self, image: int) -> int:
-        """A VM with a disk of the image that is powered off."""
-        vm = self.running(image, self.host)
-        self.one.vm.action("poweroff-hard", vm)
-        self.vmm.succeeds("CANCEL", vm)
-        self.daemon.reaches(vm, "POWEROFF")
-        return vm
-
-    def shut_down(self, vm: int) -> list[str]:
-        """The lines of the epilog of a VM that was running."""
-        self.one.vm.action("terminate", vm)
-        self.vmm.succeeds("SHUTDOWN", vm)
-        return self.script(vm)
-
-    def delete(self, vm: int) -> None:
-        self.one.vm.recover(vm, 3)
-        self.vmm.succeeds("CANCEL", vm)
-        self.tm.succeeds("TRANSFER", vm)
-        self.daemon.reaches(vm, "DONE")
-
-    def away(self, image: int) -> str:
-        """Where the image is in its datastore."""
-        return self.info(image).text("SOURCE")
+from tests.daemon.stores import OS, Site
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +49,8 @@ def test_a_disk_becomes_an_image_while_its_vm_is_off(site: Site) -> None:
     image = site.daemon.admin.number("one.vm.disksaveas", vm, 0, site.name(), "", -1)
     assert (site.state(image), site.daemon.state(vm)) == ("LOCKED", "HOTPLUG_SAVEAS_POWEROFF")
     place = f"alpha:{site.daemon.var}/datastores/0/{vm}"
-    assert site.script(vm) == [f"CPDS shared {place}/disk.0 {site.away(image)} -1 {vm} 1"]
-    assert Path(site.away(image)).parent == site.daemon.var / "datastores/1"
+    assert site.script(vm) == [f"CPDS shared {place}/disk.0 {site.source(image)} -1 {vm} 1"]
+    assert Path(site.source(image)).parent == site.daemon.var / "datastores/1"
     assert f"A disk of VM {vm} is being saved to it" in refusal(site.one.image.delete, image)[0]
     site.transferred(vm)
     site.daemon.reaches(vm, "POWEROFF")
@@ -127,7 +88,7 @@ def test_a_disk_is_saved_at_the_end_in_the_forms_of_3_x(site: Site, form: tuple[
     assert site.disk(vm)["SAVE_AS"] == str(image)
     assert "it is to be saved already" in refusal(site.one.vm.savedisk, vm, 0, "again")[0]
     lines = site.shut_down(vm)
-    assert lines[0] == f"MVDS shared alpha:{site.daemon.var}/datastores/0/{vm}/disk.0 {site.away(image)} {vm} 1"
+    assert lines[0] == f"MVDS shared alpha:{site.daemon.var}/datastores/0/{vm}/disk.0 {site.source(image)} {vm} 1"
     site.transferred(vm)
     site.daemon.reaches(vm, "DONE")
     assert site.state(image) == "READY"

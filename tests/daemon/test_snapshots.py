@@ -6,8 +6,8 @@ import pytest
 
 from oned.client.documents import Document
 from tests.daemon.process import Scripted, refusal
-from tests.daemon.stores import Store, document
-from tests.daemon.test_hotplug import ROOMY, Site
+from tests.daemon.stores import Site, Store, document
+from tests.daemon.test_hotplug import ROOMY
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 """VM templates: kept, changed, shared, and VMs made of them, in the forms of all eras."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from oned.client.client import Client
 from oned.client.documents import Document, parse
 from tests.daemon.process import Daemon, refusal
+
+pytestmark = pytest.mark.usefixtures("sound")
 
 BODY = 'CPU = 1\nMEMORY = 64\nNOTE = "a b"\n'
 
@@ -14,16 +14,7 @@ BODY = 'CPU = 1\nMEMORY = 64\nNOTE = "a b"\n'
 @pytest.fixture(scope="module")
 def people(simulated: Daemon) -> dict[str, Client]:
     """Two users of the group users, by name."""
-    for name in ("tom", "ina"):
-        simulated.one.user.allocate(name, "secret")
-    return {name: simulated.client(f"{name}:secret") for name in ("tom", "ina")}
-
-
-@pytest.fixture(autouse=True)
-def sound(simulated: Daemon) -> Iterator[None]:
-    """After each of these the data base is as it must be."""
-    yield
-    assert simulated.check() == []
+    return simulated.people("tom", "ina")
 
 
 _NUMBERS = iter(range(1000, 2000))

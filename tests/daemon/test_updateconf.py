@@ -1,6 +1,5 @@
 """one.vm.updateconf: how a machine is built and what its guest is told, changed while the VM lives."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from tests.daemon.process import Scripted, refusal, until
 from tests.daemon.test_context import context, sourced
 
 CONF = 'CONTEXT = [ TOKEN = "one", WHO = "$UNAME" ] GRAPHICS = [ TYPE = vnc ] OS = [ ARCH = i686, BOOT = hd ]'
-
-
-@pytest.fixture(scope="module")
-def cloud(scripted: Scripted) -> Iterator[Scripted]:
-    scripted.monitored("alpha")
-    yield scripted
-    assert scripted.check() == []
 
 
 @pytest.fixture(scope="module")

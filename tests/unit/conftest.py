@@ -1,4 +1,4 @@
-"""What the tests of the life cycle, and those of onevm, share."""
+"""What test files share: the life cycle, the commands, drivers."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from fakes_rpc import FakeCloud
 
+from tests.fakes import FakeDriver
+from tests.image_stores import Store, serving
 from tests.lifecycle_engine import Engine
 
 
@@ -39,3 +41,28 @@ def cloud(hosts: FakeCloud) -> FakeCloud:
     hosts.vm(5, "twin", "HOLD")
     hosts.vm(6, "twin", "HOLD")
     return hosts
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeDriver]:
+    with FakeDriver(tmp_path / "control") as fake:
+        yield fake
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path)
+    yield made
+    made.driver.__exit__(None, None, None)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """An http server on this machine for what is in the directory `web`; its URL."""
+    with serving(tmp_path / "web") as url:
+        yield url
