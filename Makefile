@@ -1,7 +1,7 @@
 # The words of a newcomer. Each sets up first, which is quick when nothing is to do.
 PYTHON := .venv/bin/python
 
-.PHONY: setup demo demo-stop test lint docs bench soak
+.PHONY: setup demo demo-stop lab lab-stop test lint docs bench soak
 
 setup:
 	@share/setup.sh
@@ -11,6 +11,13 @@ demo: setup
 
 demo-stop: setup
 	@share/demo/demo-stop
+
+# Three hosts are for root only, and that is said before anything is set up: lab itself does that.
+lab:
+	@share/lab/lab
+
+lab-stop: setup
+	@share/lab/lab-stop
 
 test:
 	@share/setup.sh tests

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import math
 import os
 import signal
 import threading
@@ -136,7 +137,7 @@ class Way:
     def _begin(self) -> Attempt:
         left = self._failed + BACK_OFF - time.monotonic()
         if self._failure and left > 0 and urlsplit(self._uri).netloc:
-            raise ActionFailed(f"{self._failure} (the next attempt is in {left:.0f} s)")
+            raise ActionFailed(f"{self._failure} (the next attempt is in {math.ceil(left)} s)")
         self._attempt = attempt = Attempt()
         threading.Thread(target=self._open, args=(attempt,), daemon=True).start()
         return attempt

@@ -1,4 +1,4 @@
-"""Hosts for tests, as tests/lab/hosts makes them, and what a test does to them."""
+"""Hosts for tests, as share/lab/hosts makes them, and what a test does to them."""
 
 import contextlib
 import ctypes
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tests.needs import need, need_programs
 
-HOSTS = Path(__file__).with_name("hosts")
+HOSTS = Path(__file__).parents[2] / "share" / "lab" / "hosts"
 CLONE_NEWNET = 0x40000000
 
 T = TypeVar("T")

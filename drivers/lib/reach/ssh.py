@@ -7,6 +7,7 @@ file by ourselves, so that an error can name the line.
 
 import contextlib
 import logging
+import math
 import os
 import pwd
 import re
@@ -159,7 +160,7 @@ class Route:
                 return self._transport
             left = self._failed + BACK_OFF - time.monotonic()
             if self._failure and left > 0:
-                raise Unreachable(f"{self._failure} (the next attempt is in {left:.0f} s)")
+                raise Unreachable(f"{self._failure} (the next attempt is in {math.ceil(left)} s)")
             self._transport = self._connect()
             self._failure = ""
             return self._transport
