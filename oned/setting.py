@@ -147,7 +147,11 @@ class Values:
             self._take(name, value, where(name, seen[name]))
             seen[name] += 1
         for setting in table.settings.values():
-            if setting.name not in self._values and setting.type not in (VECTOR, REPEATED):
+            if setting.type is REPEATED:
+                self._values[setting.name] = [value for key, value in given if key == setting.name] or _texts(
+                    setting.default
+                )
+            elif setting.name not in self._values and setting.type is not VECTOR:
                 self._values[setting.name] = setting.type.read(setting.default) if setting.default else ""
 
     @classmethod
@@ -177,9 +181,6 @@ class Values:
 
     def __getitem__(self, name: str) -> Any:
         """The value of a setting; a list for a repeatable one."""
-        setting = self.table.settings[name]
-        if setting.type is REPEATED:
-            return [value for key, value in self.template if key == name] or _texts(setting.default)
         return self._values[name]
 
     def vectors(self, name: str) -> list[dict[str, str]]:

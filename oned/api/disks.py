@@ -108,6 +108,8 @@ def _check_use(image: Image, where: str) -> None:
 
 def check_ready(image: Image, where: str) -> None:
     """InternalError with what to do, unless the image is whole and enabled."""
+    if image.stored == ImageState.READY:
+        return
     advice = {
         ImageState.LOCKED: f"{WAITS} {image.id}",
         ImageState.DELETE: "It is being deleted. Choose another one",

@@ -18,11 +18,12 @@ def fill_variables(pools: Pools, vm: VM) -> None:
 
     Errors: InternalError, if a value becomes too long. What is no variable was refused before (vm.context).
     """
-    meaning = Meaning(pools, vm)
-    fill_context(pools, vm, vm.template.vector("CONTEXT"))
+    context = vm.template.vector("CONTEXT")
+    if context:
+        fill_context(pools, vm, context)
     for name in REQUIREMENTS:
         if name in vm.user_template:
-            vm.user_template.set(name, _filled(name, vm.user_template.get(name), meaning))
+            vm.user_template.set(name, _filled(name, vm.user_template.get(name), Meaning(pools, vm)))
 
 
 def fill_context(pools: Pools, vm: VM, names: Iterable[str]) -> None:

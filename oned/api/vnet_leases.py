@@ -142,14 +142,13 @@ def _write(call: Call, nic: dict[str, str], network: Network, place: Place) -> N
     """What the network says of the NIC, and its address."""
     for key in (*MADE, *OF_LEASE):
         nic.pop(key, None)
+    said = network.attributes(place.ar)
     for key in MADE:
-        value = network.attribute(key, place.ar)
-        if value:
-            nic[key] = value
+        if said.get(key):
+            nic[key] = said[key]
     for key in call.services.setting("INHERIT_VNET_ATTR"):
-        value = network.attribute(key, place.ar)
-        if value:
-            nic.setdefault(key, value)
+        if said.get(key):
+            nic.setdefault(key, said[key])
     nic["NETWORK"], nic["NETWORK_ID"] = network.name, str(network.id)
     nic["AR_ID"] = str(place.ar)
     nic["CLUSTER_ID"] = ",".join(map(str, sorted(network.clusters)))

@@ -28,7 +28,8 @@ RULES = 20
 """Rules of the user whose list is compared with oneadmin's."""
 DISTINCT = 50
 """Requirements of the match-making."""
-_ROUNDS = 3
+_ROUNDS = 15
+"""Turns of the two that are compared, so that both meet the same weather."""
 Figure = tuple[str, float]
 _ALL = (-2, -1, -1, -1)
 
@@ -135,7 +136,7 @@ def instantiated(engine: Engine, sizes: Sizes) -> Figure:
     engine.wait_until(lambda: all(_is_ready(engine, image) for image in images))
     text = " ".join([f"NIC=[NETWORK_ID={oid}]" for oid in networks] + [f"DISK=[IMAGE_ID={oid}]" for oid in images])
     template = engine.client.number("one.template.allocate", f"NAME=t {SMALL} {text}")
-    requests = [engine.sender.call("one.template.instantiate", template, "", True, "")] * (sizes.vms // 10)
+    requests = [engine.sender.call("one.template.instantiate", template, "", True, "")] * max(CLIENTS, sizes.vms // 50)
     bare = full = 0.0
     for _ in range(_ROUNDS):
         bare += allocate(engine, len(requests), hold=True).seconds

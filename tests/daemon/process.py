@@ -122,6 +122,10 @@ class Daemon:
         self._process.kill()
         self._process.wait(LIMIT)
 
+    def settled(self) -> None:
+        """All that has been seen is on disk: whoever reads may see it one fsync early, whoever writes may not."""
+        self.admin.call("one.user.update", 0, "SETTLED = YES", 1)
+
     def restart(self) -> None:
         """A new oned after a kill or a stop."""
         self.start()

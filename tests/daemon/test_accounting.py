@@ -53,6 +53,7 @@ def test_a_stay_keeps_the_capacity_that_the_vm_had_then(simulated: Daemon) -> No
     simulated.one.vm.resize(vm, "CPU = 2.5\nMEMORY = 128", False)
     simulated.one.vm.action("resume", vm)
     simulated.reaches(vm, "RUNNING")
+    simulated.settled()
     simulated.kill()
     simulated.restart()
     told = [(stay.text("VM/TEMPLATE/CPU"), stay.text("VM/TEMPLATE/MEMORY")) for stay in stays(simulated.admin, vm)]

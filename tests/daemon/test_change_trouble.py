@@ -95,6 +95,7 @@ def test_a_change_that_oned_was_killed_in_is_whole_or_was_never_begun(site: Site
     site.vmm.line("ATTACHDISK", vm)
     site.answers("ATTACHDISK", vm)
     site.daemon.reaches(vm, "RUNNING")
+    site.daemon.settled()
     site.daemon.kill()
     site.daemon.restart()
     site.one = site.daemon.one

@@ -296,6 +296,7 @@ def test_a_driver_that_reads_no_more_blocks_no_call(own: Scripted) -> None:
     own.one.vm.deploy(pending, host)
     own.tm.succeeds("TRANSFER", pending)
     own.reaches(pending, "BOOT")
+    own.settled()
     own.kill()
 
 

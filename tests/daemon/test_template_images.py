@@ -218,6 +218,7 @@ def test_a_retry_begins_the_copies_again_that_failed_and_only_those(shelf: Shelf
     assert refusal(shelf.one.image.delete, origins[0])[1] == 2048
     shelf.ds.fails("CLONE", first, "still no space")
     shelf.daemon.reaches(vm, "CLONING_FAILURE")
+    shelf.daemon.settled()
     shelf.daemon.kill()
     shelf.daemon.restart()
     shelf.one.vm.recover(vm, 2)

@@ -184,6 +184,7 @@ def test_a_lost_vm_is_started_with_the_new_disk_and_a_second_boot_makes_it_again
         cloud.one.vm.updateconf(vm, "CONTEXT = [ TOKEN = two ]")
         cloud.vmm.succeeds("POLL", vm, "STATE=d")
         cloud.reaches(vm, "UNKNOWN")
+        cloud.settled()
         cloud.kill()
         cloud.restart()
         cloud.one.vm.action("resume", vm)
