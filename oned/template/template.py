@@ -67,7 +67,7 @@ class Template:
         return Template((name, dict(value) if isinstance(value, dict) else value) for name, value in self._items)
 
     def __contains__(self, name: object) -> bool:
-        return name in [key for key, _ in self._items]  # half the time of any()
+        return any(key == name for key, _ in self._items)
 
     def __iter__(self) -> Iterator[tuple[str, Value]]:
         return iter(self._items)
