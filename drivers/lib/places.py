@@ -93,9 +93,13 @@ class Place:
 
     def clean(self, task: Task) -> None:
         """Remove what was made so far, also for a task that is cancelled; a host that is not reached keeps it."""
+        Place(self.host, self.part).discard(task)
+
+    def discard(self, task: Task) -> None:
+        """Remove what is not needed any more, in the same way."""
         ending = Task(task.verb, task.oid, task.voice)
         with contextlib.suppress(ActionFailed):
-            self.host.run(["rm", "-rf", "--", str(self.part)], ending)
+            self.host.run(["rm", "-rf", "--", str(self.path)], ending)
 
 
 def admin(argv: Sequence[str]) -> list[str]:

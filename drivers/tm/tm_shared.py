@@ -15,9 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from oned.drivers.lib import blank, contextdisk, files, script
-from oned.drivers.lib.blank import QUICK, SLOW
+from oned.drivers.lib.blank import QUICK
 from oned.drivers.lib.driver import Driver
+from oned.drivers.lib.places import Place
 from oned.drivers.lib.probe import MIB, backing_file, probe, probe_any
+from oned.drivers.lib.reach import here
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, mebibytes, path_of, removable
 from oned.drivers.lib.task import ActionFailed, Task
@@ -147,7 +149,7 @@ def mvds(line: Line, vm: int, task: Task) -> None:
     if source.is_symlink() and source.resolve() == destination.resolve():
         return
     if _is_layered(source, destination, line):
-        _flatten(source, destination, task)
+        snapshots.flatten(_shared(str(source)), _shared(str(destination)), task)
         files.remove(source)
         return
     mv(line, vm, task)
@@ -160,7 +162,7 @@ def cpds(line: Line, vm: int, task: Task) -> None:
         raise ActionFailed(f"CPDS: there is no {source}")
     source = source.resolve()
     if _is_layered(source, destination, line):
-        _flatten(source, destination, task)
+        snapshots.flatten(_shared(str(source)), _shared(str(destination)), task)
     else:
         files.copy(source, destination, task)
 
@@ -170,16 +172,16 @@ def _is_layered(source: Path, destination: Path, line: Line) -> bool:
 
     Its guest may have written a header that names any file of this machine: such a disk is plain bytes to us.
     """
-    if snapshots.is_layer(source):
+    if snapshots.names_layer(source) and source.is_file() and not source.is_symlink():
         return True
     if not (line.type == "qcow2" or options.overlay) or source.is_symlink() or not source.is_file():
         return False
     return backing_file(source).parent == destination.parent
 
 
-def _flatten(source: Path, destination: Path, task: Task) -> None:
-    with files.made_whole(destination) as part:
-        task.run(["qemu-img", "convert", "-q", "-U", "-f", "qcow2", "-O", "qcow2", str(source), str(part)], SLOW)
+def _shared(text: str) -> Place:
+    """A path of a line, which is in the shared directory and so on this machine, whatever host is in front of it."""
+    return Place(here("localhost"), path_of(text))
 
 
 def resize(line: Line, vm: int, task: Task) -> None:
@@ -198,13 +200,15 @@ def delete(line: Line, vm: int, task: Task) -> None:
     """Remove the VM's directory, or a file in it; never anything else."""
     path = removable(line, vm)
     files.remove(path)
-    snapshots.remove_all(path)
+    if layers := snapshots.directory_of(path):
+        files.remove(layers)
     if path.name == "images":  # the classic layout: what is left of the VM is the empty directory around
         with suppress(OSError):
             path.parent.rmdir()
 
 
 Command = Callable[[Line, int, Task], None]
+_layers = snapshots.Layers(_shared)
 
 
 def stays(line: Line, vm: int, task: Task) -> None:
@@ -225,10 +229,10 @@ COMMANDS: dict[str, Command] = {
     "PREMIGRATE": stays,
     "POSTMIGRATE": stays,
     "FAILMIGRATE": stays,
-    "SNAP_CREATE": snapshots.create,
-    "SNAP_CREATE_LIVE": snapshots.create,
-    "SNAP_REVERT": snapshots.revert,
-    "SNAP_DELETE": snapshots.delete,
+    "SNAP_CREATE": _layers.create,
+    "SNAP_CREATE_LIVE": _layers.create,
+    "SNAP_REVERT": _layers.revert,
+    "SNAP_DELETE": _layers.delete,
 }
 
 ELSEWHERE: dict[str, dict[str, Command]] = {"ssh": tm_ssh.COMMANDS, "lvm": tm_lvm.COMMANDS}

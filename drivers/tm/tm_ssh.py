@@ -16,6 +16,7 @@ from oned.drivers.lib.probe import HEADER, MIB, Probe, of_any, of_head
 from oned.drivers.lib.script import Line, mebibytes, path_of, removable
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.tm import snapshots
 
 settings = Settings("tm_ssh")
 
@@ -107,7 +108,7 @@ def mvds(line: Line, vm: int, task: Task) -> None:
             raise ActionFailed(f"MVDS: there is no {source}; {target} is as it was")
         task.info(f"{source} was brought to {target} already")
         return
-    copying.copy(source, target, settings, task)
+    _whole(source, target, task)
     source.sh(GIVEN, task, given(source), source.path)
 
 
@@ -117,10 +118,21 @@ def given(disk: Place) -> Path:
 
 
 def cpds(line: Line, vm: int, task: Task) -> None:
-    """A copy of the VM's disk becomes an image."""
-    if line.snapshot not in ("", "-1"):
-        raise ActionFailed("CPDS: disks of type ssh have no snapshots")
-    copying.copy(place(line.source, settings), place(line.destination, settings), settings, task)
+    """A copy of the VM's disk, or of one of its snapshots, becomes an image."""
+    _whole(place(line.source, settings), place(line.destination, settings), task)
+
+
+def _whole(source: Place, target: Place, task: Task) -> None:
+    """A copy of a disk; one that lies over snapshots is made one file first, beside it on its host."""
+    if not snapshots.names_layer(source.path):
+        copying.copy(source, target, settings, task)
+        return
+    flat = Place(source.host, source.path.with_name(f".{source.path.name}.flat"))
+    try:
+        snapshots.flatten(source, flat, task)
+        copying.copy(flat, target, settings, task)
+    finally:
+        flat.discard(task)
 
 
 def resize(line: Line, vm: int, task: Task) -> None:
@@ -141,19 +153,24 @@ def resize(line: Line, vm: int, task: Task) -> None:
 def delete(line: Line, vm: int, task: Task) -> None:
     """Remove the VM's directory, or a file in it; never anything else."""
     target = Place(place(line.destination, settings).host, removable(line, vm))
-    target.remove(task, given(target))
+    layers = snapshots.directory_of(target.path)
+    target.remove(task, given(target), *([layers] if layers else []))
     if target.path.name == "images":  # the classic layout: what is left of the VM is the empty directory around
         target.leave(target.path.parent, task)
 
 
 def premigrate(line: Line, vm: int, task: Task) -> None:
     """What a live migration needs on the destination: an empty disk for each qcow2 one, which the hypervisor fills
-    while its guest writes to it, and copies of all else.
+    while its guest writes to it, and copies of all else. Of a disk with snapshots that is the last layer only.
     """
     source, target = _ends(line, vm)
-    for name in source.demand(["ls", "-A", "--", str(source.path)], task).splitlines():
-        one, other = Place(source.host, source.path / name), Place(target.host, target.path / name)
-        found = _disk(one, task)
+    names = source.demand(["ls", "-A", "--", str(source.path)], task).splitlines()
+    for name in sorted(names):  # a disk before the layers over it
+        one, other = source.below(name), target.below(name)
+        if snapshots.directory_of(one.path.with_suffix("")) == one.path:
+            snapshots.prepare_move(one, other, settings, task)
+            continue
+        found = None if f"{name}.snap" in names else _disk(one, task)
         if found is None or found.format != "qcow2":
             copying.copy(one, other, settings, task)
             continue
@@ -187,6 +204,8 @@ def failmigrate(line: Line, vm: int, task: Task) -> None:
     _ends(line, vm)[1].remove(task)
 
 
+_layers = snapshots.Layers(lambda text: place(text, settings))
+
 COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
     "CLONE": clone,
     "LN": clone,
@@ -198,6 +217,10 @@ COMMANDS: dict[str, Callable[[Line, int, Task], None]] = {
     "CPDS": cpds,
     "RESIZE": resize,
     "DELETE": delete,
+    "SNAP_CREATE": _layers.create,
+    "SNAP_CREATE_LIVE": _layers.create,
+    "SNAP_REVERT": _layers.revert,
+    "SNAP_DELETE": _layers.delete,
     "PREMIGRATE": premigrate,
     "POSTMIGRATE": postmigrate,
     "FAILMIGRATE": failmigrate,

@@ -4,7 +4,6 @@ How a device is described stands in the deployment file, which the engine writes
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -14,6 +13,7 @@ from oned.drivers.lib.hypervisor import Domain, Hypervisor, hypervisor, library
 from oned.drivers.lib.request import VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.vmm.described import described
 
 LIVE = 1
 """VIR_DOMAIN_AFFECT_LIVE."""
@@ -64,7 +64,7 @@ class Devices:
             try:
                 transfers.perform(request.tm_rollback, request, self._settings, task)
                 transfers.perform(request.tm_command, request, self._settings, task)
-                _attach(domain, _described(request, "disk", wanted), task)
+                _attach(domain, self._described(request, "disk", wanted, task), task)
             except Exception:
                 if not task.cancelled:
                     transfers.perform(request.tm_rollback, request, self._settings, task)
@@ -85,7 +85,7 @@ class Devices:
         with hypervisor(request.host, self._settings) as kvm:
             domain = running(kvm, request)
             if _device(domain, "interface", wanted) is None:
-                _attach(domain, _described(request, "interface", wanted), task)
+                _attach(domain, self._described(request, "interface", wanted, task), task)
         return ""
 
     def detach_nic(self, request: VMRequest, task: Task) -> str:
@@ -94,6 +94,14 @@ class Devices:
         with hypervisor(request.host, self._settings) as kvm:
             _detach(running(kvm, request), "interface", wanted, task)
         return ""
+
+    def _described(self, request: VMRequest, kind: str, wanted: Match, task: Task) -> str:
+        """The device as the deployment file has it. Errors: ActionFailed."""
+        devices = described(request, self._settings, task).iterfind(f"devices/{kind}")
+        found = next((device for device in devices if wanted(device)), None)
+        if found is None:
+            raise ActionFailed(f"the deployment file of VM {request.vm} does not have the {kind} to attach")
+        return ElementTree.tostring(found, "unicode")
 
 
 def _same_target(disk: Element) -> Match:
@@ -125,20 +133,6 @@ def _device(domain: Domain, kind: str, wanted: Match) -> str | None:
     devices = ElementTree.fromstring(domain.XMLDesc(0)).iterfind(f"devices/{kind}")
     found = next((device for device in devices if wanted(device)), None)
     return None if found is None else ElementTree.tostring(found, "unicode")
-
-
-def _described(request: VMRequest, kind: str, wanted: Match) -> str:
-    """The device as the deployment file has it. Errors: ActionFailed."""
-    places = [Path(place) for place in (request.local_file, request.remote_file) if place]
-    text = next((place.read_text("utf-8") for place in places if place.is_file()), "")
-    if not text:
-        raise ActionFailed(f"there is no deployment file {' or '.join(map(str, places))}")
-    found = next(
-        (device for device in ElementTree.fromstring(text).iterfind(f"devices/{kind}") if wanted(device)), None
-    )
-    if found is None:
-        raise ActionFailed(f"the deployment file {places[0]} does not have the {kind} to attach")
-    return ElementTree.tostring(found, "unicode")
 
 
 def _attach(domain: Domain, device: str, task: Task) -> None:

@@ -11,6 +11,7 @@ import base64
 import contextlib
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from xml.etree import ElementTree
 
 from oned.drivers.lib import transfers
@@ -29,7 +30,7 @@ from oned.drivers.lib.request import VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 
-LIVE, PEER_TO_PEER, NON_SHARED_DISK, UNSAFE = 1, 2, 64, 512
+LIVE, PEER_TO_PEER, NON_SHARED_DISK, NON_SHARED_INC, UNSAFE = 1, 2, 64, 128, 512
 """Flags of a migration (virDomainMigrateFlags)."""
 COMPLETED = 1
 """VIR_DOMAIN_JOB_STATS_COMPLETED."""
@@ -132,7 +133,7 @@ class Moves:
         if self._settings.get("MIGRATE_UNSAFE", "no", request.host).lower() == "yes":
             flags |= UNSAFE
         if self._takes_disks(request):
-            flags |= NON_SHARED_DISK
+            flags |= NON_SHARED_INC if _has_layers(domain) else NON_SHARED_DISK
         if address := self._settings.get("MIGRATE_ADDRESS", "", request.destination):
             parameters["migrate_uri"] = f"tcp://{address}"
         if uri := self._settings.get("MIGRATE_URI", "", request.destination):
@@ -203,6 +204,12 @@ class Moves:
                 except library().libvirtError as error:
                     if error_number(error) not in (NO_DOMAIN, INVALID):
                         raise
+
+
+def _has_layers(domain: Domain) -> bool:
+    """Whether a disk lies over snapshots: what is below its last layer is on the destination before the move."""
+    sources = ElementTree.fromstring(domain.XMLDesc(0)).iterfind("devices/disk/source")
+    return any(Path(source.get("file", "")).parent.suffix == ".snap" for source in sources)
 
 
 def _name(request: VMRequest) -> str:

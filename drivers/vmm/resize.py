@@ -1,7 +1,5 @@
 """The capacity of a running domain, and the sizes of its disks."""
 
-from pathlib import Path
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from oned.drivers.lib.driver import Driver
@@ -9,6 +7,7 @@ from oned.drivers.lib.hypervisor import Domain, hypervisor
 from oned.drivers.lib.request import VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.vmm.described import described
 from oned.drivers.vmm.hotplug import running
 
 LIVE, MAXIMUM = 1, 4
@@ -33,7 +32,7 @@ class Sizes:
 
     def resize(self, request: VMRequest, task: Task) -> str:
         """Let the domain have the CPUs, the share of them and the memory of its new deployment file."""
-        wanted = _deployment(request)
+        wanted = described(request, self._settings, task)
         with hypervisor(request.host, self._settings) as kvm:
             domain = running(kvm, request)
             cpus, memory = _cpus(wanted), _memory(wanted)
@@ -68,13 +67,6 @@ def _check_most(domain: Domain, cpus: int, memory: int) -> None:
         if wanted > most:
             detail = f"the domain was built for {most} {what} at most, {wanted} are wanted"
             raise ActionFailed(f"{detail}: power the VM off, or set VCPU_MAX and MEMORY_MAX before it boots")
-
-
-def _deployment(request: VMRequest) -> Element:
-    path = Path(request.local_file)
-    if not request.local_file or not path.is_file():
-        raise ActionFailed(f"there is no deployment file {request.local_file}")
-    return ElementTree.fromstring(path.read_text("utf-8"))
 
 
 def _cpus(wanted: Element) -> int:

@@ -1,6 +1,7 @@
 """Snapshots of a running domain: of the system, inside its qcow2 disks, and of single disks, as layers of files."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -11,6 +12,7 @@ from oned.drivers.lib.hypervisor import Domain, error_number, hypervisor, librar
 from oned.drivers.lib.request import VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.lib.uri import files_at
 from oned.drivers.vmm.hotplug import running
 
 NO_SNAPSHOT = 72
@@ -19,6 +21,8 @@ DISK_ONLY, REUSE, NO_METADATA, ATOMIC = 16, 32, 4, 128
 """Flags of a new snapshot (virDomainSnapshotCreateFlags)."""
 KEEPS_RUNNING = 1
 """VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING."""
+
+Act = Callable[[VMRequest, Task], str]
 
 
 def add_to(driver: Driver[VMRequest], settings: Settings) -> None:
@@ -43,6 +47,7 @@ class Snapshots:
             domain = running(kvm, request)
             kvm.wait_for_job(domain, task)
             if not _has(domain, name):
+                _check_cpus(domain)
                 task.check()
                 domain.snapshotCreateXML(f"<domainsnapshot><name>{escape(name)}</name></domainsnapshot>", 0)
         return name
@@ -81,6 +86,42 @@ class Snapshots:
             domain.snapshotCreateXML(_layered(domain, target, layer), DISK_ONLY | REUSE | NO_METADATA | ATOMIC)
         return Path(request.target).name
 
+    # -- when the domain ends --------------------------------------------------------------------------------------
+    def ending(self, act: Act) -> Act:
+        """An action after which the domain is gone, and its system snapshots with it, also from its disks."""
+
+        def end(request: VMRequest, task: Task) -> str:
+            names, disks = self._kept(request)
+            answer = act(request, task)
+            for disk in disks:
+                self._forget(request.host, names, disk, task)
+            return answer
+
+        return end
+
+    def _kept(self, request: VMRequest) -> tuple[list[str], list[str]]:
+        """The snapshots that the domain has, and the files that keep them."""
+        with hypervisor(request.host, self._settings) as kvm:
+            domain = kvm.find(request.deploy_id or f"one-{request.vm}")
+            names = list(domain.snapshotListNames(0)) if domain is not None else []
+            return names, _written(domain.XMLDesc(0)) if domain is not None and names else []
+
+    def _forget(self, host: str, names: list[str], disk: str, task: Task) -> None:
+        """Nothing of the snapshots is in the file. What cannot be removed is told in the log: it only takes room."""
+        there = files_at(host, self._settings)
+        for name in names:
+            finished = there.run(["qemu-img", "snapshot", "-q", "-d", name, disk], task)
+            if finished.problem:
+                task.info(f"The data of {name} stays in {disk}: {finished.problem}")
+
+
+def _written(xml: str) -> list[str]:
+    """The qcow2 files that a domain writes to."""
+    disks = ElementTree.fromstring(xml).iterfind("devices/disk")
+    kept = [disk for disk in disks if disk.find("readonly") is None and disk.find("driver[@type='qcow2']") is not None]
+    sources = (disk.find("source") for disk in kept)
+    return [source.get("file", "") for source in sources if source is not None and source.get("file")]
+
 
 def layer_over(path: str) -> str:
     """The file of the layer over a disk or over a layer: they are numbered in `disk.<n>.snap`."""
@@ -106,6 +147,16 @@ def _target(request: VMRequest) -> str:
     if not found:
         raise ActionFailed(f"no DISK of VM {request.vm} is marked with DISK_SNAPSHOT_ACTIVE=YES in its document")
     return found
+
+
+def _check_cpus(domain: Domain) -> None:
+    """ActionFailed for a guest to whose snapshot libvirt (9.0) could not go back: it would end the guest trying.
+
+    It starts QEMU with the CPUs that there were at the boot, and QEMU finds more of them in the snapshot.
+    """
+    root = ElementTree.fromstring(domain.XMLDesc(0))
+    if root.find("vcpus/vcpu[@enabled='yes'][@hotpluggable='yes']") is not None:
+        raise ActionFailed("CPUs were added while it ran: its snapshots would be lost. Power the VM off and on first")
 
 
 def _has(domain: Domain, name: str) -> bool:

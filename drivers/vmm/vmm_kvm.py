@@ -28,6 +28,7 @@ from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 from oned.drivers.lib.uri import files_at
 from oned.drivers.vmm import hotplug, moves, resize, snapshots
+from oned.drivers.vmm.described import local_text, text_of
 from oned.drivers.vmm.networks import Networks
 
 SHUTDOWN_TIMEOUT = "300"
@@ -74,11 +75,9 @@ def _brought(request: VMRequest, task: Task) -> str:
     """
     host = files_at(request.host, settings)
     local, remote = request.local_file, request.remote_file
-    if not local or not Path(local).is_file():
-        if not remote:
-            raise ActionFailed(f"there is no deployment file {local}")
-        return host.read(remote, task).decode()
-    text = Path(local).read_bytes()
+    text = text_of(request, host, task)
+    if local_text(request) is None:
+        return text.decode()
     if remote and not (host.local and Path(remote).exists() and os.path.samefile(local, remote)):
         try:
             host.write(remote, text, task, 0o600)
@@ -221,13 +220,13 @@ def poll(request: VMRequest, task: Task) -> str:
 
 
 hotplug.add_to(driver, settings)
-devices = hotplug.Devices(settings)
+devices, kept = hotplug.Devices(settings), snapshots.Snapshots(settings)
 for verb, do in {
     "DEPLOY": networks.starting(deploy, cancel),
     "RESTORE": networks.starting(restore, cancel),
-    "SHUTDOWN": networks.ending(shutdown),
-    "CANCEL": networks.ending(cancel),
-    "SAVE": networks.ending(save),
+    "SHUTDOWN": networks.ending(kept.ending(shutdown)),
+    "CANCEL": networks.ending(kept.ending(cancel)),
+    "SAVE": networks.ending(kept.ending(save)),
     "MIGRATE": networks.moving(moves.Moves(settings).migrate),
     "ATTACHNIC": networks.starting(devices.attach_nic, devices.detach_nic),
     "DETACHNIC": networks.ending(devices.detach_nic),

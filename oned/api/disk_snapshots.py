@@ -14,6 +14,8 @@ from oned.vm.snapshots import Snapshot, Tree
 from oned.vm.vm import VM
 
 RIGHT = operation("disk-snapshot")
+LVM = "lvm"
+"""The type of datastores whose disks are logical volumes, whatever is said of their images."""
 
 
 @method("one.vm.disksnapshotcreate", vm=RIGHT)
@@ -113,6 +115,9 @@ def _disk(vm: VM, number: int) -> dict[str, str]:
 
 def _check_kind(vm: VM, disk: dict[str, str]) -> None:
     """ActionError for a disk that is no qcow2 file which the guest writes to: layers lie only on those."""
+    if LVM in (vm.record.tm_mad, disk.get("TM_MAD", "")):
+        detail = f"Disk {disk['DISK_ID']} of VM {vm.id} is a logical volume: it has no snapshots"
+        raise ActionError(detail=f"{detail}. onevm disk-saveas copies it to an image")
     read_only = disk.get("READONLY", "").upper() == "YES" or disk.get("TYPE", "").upper() == "CDROM"
     form = made_as(disk, vm.record.tm_mad) or disk.get("DRIVER") or disk.get("FORMAT") or "raw"
     if read_only or form.lower() != "qcow2":

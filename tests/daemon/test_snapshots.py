@@ -179,6 +179,10 @@ def test_what_has_no_snapshots_says_so(site: Site) -> None:
     assert "has no disk with DISK_ID 5" in refusal(site.one.vm.disksnapshotcreate, vm, 5, "")[0]
     assert "There is: none" in refusal(site.one.vm.disksnapshotdelete, vm, 0, 0)[0]
     site.delete(vm)
+    volumes = site.daemon.admin.number("one.datastore.allocate", "NAME = v\nDS_MAD = fs\nTM_MAD = lvm", -1)
+    vm = site.running(site.ready(form="qcow2", datastore=volumes), site.host)
+    assert "is a logical volume: it has no snapshots" in refusal(site.one.vm.disksnapshotcreate, vm, 0, "")[0]
+    site.delete(vm)
 
 
 def test_a_disk_that_is_kept_is_kept_with_what_was_written_since_its_snapshots(site: Site) -> None:

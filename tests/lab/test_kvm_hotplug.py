@@ -137,6 +137,10 @@ def test_a_guest_goes_back_to_a_snapshot_of_itself(running: Running) -> None:
     assert running.ask("SNAPSHOTDELETE", 120) == "SUCCESS -"
     assert running.virsh("snapshot-list", running.name, "--name").strip() == ""
     assert "Domain snapshot not found" in running.ask("SNAPSHOTREVERT")
+    assert running.ask("SNAPSHOTCREATE", 120) == "SUCCESS snap-0"
+    assert running.ask("CANCEL") == "SUCCESS -"
+    listed = subprocess.run(["qemu-img", "snapshot", "-l", running.place("disk.0")], check=True, stdout=subprocess.PIPE)
+    assert listed.stdout == b"", "nothing of it takes room in the disk when the domain has ended"
 
 
 def test_a_snapshot_of_a_disk_is_made_while_its_guest_runs_and_the_guest_goes_on(running: Running) -> None:
