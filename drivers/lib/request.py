@@ -25,7 +25,7 @@ class VMRequest:
     tm_command    lines of a transfer script: before a disk is attached, after it was detached
     tm_rollback   the same, after a disk could not be attached
     document      the VM as one.vm.info gives it; absent in the plain dialect
-    net_drv       network driver of the host, for NICs that do not name theirs
+    net_drv       network driver of the host, for NICs that do not name theirs; dest_net_drv that of the destination
     """
 
     vm: int
@@ -40,6 +40,7 @@ class VMRequest:
     tm_rollback: str = ""
     document: ElementTree.Element | None = None
     net_drv: str = ""
+    dest_net_drv: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def _from_document(vm: int, text: bytes) -> VMRequest:
         tm_command=value("TM_COMMAND"),
         tm_rollback=value("TM_COMMAND_ROLLBACK"),
         net_drv=value("NET_DRV"),
+        dest_net_drv=value("MIGR_NET_DRV"),
         document=root.find("VM"),
     )
 

@@ -39,8 +39,21 @@ def carry_out(host: Host, wanted: Sequence[Step], task: Task) -> None:
     """Do what is not done yet, one VM after the other on a host. Errors: ActionFailed with the command's words."""
     with _lock_of(host.name):
         for step in dict.fromkeys(wanted):
-            if not step.unless or host.run(step.unless, task).status != 0:
-                host.demand(step.do, task, stdin=step.stdin.encode())
+            if not _is_done(host, step, task):
+                _do(host, step, task)
+
+
+def _is_done(host: Host, step: Step, task: Task) -> bool:
+    return bool(step.unless) and host.run(step.unless, task).status == 0
+
+
+def _do(host: Host, step: Step, task: Task) -> None:
+    """Errors: ActionFailed, unless another process has done it in the same moment."""
+    try:
+        host.demand(step.do, task, stdin=step.stdin.encode())
+    except ActionFailed:
+        if not _is_done(host, step, task):
+            raise
 
 
 def _lock_of(host: str) -> threading.Lock:

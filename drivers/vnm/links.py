@@ -15,7 +15,7 @@ KEPT, REFUSED = 40000, 39000
 
 
 def _is_there(device: str) -> tuple[str, ...]:
-    return ("test", "-d", f"/sys/class/net/{device}")
+    return ("ip", "link", "show", "dev", device)
 
 
 def bridge(nic: Nic) -> list[Step]:
@@ -29,10 +29,7 @@ def bridge(nic: Nic) -> list[Step]:
 
 def _plugged(nic: Nic, device: str) -> list[Step]:
     return [
-        Step(
-            ("ip", "link", "set", "dev", device, "master", nic.bridge),
-            ("test", "-e", f"/sys/class/net/{nic.bridge}/brif/{device}"),
-        ),
+        Step(("ip", "link", "set", "dev", device, "master", nic.bridge)),
         Step(("ip", "link", "set", "dev", device, "up")),
     ]
 

@@ -11,6 +11,8 @@ from oned.drivers.lib.task import ActionFailed
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _PORTS = re.compile(r"\d{1,5}([:-]\d{1,5})?(,\d{1,5}([:-]\d{1,5})?)*")
+DUMMY = "dummy"
+"""The network driver that does nothing, of networks that do not say theirs."""
 FIRST_VLAN = 2
 """Number of the VLAN of network 0; others follow."""
 
@@ -33,7 +35,8 @@ class Nic:
     """A network interface of a VM. All words fit a command line and a rule: they are checked here.
 
     driver  name of the network driver
-    tap     its device on the host; empty before the domain runs
+    target  the name that the engine has given to its device on the host; empty if the hypervisor finds one
+    tap     its device on the host; before the domain runs the target
     vlan    number of the VLAN or VXLAN, 0 for none
     """
 
@@ -42,6 +45,7 @@ class Nic:
     bridge: str
     driver: str
     tap: str = ""
+    target: str = ""
     phydev: str = ""
     vlan: int = 0
     addresses: tuple[str, ...] = ()
@@ -80,12 +84,19 @@ def nic_of(vm: int, vector: Element, default: str) -> Nic:
         vm=vm,
         mac=mac,
         bridge=said.get("BRIDGE", ""),
-        driver=said.get("VN_MAD", "") or default,
+        driver=_driver(said.get("VN_MAD", ""), default),
+        tap=said.get("TARGET", ""),
+        target=said.get("TARGET", ""),
         phydev=said.get("PHYDEV", ""),
         vlan=_vlan(said),
         addresses=addresses,
         values=values,
     )
+
+
+def _driver(own: str, of_host: str) -> str:
+    """The NIC's own network driver (5.0 and later), else the host's (3.2 to 4.14): networks then had none, so dummy."""
+    return of_host if own in ("", DUMMY) and of_host else own
 
 
 def _demand(fits: bool, name: str, value: str) -> None:

@@ -107,6 +107,7 @@ def _at(call: Call, host: Host, chosen: Datastore) -> Placement:
         cid=host.cluster,
         vm_mad=host.vm_mad,
         tm_mad=host.transfers_by(chosen.tm_mad),
+        vn_mad=host.vn_mad or "dummy",
         ds_id=chosen.id,
         sysds_path=chosen.base_path,
         images=driver is not None and guesses_paths(driver.section),

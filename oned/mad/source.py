@@ -66,6 +66,7 @@ class DriverSource:
             vnc_base_port=self._vnc,
             console_log=f"{place}/console.log",
             tm_mad=vm.record.tm_mad,
+            vn_mad=vm.record.vn_mad,
             contents={tree.disk: content(vm.trees, tree.disk) for tree in vm.trees},
         )
         return kvm.domain(vm.template, facts)

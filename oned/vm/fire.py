@@ -181,6 +181,7 @@ def _open(vm: VM, opens: Opens, cause: Cause, now: int) -> None:
                 cid=place.cid,
                 vm_mad=place.vm_mad,
                 tm_mad=place.tm_mad,
+                vn_mad=place.vn_mad,
                 ds_id=place.ds_id,
                 sysds_path=place.sysds_path,
                 images=place.images,

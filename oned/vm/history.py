@@ -43,6 +43,7 @@ class Record:
     cid: int = 0
     vm_mad: str = ""
     tm_mad: str = ""
+    vn_mad: str = "dummy"
     ds_id: int = 0
     sysds_path: str = ""
     stime: int = 0
@@ -79,7 +80,7 @@ class Record:
 
     def copy(self, seq: int, now: int) -> Self:
         """A new stay on the same host, beginning now."""
-        kept = ("hid", "hostname", "cid", "vm_mad", "tm_mad", "ds_id", "sysds_path", "images")
+        kept = ("hid", "hostname", "cid", "vm_mad", "tm_mad", "vn_mad", "ds_id", "sysds_path", "images")
         return type(self)(seq=seq, stime=now, **{name: getattr(self, name) for name in kept})
 
     def saved(self) -> dict[str, Any]:
@@ -97,15 +98,14 @@ _MODERN = (
     ("RSTIME", "rstime"), ("RETIME", "retime"), ("ESTIME", "estime"), ("EETIME", "eetime"), ("ACTION", "action"),
     ("UID", "uid"), ("GID", "gid"), ("REQUEST_ID", "request"),
 )  # fmt: skip
-_CLASSIC = (("VMMMAD", "vm_mad"), ("TMMAD", "tm_mad"), ("DS_LOCATION", "ds_location"), ("REASON", "reason"))
+_CLASSIC = (("VMMMAD", "vm_mad"), ("TMMAD", "tm_mad"), ("DS_LOCATION", "ds_location"), ("REASON", "reason"),
+            ("VNMMAD", "vn_mad"))  # fmt: skip
 
 
 def history_xml(oid: int, record: Record, *, strict: bool, vm: str = "") -> str:
     """<HISTORY> of one record; `vm` is the document of its VM, which accounting puts in."""
     rows = _MODERN if strict else _MODERN + _CLASSIC
     inner = "".join(tag(name, getattr(record, attribute)) for name, attribute in rows)
-    if not strict:
-        inner += "<VNMMAD>dummy</VNMMAD>"
     return wrap("HISTORY", f"<OID>{oid}</OID>{inner}{vm}")
 
 

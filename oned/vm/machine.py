@@ -57,7 +57,7 @@ def command(vm: VM, site: Site, verb: str, record: Record, **arguments: str) -> 
         kind=Kind.VM,
         oid=vm.id,
         host=record.hostname,
-        arguments={"seq": str(record.seq), **arguments},
+        arguments={"seq": str(record.seq), "net_drv": record.vn_mad, **arguments},
         deadline=site.deadline(Mad.VMM, record.vm_mad, verb),
     )
 
@@ -91,7 +91,8 @@ def migrate(vm: VM, site: Site) -> Command:
     source = place_of_domain(vm)
     there = vm.record.hostname
     files = f"MIGRATE {source.tm_mad} {there} {source.hostname} {directory(vm, source)} {vm.id} {source.ds_id}"
-    return command(vm, site, "MIGRATE", source, deploy_id=domain_name(vm), dest_host=there, tm_command=files)
+    return command(vm, site, "MIGRATE", source, deploy_id=domain_name(vm), dest_host=there,
+                   dest_net_drv=vm.record.vn_mad, tm_command=files)  # fmt: skip
 
 
 def shutdown(vm: VM, site: Site) -> Command:

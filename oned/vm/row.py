@@ -111,6 +111,7 @@ class Placement:
     ds_id: int
     sysds_path: str
     images: bool = False
+    vn_mad: str = "dummy"
 
 
 def was_stopped(vm: VM) -> bool:

@@ -78,7 +78,7 @@ class Guest:
             CPU=1 MEMORY=192
             OS=[KERNEL="{CACHE}/vmlinuz", INITRD="{CACHE}/initrd.gz", KERNEL_CMD="console=ttyS0 quiet guest.tick"]
             DISK=[SOURCE="{CACHE}/data.qcow2", TARGET=vda, DRIVER=qcow2]
-            NIC=[BRIDGE=br0, MAC="02:00:0a:4d:00:{self.vid:02x}"]
+            NIC=[BRIDGE=br0, MAC="02:00:0a:4d:00:{self.vid:02x}", TARGET=one-{self.vid}-0]
             CONTEXT=[HOSTNAME=guest{self.vid}]
         """
 

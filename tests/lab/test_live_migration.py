@@ -10,25 +10,36 @@ import pytest
 
 from tests.lab.guests import DATASTORE, Guest, guest_world, kvm_driver
 from tests.lab.world import World, until
+from tests.needs import need_programs
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    need_programs("nft")
     with guest_world(tmp_path_factory.mktemp("lab") / "a", 2, "--shared") as made:
         yield made
 
 
 def migrate(guest: Guest, source: str, destination: str, kind: str = "shared") -> str:
-    """The request, as the daemon writes it."""
+    """The request, as the daemon writes it, of a VM whose NIC has rules on its host."""
+    nic = (
+        f"<VN_MAD>fw</VN_MAD><BRIDGE>br0</BRIDGE><MAC>02:00:0a:4d:00:{guest.vid:02x}</MAC><ICMP>drop</ICMP>"
+        f"<TARGET>one-{guest.vid}-0</TARGET>"
+    )
     document = (
         f"<VMM_DRIVER_ACTION_DATA><HOST>{source}</HOST><MIGR_HOST>{destination}</MIGR_HOST>"
         f"<DEPLOY_ID>{guest.name}</DEPLOY_ID>"
         f"<TM_COMMAND>MIGRATE {kind} {destination} {source} {guest.place} {guest.vid} 0</TM_COMMAND>"
-        f"<VM><ID>{guest.vid}</ID></VM></VMM_DRIVER_ACTION_DATA>"
+        f"<VM><ID>{guest.vid}</ID><TEMPLATE><NIC>{nic}</NIC></TEMPLATE></VM></VMM_DRIVER_ACTION_DATA>"
     )
     return f"MIGRATE {guest.vid} {base64.b64encode(document.encode()).decode()}"
+
+
+def has_rules(guest: Guest, host: str) -> bool:
+    """Whether there are rules of the guest's tap on a host."""
+    return f"jump one-{guest.vid}-0-gets" in guest.lab.run(host, "nft", "list", "ruleset")
 
 
 def unbroken(ticks: list[int]) -> bool:
@@ -44,6 +55,7 @@ def test_a_guest_moves_there_and_back_and_counts_on(shared: World, tmp_path: Pat
         for source, destination in (("host01", "host02"), ("host02", "host01")):
             assert driver.ask(migrate(guest, source, destination), 90) == "MIGRATE SUCCESS 1 -"
             assert (guest.state(driver, source), guest.state(driver, destination)) == ("d", "a")
+            assert (has_rules(guest, source), has_rules(guest, destination)) == (False, True)
             assert driver.ask(migrate(guest, source, destination), 90) == "MIGRATE SUCCESS 1 -", "it has moved"
             last = guest.ticks("host01")[-1]
             guest.says("host01", f"tick {last + 2}$")
@@ -64,6 +76,7 @@ def test_a_move_that_libvirt_refuses_leaves_the_guest_where_it_is(shared: World,
         assert answer.startswith("MIGRATE FAILURE 2 ")
         assert "the VM stays on host01" in answer
         assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("a", "d")
+        assert not has_rules(guest, "host02")
         driver.ask(guest.line("CANCEL", "host01", guest.name, "-"), 30)
         answer = driver.ask(migrate(guest, "host01", "host02"), 90) or ""
         assert "runs neither on host01 nor on host02" in answer

@@ -230,6 +230,23 @@ def test_what_the_guest_says_goes_to_the_console_log() -> None:
     assert found(root, "devices/serial/log").attrib == {"file": "/ds/0/7/console.log", "append": "on"}
 
 
+@pytest.mark.parametrize(
+    ("nic", "of_host", "tag"),
+    [
+        ("VN_MAD=ovswitch, VLAN_ID=9", "", "9"), ("VLAN=YES, NETWORK_ID=3", "ovswitch", "5"),
+        ("VN_MAD=dummy, VLAN_ID=9", "ovswitch", "9"), ("VN_MAD=ovswitch", "", None), ("VN_MAD=fw", "ovswitch", None),
+    ],
+)  # fmt: skip
+def test_a_port_of_open_vswitch_has_its_vlan_from_the_beginning(nic: str, of_host: str, tag: str | None) -> None:
+    made = ElementTree.fromstring(
+        domain(parse(f"MEMORY=64 NIC=[BRIDGE=b, {nic}]"), Facts(7, "kvm", "/ds/0/7", Template(), vn_mad=of_host))
+    )
+    interface = found(made, "devices/interface")
+    assert (interface.find("virtualport") is not None) == ("fw" not in nic)
+    vlan = interface.find("vlan/tag")
+    assert (None if vlan is None else vlan.get("id")) == tag
+
+
 def test_raw_data_of_this_hypervisor_stands_before_the_end_tag() -> None:
     template = parse('MEMORY=64 RAW=[TYPE=kvm, DATA="<a/>"] RAW=[TYPE=xen, DATA="<b/>"] RAW=[TYPE=KVM, DATA="<c/>"]')
     text = domain(template, Facts(7, "kvm", "/d", parse('RAW=[TYPE=kvm, DATA="<z/>"]')))

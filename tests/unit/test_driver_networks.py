@@ -98,18 +98,49 @@ def rules(one: Nic) -> list[str]:
 def test_the_firewall_opens_and_shuts_ports() -> None:
     assert rules(nic("vnet3", VN_MAD="fw", WHITE_PORTS_TCP="22,80:90", BLACK_PORTS_UDP="53", ICMP="drop")) == [
         "gets tcp flags & (syn | ack) == syn tcp dport != { 22, 80-90 } drop",
-        "gets udp dport < 32768 udp dport { 53 } drop",
-        "gets meta l4proto { icmp, ipv6-icmp } drop",
+        "sends update @vnet3-asked { ip daddr . udp dport . udp sport }",
+        "gets ip saddr . udp sport . udp dport @vnet3-asked accept",
+        "sends update @vnet3-asked6 { ip6 daddr . udp dport . udp sport }",
+        "gets ip6 saddr . udp sport . udp dport @vnet3-asked6 accept",
+        "gets udp sport 67 udp dport 68 accept",
+        "gets udp sport 547 udp dport 546 accept",
+        "gets udp dport { 53 } drop",
+        "gets icmp type != { echo-reply, destination-unreachable, time-exceeded, parameter-problem } drop",
+        "gets icmpv6 type echo-request drop",
     ]
 
 
 def test_a_guest_sends_under_its_own_addresses_only() -> None:
     assert rules(nic("vnet3", VN_MAD="bridge", FILTER_MAC_SPOOFING="YES", FILTER_IP_SPOOFING="YES", IP="10.0.0.7")) == [
         "sends ether saddr != 02:00:0a:00:00:07 drop",
-        "sends ip saddr != { 0.0.0.0, 10.0.0.7 } drop",
+        "sends arp saddr ether != 02:00:0a:00:00:07 drop",
+        "sends ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept",
+        "sends ip saddr != { 10.0.0.7 } drop",
         "sends arp saddr ip != { 0.0.0.0, 10.0.0.7 } drop",
-        "sends ether type ip6 drop",
+        "sends ether type != { ip, arp } drop",
     ]
+
+
+def test_rules_of_a_tap_that_the_engine_has_named_come_before_it() -> None:
+    values = {"VN_MAD": "bridge", "TARGET": "one-7-0", "ICMP": "drop"}
+    early = steps("pre", [nic("one-7-0", **values)])[-1]
+    assert "add rule bridge one one-7-0-gets icmpv6 type echo-request drop" in early.stdin
+    assert steps("post", [nic("one-7-0", **values)]) == []
+    (late,) = steps("post", [nic("vnet3", **values)])
+    assert "add rule bridge one vnet3-gets icmpv6 type echo-request drop" in late.stdin
+
+
+def test_the_host_says_the_network_driver_of_nics_that_say_none() -> None:
+    of_host = [driver_of("802.1Q", **values) for values in ({}, {"VN_MAD": "dummy"}, {"VN_MAD": "fw"})]
+    assert of_host == ["802.1Q", "802.1Q", "fw"]
+    assert [driver_of("", **values) for values in ({}, {"VN_MAD": "dummy"})] == ["", "dummy"]
+
+
+def driver_of(host: str, **values: str) -> str:
+    vector = ElementTree.Element("NIC")
+    for name, value in values.items():
+        ElementTree.SubElement(vector, name).text = value
+    return nic_of(7, vector, host).driver
 
 
 def test_isolation_by_hardware_address_is_for_networks_that_want_it() -> None:

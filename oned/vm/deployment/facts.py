@@ -15,6 +15,7 @@ class Facts:
     defaults       the DEFAULT file of the driver: attributes for templates that lack them
     vnc_base_port  graphics without a port get this plus the VM's id
     tm_mad         transfer driver of the system datastore, which disks without one of their own come by
+    vn_mad         network driver of the host, for NICs that have none of their own
     contents       files of disks that are not `disk.<n>`, by number: the layers over their snapshots
     console_log    file on the host that keeps what the guest says on its serial console; empty: none
     """
@@ -26,6 +27,7 @@ class Facts:
     vnc_base_port: int = 5900
     console_log: str = ""
     tm_mad: str = ""
+    vn_mad: str = ""
     contents: Mapping[int, str] = field(default_factory=dict)
 
     @property

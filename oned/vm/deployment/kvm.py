@@ -29,6 +29,8 @@ TRANSLATION_CACHE = 64
 """MiB of translated code of an emulated guest; without a limit each one may grow by hundreds of MB."""
 BALLOON_PERIOD = 10
 """Seconds between two memory reports of the guest."""
+FIRST_VLAN = 2
+"""Number of the VLAN of network 0, where networks have none."""
 SPICE_AGENT = "com.redhat.spice.0"
 BOOT_DEVICES = frozenset(("hd", "fd", "cdrom", "network"))
 SWITCHES = ("PAE", "APIC", "ACPI")
@@ -202,7 +204,7 @@ def _interface(nic: dict[str, str], facts: Facts, boot_order: int | None) -> Ele
         element("model", type=model) if model else None,
         tuning.queues("vhost", nic.get("VIRTIO_QUEUES") or defaults.get("VIRTIO_QUEUES", "")),
         tuning.bandwidth(nic),
-        element("virtualport", type="openvswitch") if nic.get("VN_MAD") == "ovswitch" else None,
+        *_switched(nic, facts),
         element("boot", order=boot_order) if boot_order else None,
         type="bridge" if bridge else "ethernet",
     )
@@ -210,6 +212,18 @@ def _interface(nic: dict[str, str], facts: Facts, boot_order: int | None) -> Ele
         address = element("parameter", name="IP", value=nic["IP"]) if nic.get("IP") else None
         made.append(element("filterref", address, filter=packet_filter))
     return made
+
+
+def _switched(nic: dict[str, str], facts: Facts) -> list[Element | None]:
+    """The port of Open vSwitch with its VLAN, which the guest is in from its first frame on."""
+    own = nic.get("VN_MAD", "")
+    if (facts.vn_mad if own in ("", "dummy") else own) != "ovswitch":
+        return []
+    number = nic.get("VLAN_ID", "")
+    if not number and _says_yes(nic.get("VLAN", "")) and nic.get("NETWORK_ID", "").isdecimal():
+        number = str(FIRST_VLAN + int(nic["NETWORK_ID"]))
+    vlan = element("vlan", element("tag", id=number)) if number.isdecimal() else None
+    return [element("virtualport", type="openvswitch"), vlan]
 
 
 def _console(facts: Facts) -> list[Element]:
