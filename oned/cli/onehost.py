@@ -21,7 +21,7 @@ program = Program("onehost", "enters and controls the hosts that run VMs")
 
 IM = Option("im", ("-i", "--im"), "information driver", "DRIVER")
 VM = Option("vm", ("--vm",), "virtual machine driver", "DRIVER")
-NET = Option("net", ("--net",), "taken for old scripts: networks name their own driver", "DRIVER")
+NET = Option("net", ("--net",), "network driver of the host (3.2 to 4.14), for networks that name none", "DRIVER")
 CLUSTER = Option("cluster", ("-c", "--cluster"), "cluster that it joins, id or name", "CLUSTER")
 
 FORCE = Option("force", ("--force",), "also to hosts that have the same already")
@@ -66,17 +66,18 @@ def _status_command(status: Status) -> Command:
 
 @program.command("create", "<hostname> [<im> <vm> [<tm> [<vnm>]]]", IM, VM, NET, CLUSTER)
 def create(
-    one: Client, name: str, im_word: str = "", vm_word: str = "", _tm: str = "", _vnm: str = "", **options: Any
+    one: Client, name: str, im_word: str = "", vm_word: str = "", _tm: str = "", vnm_word: str = "", **options: Any
 ) -> None:
     """Enters a host: with --im and --vm, or the drivers as further words.
 
-    The words <tm> and <vnm> of old scripts are taken and not used.
+    The word <tm> of old scripts is taken and not used.
     """
     information, machines = options["im"] or im_word, options["vm"] or vm_word
     if not (information and machines):
         raise CommandError(f"name both drivers: onehost create {name} --im DRIVER --vm DRIVER")
     cluster = _DEFAULT_CLUSTER if options["cluster"] is None else CLUSTERS.id(one, options["cluster"])
-    say(f"ID: {one.number('one.host.allocate', name, information, machines, cluster)}")
+    networks = [word for word in (options["net"] or vnm_word,) if word]
+    say(f"ID: {one.number('one.host.allocate', name, information, machines, *networks, cluster)}")
 
 
 @program.command("delete", "<host-list>...", DRY_RUN)
