@@ -4,8 +4,9 @@
     EXECUTABLE = "/…/tests/fake_driver.py", ARGUMENTS = "/path/of/the/control.socket"
 
 Each line from the daemon goes to the control socket as it is. What comes back is one order a line: `say TEXT` (a line
-to the daemon), `raw BASE64` (bytes to the daemon, as they are), `err TEXT` (a line on stderr), `exit STATUS`, `hang`
-(reads the daemon no more and ignores TERM and the end of its input). FINALIZE and the end of either input end it.
+to the daemon), `raw BASE64` (bytes to the daemon, as they are), `err TEXT` (a line on stderr), `exit STATUS` (below 0:
+by that signal), `hang` (reads the daemon no more and ignores TERM and the end of its input). FINALIZE and the end of
+either input end it.
 """
 
 import base64
@@ -59,7 +60,10 @@ class Program:
         os.write(2, rest + b"\n")
 
     def exit(self, rest: bytes) -> None:
-        os._exit(int(rest))
+        status = int(rest)
+        if status < 0:
+            os.kill(os.getpid(), -status)
+        os._exit(status)
 
     def hang(self, _: bytes) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -87,7 +87,7 @@ class FakeDriver:
         self._order(f"err {text}")
 
     def dies(self, status: int = 1) -> None:
-        """Ends at once, without a word."""
+        """Ends at once, without a word; by a signal, if the status is minus its number."""
         self._order(f"exit {status}")
 
     def hangs(self) -> None:

@@ -1,10 +1,14 @@
-"""Connections to libvirt: one per URI and process, kept open, watched by its keep-alive, shared by all actions."""
+"""Connections to libvirt: kept open, watched by their keep-alive, each used by one action at a time.
+
+libvirt says that threads may share a connection, and before 10.3 that is not true (CVE-2024-4418): a thread that leaves
+a call because another one has something to send, or because the connection is closed, leaves a watch behind that points
+into its stack. The next thread in line jumps there, and the process is gone with all its actions. Its wake-ups get
+lost too. So there are as many connections to a host as actions at work there, and none waits for another.
+"""
 
 import contextlib
 import importlib
 import math
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +18,6 @@ from urllib.parse import urlsplit
 
 from oned.drivers.lib.line import one_line
 from oned.drivers.lib.task import ActionFailed
-from oned.drivers.lib.uri import helper_of
 
 if TYPE_CHECKING:
     from oned.drivers.lib.hypervisor import Connection
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 OPEN_SECONDS = 20.0
 BACK_OFF = 10.0
 """Seconds without another attempt after a connection to another machine has failed."""
+SPARE = 2
+"""Connections to one URI that stay open while no action uses them."""
 KEEP_ALIVE, MISSES = 5, 5
 """Seconds between two questions whether the other side is there, and how many of them may stay without an answer."""
 
@@ -33,48 +38,12 @@ def library() -> ModuleType:
     return libvirt
 
 
-class Kept:
-    """An open connection and the number of actions that use it.
-
-    helper  descriptor of the ssh process that it goes through
-    """
-
-    def __init__(self, connection: "Connection", helper: int | None) -> None:
-        self.connection = connection
-        self.users = 0
-        self._helper = helper
-
-    def is_alive(self) -> bool:
-        try:
-            return bool(self.connection.isAlive())
-        except library().libvirtError:
-            return False
-
-    def give_up(self) -> None:
-        """Close it when the last action that is still in a call of it has left that.
-
-        When a connection dies, libvirt (9.0) wakes only one of those that wait for an answer: the end of its ssh wakes
-        the others.
-        """
-        if self._helper is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._helper, signal.SIGKILL)
-        if not self.users:
-            self._close()
-
-    def _close(self) -> None:
-        if self._helper is not None:
-            os.close(self._helper)
-            self._helper = None
-        with contextlib.suppress(library().libvirtError):
-            self.connection.close()
-
-
 class Attempt:
     """A connection that is being opened, by a thread of its own: nothing can end a call that hangs."""
 
     def __init__(self) -> None:
-        self.ended = threading.Event()
+        self.ended = False
+        self.failure = ""
         self.since = time.monotonic()
 
     @property
@@ -83,56 +52,58 @@ class Attempt:
 
 
 class Way:
-    """The way to one URI: at most one connection, and at most one attempt to make one."""
+    """The way to one URI: its free connections, and at most one attempt to make another one."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self._lock = threading.Lock()
-        self._kept: Kept | None = None
+        self._changed = threading.Condition()
+        self._free: list[Connection] = []
         self._attempt: Attempt | None = None
         self._failure, self._failed = "", 0.0
 
     @contextlib.contextmanager
     def borrowed(self) -> Iterator["Connection"]:
-        """The connection within the block; it is closed afterwards only if it turned out dead.
+        """A connection that is nobody else's within the block.
 
         Errors: ActionFailed, if it is not there in time; at once, as long as an attempt hangs or has just failed.
         """
-        kept = self._taken()
+        connection = self._taken()
         try:
-            yield kept.connection
+            yield connection
         finally:
-            self._give_back(kept)
+            self._give_back(connection)
 
-    def _taken(self) -> Kept:
-        for _ in range(2):
-            with self._lock:
-                if kept := self._living():
-                    kept.users += 1
-                    return kept
+    def _taken(self) -> "Connection":
+        with self._changed:
+            while (connection := self._living()) is None:
                 attempt = self._attempt or self._begin()
-            if not attempt.ended.wait(max(0.0, OPEN_SECONDS - attempt.age)):
-                raise ActionFailed(
-                    f"{self._uri} is not reached: libvirt there has not answered for {attempt.age:.0f} s"
-                )
-            if self._failure:
-                raise ActionFailed(self._failure)
-        raise ActionFailed(f"{self._uri} is not reached: the connection breaks at once")
+                self._wait(attempt)
+                if attempt.failure and not self._free:
+                    raise ActionFailed(attempt.failure)
+            return connection
 
-    def _living(self) -> Kept | None:
-        """The kept connection; one that has died is closed and forgotten."""
-        if self._kept is not None and not self._kept.is_alive():
-            dead, self._kept = self._kept, None
-            dead.give_up()
-        return self._kept
+    def _wait(self, attempt: Attempt) -> None:
+        """Return when the attempt has ended, or a connection is free before. Errors: ActionFailed."""
+        if not self._changed.wait_for(lambda: self._free or attempt.ended, max(0.0, OPEN_SECONDS - attempt.age)):
+            raise ActionFailed(f"{self._uri} is not reached: libvirt there has not answered for {attempt.age:.0f} s")
 
-    def _give_back(self, kept: Kept) -> None:
-        with self._lock:
-            kept.users -= 1
-            if kept is not self._kept:
-                kept.give_up()
-            else:
-                self._living()
+    def _living(self) -> "Connection | None":
+        """A free connection, which is not free any more; those that have died are forgotten."""
+        while self._free:
+            connection = self._free.pop()
+            if _is_alive(connection):
+                return connection
+            _close(connection)
+        return None
+
+    def _give_back(self, connection: "Connection") -> None:
+        with self._changed:
+            stays = len(self._free) < SPARE and _is_alive(connection)
+            if stays:
+                self._free.append(connection)
+                self._changed.notify_all()
+        if not stays:
+            _close(connection)
 
     def _begin(self) -> Attempt:
         left = self._failed + BACK_OFF - time.monotonic()
@@ -143,17 +114,19 @@ class Way:
         return attempt
 
     def _open(self, attempt: Attempt) -> None:
-        failure = ""
-        kept: Kept | None = None
+        connection: Connection | None = None
         try:
-            kept = Kept(_opened(self._uri), helper_of(self._uri))
+            connection = _opened(self._uri)
         except (library().libvirtError, OSError) as error:
-            failure = one_line(str(error))
+            attempt.failure = one_line(str(error))
         finally:
-            with self._lock:
-                self._kept, self._failure, self._failed = kept, failure, time.monotonic()
+            with self._changed:
+                if connection is not None:
+                    self._free.append(connection)
+                self._failure, self._failed = attempt.failure, time.monotonic()
                 self._attempt = None
-            attempt.ended.set()
+                attempt.ended = True
+                self._changed.notify_all()
 
 
 def _opened(uri: str) -> "Connection":
@@ -165,13 +138,31 @@ def _opened(uri: str) -> "Connection":
     return connection
 
 
+def _is_alive(connection: "Connection") -> bool:
+    """Whether the connection is open, as far as its keep-alive has found out."""
+    try:
+        return bool(connection.isAlive())
+    except library().libvirtError:
+        return False
+
+
+def _close(connection: "Connection") -> None:
+    """Close it, by a thread of its own: the other side is asked to, and may hang."""
+
+    def close() -> None:
+        with contextlib.suppress(library().libvirtError):
+            connection.close()
+
+    threading.Thread(target=close, daemon=True).start()
+
+
 _ways: dict[str, Way] = {}
 _lock = threading.Lock()
 _events: threading.Thread | None = None
 
 
 def connected(uri: str) -> contextlib.AbstractContextManager["Connection"]:
-    """The connection to a URI within the block, as Way.borrowed says."""
+    """A connection to a URI within the block, as Way.borrowed says."""
     with _lock:
         way = _ways.setdefault(uri, Way(uri))
     return way.borrowed()

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -12,7 +13,17 @@ from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 from oned.drivers.lib.uri import uri_of
 
-__all__ = ["Connection", "Domain", "Hypervisor", "check_installed", "error_number", "failures", "hypervisor", "library"]
+__all__ = [
+    "Connection",
+    "Domain",
+    "Hypervisor",
+    "abortable",
+    "check_installed",
+    "error_number",
+    "failures",
+    "hypervisor",
+    "library",
+]
 
 SETTLING = 60.0
 """Seconds a domain may take to start, restore or stop once the hypervisor has begun with it."""
@@ -102,7 +113,7 @@ def failures() -> Iterator[None]:
 
 
 class Hypervisor:
-    """An open connection to the libvirt of a host."""
+    """An open connection to the libvirt of a host, for one thread."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -160,3 +171,28 @@ def hypervisor(host: str, settings: Settings) -> Iterator[Hypervisor]:
     """The host's libvirt within the block. Errors: ActionFailed for whatever libvirt complains of."""
     with failures(), connected(uri_of(host, settings)) as connection:
         yield Hypervisor(connection)
+
+
+@contextlib.contextmanager
+def abortable(host: str, name: str, settings: Settings, task: Task) -> Iterator[None]:
+    """Within the block, a cancellation ends the save or the migration of the domain.
+
+    That goes over a connection of its own, as the one of the action is in a call, and by a thread of its own: the host
+    may hang, and who cancels waits for nobody.
+    """
+    with connected(uri_of(host, settings)) as connection:
+        with failures():
+            domain = Hypervisor(connection).find(name)
+        turn, over = threading.Lock(), threading.Event()
+
+        def abort() -> None:
+            with turn, contextlib.suppress(library().libvirtError):
+                if domain is not None and not over.is_set():
+                    domain.abortJob()
+
+        try:
+            with task.at_cancel(lambda: threading.Thread(target=abort, daemon=True).start()):
+                yield
+        finally:
+            with turn:  # the connection is given back when nobody is in a call of it
+                over.set()

@@ -1,7 +1,9 @@
 """A driver program under test: the daemon's part played over real pipes."""
 
+import contextlib
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +24,7 @@ class DriverProcess:
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **(environment or {})}
+            argv, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **(environment or {})}
         )
         self.logs: list[str] = []
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -49,17 +51,33 @@ class DriverProcess:
         self._lines.put(None)
 
     def send(self, line: str | bytes) -> None:
-        """Write a request line."""
+        """Write a request line. Errors: as those of `line`, when the driver has ended."""
         assert self.process.stdin is not None
-        self.process.stdin.write((line.encode() if isinstance(line, str) else line) + b"\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write((line.encode() if isinstance(line, str) else line) + b"\n")
+        except BrokenPipeError:
+            self._check_end()
+            raise
 
     def line(self, seconds: float = 20.0) -> str | None:
-        """The next line, whatever it is; None when the driver has closed its output."""
+        """The next line, whatever it is; None when the driver has closed its output.
+
+        Errors: AssertionError when there is none in time, and at once when the driver has ended with a failure.
+        """
         try:
-            return self._lines.get(timeout=seconds)
+            line = self._lines.get(timeout=seconds)
         except queue.Empty:
             raise AssertionError(f"the driver wrote no line within {seconds:g} seconds") from None
+        if line is None:
+            self._lines.put(None)
+            self._check_end()
+        return line
+
+    def _check_end(self) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if status := self.process.wait(5.0):
+                how = f"with status {status}" if status > 0 else f"by {signal.Signals(-status).name}"
+                raise AssertionError(f"the driver has ended {how}")
 
     def answer(self, seconds: float = 20.0) -> str | None:
         """The next line that is no log line; those are kept in `logs`."""

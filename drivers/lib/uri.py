@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from oned.drivers.lib.reach import here, host_at
 from oned.drivers.lib.reach.host import Host, quoted
@@ -54,8 +54,7 @@ def _by_ssh(host: str, settings: Settings) -> str:
 def _program(target: "Target") -> Path:
     """A program that libvirt takes for ssh: it cannot be told of known hosts, nor of a time limit, in any other way.
 
-    Its name is that of its content, so it is never changed under one who runs it. It leaves the number of its process
-    beside it, for helper_of.
+    Its name is that of its content, so it is never changed under one who runs it.
     """
     options = {
         "UserKnownHostsFile": target.known_hosts,
@@ -68,7 +67,7 @@ def _program(target: "Target") -> Path:
         "LogLevel": "ERROR",
     }
     words = [word for name, value in options.items() if value for word in ("-o", f"{name}={value}")]
-    text = f'#!/bin/sh\n# ssh to {target.host}, for libvirt.\necho $$ >"$0.$PPID"\nexec ssh {quoted(words)} "$@"\n'
+    text = f'#!/bin/sh\n# ssh to {target.host}, for libvirt.\nexec ssh {quoted(words)} "$@"\n'
     place = var_directory() / "ssh" / hashlib.sha256(text.encode()).hexdigest()[:16]
     if not place.is_file():
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -77,17 +76,6 @@ def _program(target: "Target") -> Path:
         part.chmod(0o755)
         part.replace(place)
     return place
-
-
-def helper_of(uri: str) -> int | None:
-    """A descriptor of the ssh that this process's connection to the URI has just been opened by, if it was by one."""
-    program = dict(parse_qsl(urlsplit(uri).query)).get("command", "")
-    noted = Path(f"{program}.{os.getpid()}")
-    if not program or not noted.is_file():
-        return None
-    number = int(noted.read_text() or 0)
-    noted.unlink()
-    return os.pidfd_open(number)
 
 
 def _known_as(target: "Target") -> str:

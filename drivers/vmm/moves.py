@@ -20,6 +20,7 @@ from oned.drivers.lib.hypervisor import (
     NO_DOMAIN,
     Domain,
     Hypervisor,
+    abortable,
     error_number,
     failures,
     hypervisor,
@@ -119,12 +120,7 @@ class Moves:
             if domain is None:
                 raise ActionFailed(f"domain {name} does not run on {request.host}")
             here.wait_for_job(domain, task)
-
-            def abort() -> None:
-                with contextlib.suppress(library().libvirtError):
-                    domain.abortJob()
-
-            with task.at_cancel(abort):
+            with abortable(request.host, name, self._settings, task):
                 self._drive(domain, there, request)
             _report(there.find(name), request, task)
 

@@ -6,7 +6,6 @@ that libvirt does not know as one), and what moves.py says.
 """
 
 import argparse
-import contextlib
 import os
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from oned.drivers.lib.hypervisor import (
     NO_DOMAIN,
     Domain,
     Hypervisor,
+    abortable,
     check_installed,
     error_number,
     hypervisor,
@@ -127,7 +127,7 @@ def save(request: VMRequest, task: Task) -> str:
     with hypervisor(request.host, settings) as kvm:
         if domain := kvm.find(name_of(request)):
             kvm.wait_for_job(domain, task)
-            _write(domain, part, task)
+            _write(domain, request, task)
         if kvm.find(name_of(request)) is None and _is_whole(kvm, host, part, task):
             host.demand(["mv", "-f", "--", part, request.checkpoint], task)
         elif not _exists(host, request.checkpoint, task):
@@ -137,16 +137,11 @@ def save(request: VMRequest, task: Task) -> str:
     return ""
 
 
-def _write(domain: Domain, path: str, task: Task) -> None:
+def _write(domain: Domain, request: VMRequest, task: Task) -> None:
     """Save the domain; one that has gone meanwhile was saved by an earlier request, whose file is not touched."""
-
-    def abort() -> None:
-        with contextlib.suppress(library().libvirtError):
-            domain.abortJob()
-
     try:
-        with task.at_cancel(abort):
-            domain.save(path)
+        with abortable(request.host, name_of(request), settings, task):
+            domain.save(f"{request.checkpoint}.part")
     except library().libvirtError as error:
         task.check()
         if error_number(error) not in (NO_DOMAIN, INVALID):

@@ -13,7 +13,7 @@ from oned.mad import dialect, line, vmm
 from oned.mad.contract import Listener, Source
 from oned.mad.files import Files
 from oned.mad.line import Answer, Greeting, Log
-from oned.mad.process import GRACE, DriverProcess, Launch, StartFailed, check
+from oned.mad.process import GRACE, DriverProcess, Launch, StartFailed, check, ending
 from oned.mad.section import DriverSection
 from oned.mad.turns import Load, Turns, key
 
@@ -146,9 +146,9 @@ class Driver:
         self._log.error("Driver %s could not be started: %s", self.section.label, failure)
 
     def _mourn(self, status: int) -> None:
-        self._reason = f"it died (status {status}) and is being restarted"
-        lost = self._turns.clear()
-        self._log.error("Driver %s died (status %d) with %d commands open", self.section.label, status, len(lost))
+        how, lost = ending(status), self._turns.clear()
+        self._reason = f"it died ({how}) and is being restarted"
+        self._log.error("Driver %s died (%s) with %d commands open", self.section.label, how, len(lost))
         for intent in lost:
             self._disarm(intent)
         if lost:

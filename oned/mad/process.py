@@ -207,6 +207,16 @@ class _Pipe(asyncio.Protocol):
             transport.close()
 
 
+def ending(status: int) -> str:
+    """How a process has ended: the name of the signal, or its status."""
+    if status >= 0:
+        return f"status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
 def check(executable: Path) -> None:
     """Raises StartFailed if the program is not there, or may not be run by this user."""
     if not executable.exists():

@@ -1,5 +1,7 @@
 """Drivers that lie, babble, hang or die: the VM takes its failure row or goes on, and nobody else notices."""
 
+import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,6 +172,22 @@ def test_a_dead_driver_is_started_again_and_what_it_cannot_repeat_has_failed(own
     own.vmm.succeeds("DEPLOY", vm, f"one-{vm}")
     own.reaches(vm, "RUNNING")
     assert own.vmm.fake.starts == 2
+
+
+def test_a_driver_that_crashes_is_named_with_its_signal_and_takes_no_vm_along(own: Scripted) -> None:
+    running, booting_still = own.running(own.monitored("alpha")), booting(own)
+    own.vmm.fake.dies(-signal.SIGSEGV)
+    own.reaches(booting_still, "BOOT_FAILURE")
+    assert re.search(r"Driver \S+ died \(SIGSEGV\) with 1 commands open", own.log())
+    assert own.state(running) == "RUNNING"
+    own.one.vm.recover(booting_still, 2)
+    own.vmm.succeeds("DEPLOY", booting_still, f"one-{booting_still}")
+    own.reaches(booting_still, "RUNNING")
+    own.one.vm.action("poweroff", running)
+    own.vmm.succeeds("SHUTDOWN", running)
+    own.reaches(running, "POWEROFF")
+    assert own.vmm.fake.starts == 2
+    assert own.check() == []
 
 
 def test_a_boot_lost_with_its_driver_is_asked_about(own: Scripted) -> None:

@@ -72,7 +72,7 @@ def test_a_cold_move_takes_the_guest_with_its_memory(lab: World, tmp_path: Path)
         assert driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 30) == "CANCEL SUCCESS 2 -"
 
 
-def test_actions_share_one_connection_and_a_new_one_follows_when_libvirtd_was_restarted(
+def test_actions_in_turn_share_one_connection_and_a_new_one_follows_when_libvirtd_was_restarted(
     lab: World, tmp_path: Path
 ) -> None:
     guest = Guest(lab, tmp_path, 3)

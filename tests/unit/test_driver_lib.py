@@ -124,6 +124,14 @@ def test_end_of_input_ends_the_driver_and_its_children(driver: DriverProcess, tm
     assert not _runs(child)
 
 
+def test_a_driver_that_has_crashed_is_told_at_once_with_its_signal(driver: DriverProcess) -> None:
+    driver.handshake()
+    driver.process.send_signal(signal.SIGSEGV)
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="the driver has ended by SIGSEGV"):
+            driver.ask("POLL 1 host one-1 -", 600)
+
+
 def test_sigterm_ends_the_driver_and_its_children(driver: DriverProcess, tmp_path: Path) -> None:
     driver.handshake()
     child = _child_of(driver, tmp_path / "pid")
