@@ -21,11 +21,13 @@ from oned.drivers.lib.driver import CannotStart, Driver
 from oned.drivers.lib.reach import host_at
 from oned.drivers.lib.reach.remotes import MISSING, remotes
 from oned.drivers.lib.reach.shell import AgentShell
-from oned.drivers.lib.report import report
+from oned.drivers.lib.report import quoted, report
 from oned.drivers.lib.request import IM_ENCODED, HostRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
 from oned.drivers.lib.uri import HERE
+from oned.template import render
+from oned.template.template import Template
 
 PROBES = {"kvm": "kvm", "qemu": "kvm", "xen": "xen"}
 URIS = {"kvm": HERE, "qemu": HERE, "xen": "xen:///system"}
@@ -41,7 +43,11 @@ NEEDED = "domains"
 """The probe without which a host is no host."""
 
 _OURS = re.compile(r"one-(\d+)")
-_UNTOLD = re.compile(r'["\[\]\\\x00-\x1f]')
+_NO_NAME = re.compile(r"""[&|:\\";/'#{}$<>\x7f]""")
+"""What the name of a VM may not have."""
+LONGEST_NAME = 128
+"""Bytes of it."""
+_UNTOLD = re.compile(r"[\x00-\x1f]")
 
 driver = Driver("im_probes", IM_ENCODED, threads=30)
 driver.options.add_argument("hypervisor", nargs="?", default="kvm")
@@ -69,6 +75,7 @@ class Cycle:
 
     values: dict[str, str] = field(default_factory=dict)
     domains: list[Domain] = field(default_factory=list)
+    stores: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -101,16 +108,17 @@ def monitor(request: HostRequest, task: Task) -> str:
     with watched(request.host) as host:
         if request.update:
             remotes.bring(host.shell.host, task)
-        cycle = ask(host, request.host, task)
+        cycle = ask(host, request, task)
         if host.ticks is None:
             differences(host, cycle)
             task.sleep(FIRST_SAMPLE)
-            cycle = ask(host, request.host, task)
+            cycle = ask(host, request, task)
         used = differences(host, cycle)
         values = {"HYPERVISOR": options.hypervisor, **cycle.values, **used, "VM_POLL": "YES"}
         for name, reason in cycle.failed.items():
             task.error(f"Probe {name} of host {request.host} is left out: {reason}")
-        return report(values, request.encoded, [vector(host, domain) for domain in cycle.domains])
+        vectors = [*cycle.stores, *(vector(host, domain) for domain in cycle.domains)]
+        return report(values, request.encoded, vectors)
 
 
 @contextlib.contextmanager
@@ -132,11 +140,11 @@ def watched(name: str) -> Iterator[Watched]:
         yield found
 
 
-def ask(host: Watched, name: str, task: Task) -> Cycle:
+def ask(host: Watched, request: HostRequest, task: Task) -> Cycle:
     """What the probes say, with the scripts of this version. Errors: ActionFailed."""
-    place = host.shell.host
+    place, name = host.shell.host, request.host
     uri = settings.get("LIBVIRT_URI", URIS[options.hypervisor], name) if place.local else URIS[options.hypervisor]
-    argv = remotes.argv(place, "im/run_probes", PROBES[options.hypervisor], name, uri)
+    argv = remotes.argv(place, "im/run_probes", PROBES[options.hypervisor], name, uri, request.datastores)
     for brought in (False, True):
         finished = host.shell.run(argv, task, DEADLINE)
         cycle = read(finished.output)
@@ -154,9 +162,11 @@ def ask(host: Watched, name: str, task: Task) -> Cycle:
 def read(text: str) -> Cycle:
     """The lines of run_probes."""
     cycle = Cycle()
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("@domain "):
             cycle.domains.append(_domain(line))
+        elif line.startswith("@store "):
+            cycle.stores.append(_store(line))
         elif line.startswith("@failed "):
             _, probe, status, *reason = line.split(maxsplit=3)
             cycle.failed[probe] = reason[0] if reason else f"it ended with status {status}"
@@ -178,6 +188,13 @@ def _domain(line: str) -> Domain:
     _, *numbers, name = line.split(" ", 13)
     state, reason, cpu_time, vcpus, maximum, used, *counters = map(int, numbers)
     return Domain(name, state, reason, cpu_time, vcpus, maximum, used, tuple(counters))
+
+
+def _store(line: str) -> str:
+    """DS = [ID, TOTAL_MB, USED_MB, FREE_MB] of a datastore on the host's own disk."""
+    _, *numbers = line.split()
+    pairs = zip(("ID", "TOTAL_MB", "USED_MB", "FREE_MB"), map(int, numbers), strict=True)
+    return f"DS=[{', '.join(f'{name}={number}' for name, number in pairs)}]"
 
 
 def differences(host: Watched, cycle: Cycle) -> dict[str, str]:
@@ -208,18 +225,18 @@ def _ticks(cycle: Cycle) -> tuple[int, int]:
 def vector(host: Watched, domain: Domain) -> str:
     """VM = [ID, DEPLOY_ID, POLL] of a domain; one that is not ours has ID -1, and the template to import it with.
 
-    Nothing for a domain whose name cannot be written there, and for the one that Xen itself runs in.
+    Nothing for a domain whose name has control characters, and for the one that Xen itself runs in.
     """
     if _UNTOLD.search(domain.name) or domain.name == "Domain-0":
         return ""
     ours = _OURS.fullmatch(domain.name)
     words = [
         f"ID={ours[1] if ours else -1}",
-        f'DEPLOY_ID="{domain.name}"',
+        f"DEPLOY_ID={quoted(domain.name)}",
         f'POLL="{metrics.words(polled(host, domain))}"',
     ]
     if not ours:
-        words += [f'VM_NAME="{domain.name}"', f'IMPORT_TEMPLATE="{import_template(domain)}"']
+        words += [f"VM_NAME={quoted(domain.name)}", f'IMPORT_TEMPLATE="{import_template(domain)}"']
     return f"VM=[{', '.join(words)}]"
 
 
@@ -232,11 +249,15 @@ def polled(host: Watched, domain: Domain) -> dict[str, str]:
 
 
 def import_template(domain: Domain) -> str:
-    """The template that makes a VM of a domain that runs already, in base64."""
+    """The template that makes a VM of a domain that runs already, in base64; the VM's name may have fewer characters."""
     cores = max(1, domain.vcpus)
-    text = f'NAME="{domain.name}"\nCPU="{cores}"\nVCPU="{cores}"\nMEMORY="{max(1, domain.maximum // 1024)}"\n'
-    text += f'IMPORT_VM_ID="{domain.name}"\n'
-    return base64.b64encode(text.encode()).decode()
+    template = Template()
+    name = _NO_NAME.sub("_", domain.name).encode()[:LONGEST_NAME].decode(errors="ignore").strip() or "wild"
+    memory = max(1, domain.maximum // 1024)
+    for word, value in (("NAME", name), ("CPU", cores), ("VCPU", cores), ("MEMORY", memory)):
+        template.set(word, str(value))
+    template.set("IMPORT_VM_ID", domain.name)
+    return base64.b64encode(render.text(template).encode()).decode()
 
 
 def main() -> None:

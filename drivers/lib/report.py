@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 _PLAIN = re.compile(r"[\w.:/%+-]+")
+_SPECIAL = re.compile(r'["\\]')
 _UNSAFE = re.compile(r'[,"\x00-\x1f]+')
 
 
@@ -18,6 +19,11 @@ def report(attributes: Mapping[str, str], encoded: bool, vectors: Sequence[str] 
     words = [f"{name}={_value(value)}" for name, value in attributes.items()]
     words += filter(None, vectors)
     return base64.b64encode("\n".join(words).encode()).decode() if encoded else ",".join(words)
+
+
+def quoted(text: str) -> str:
+    """A value of a vector in quotes, whatever is in it but control characters."""
+    return '"' + _SPECIAL.sub(r"\\\g<0>", text) + '"'
 
 
 def _value(value: str) -> str:

@@ -24,6 +24,10 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _MISSING = {"update": "0"}
 
 
+Room = tuple[int, int, int]
+"""MiB free, in all, used."""
+
+
 class NoInformation(ValueError):
     """An answer without one readable value: as good as a failure."""
 
@@ -54,7 +58,7 @@ def values(info: str) -> dict[str, str]:
     return found
 
 
-def stores(info: str) -> dict[str, tuple[int, int, int]]:
+def stores(info: str) -> dict[str, Room]:
     """The datastores on the host's own disk: id → MiB free, in all, used; what is not whole is left out (4.4)."""
     found = {}
     for name, value in pairs(_plain(info)):
@@ -64,6 +68,15 @@ def stores(info: str) -> dict[str, tuple[int, int, int]]:
             free, total, used = map(int, numbers)
             found[told["ID"]] = (free, total, used)
     return found
+
+
+def location(values: Mapping[str, str]) -> Room | None:
+    """The disk below the directory of all datastores, of a host that tells of it (4.4)."""
+    numbers = [values.get(f"DS_LOCATION_{word}_MB", "") for word in ("FREE", "TOTAL", "USED")]
+    if not all(number.isdecimal() for number in numbers):
+        return None
+    free, total, used = map(int, numbers)
+    return free, total, used
 
 
 def domains(info: str) -> list[Domain] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from oned import clock
 from oned.command import Command, Intent, Mad
+from oned.datastore.datastore import SYSTEM
 from oned.errors import StoreFailed
 from oned.host.host import Host
 from oned.host.states import HostState
@@ -18,6 +19,7 @@ from oned.pool.pools import Pools
 from oned.store import tables
 from oned.store.events import Change
 from oned.store.unit import Unit
+from oned.vm.deployment.disks import VOLUMES
 from oned.vm.fire import Cause, find
 from oned.vm.machine import domain_name, other_stay, poll, poll_at
 from oned.vm.states import LIVE, UNKNOWN, WAITS_FOR_DRIVER
@@ -123,7 +125,7 @@ class Monitor:
         if success and (missing := self._missing_driver(host)):
             success, info = False, missing
         if success:
-            host.stores = im.stores(info)
+            host.stores = self._own_stores(im.stores(info), im.location(values))
             self._take_values(unit, host, values)
             self._take_domains(unit, host, im.domains(info), asked)
         else:
@@ -131,6 +133,19 @@ class Monitor:
         unit.touch(host)
         self._tell(unit, host, before)
         unit.commit()
+
+    def _own_stores(self, told: Mapping[str, im.Room], location: im.Room | None) -> Mapping[str, im.Room]:
+        """How full the datastores are that hosts do not share: what the host tells of each, else of the disk below
+        them. Volumes are on no such disk.
+        """
+        found = dict(told)
+        for datastore in self._pools.datastores:
+            oid = str(datastore.id)
+            if datastore.type != SYSTEM or datastore.is_shared:
+                found.pop(oid, None)
+            elif location is not None and datastore.tm_mad != VOLUMES:
+                found.setdefault(oid, location)
+        return found
 
     def _missing_driver(self, host: Host) -> str:
         """Why no VM can be put on a host that answers, or nothing."""

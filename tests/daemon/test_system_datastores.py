@@ -177,3 +177,18 @@ def test_a_host_tells_of_datastores_on_its_own_disk(root: Path) -> None:
         daemon.one.vm.deploy(first, host, True, own)
         assert f"system datastore [{own}]. Not enough room: 40/30 MB" in refused(daemon, second, own)
         assert daemon.check() == []
+
+
+def test_of_a_datastore_that_a_host_does_not_have_yet_the_disk_below_counts(root: Path) -> None:
+    with Scripted(root, QUIET) as daemon:
+        own, volumes = (
+            daemon.admin.number("one.datastore.allocate", f"NAME = {name}\nTYPE = SYSTEM_DS\nTM_MAD = {name}", -1)
+            for name in ("ssh", "lvm")
+        )
+        shared = "DS=[ID=0,FREE_MB=1,TOTAL_MB=9,USED_MB=8]"
+        location = "DS_LOCATION_TOTAL_MB=95,DS_LOCATION_FREE_MB=71,DS_LOCATION_USED_MB=24"
+        daemon.fakes["IM_MAD"].answers_all("MONITOR", f"SUCCESS {{id}} TOTALCPU=800,{shared},{location}")
+        stores = daemon.host_info(daemon.monitored("alpha")).all("HOST_SHARE/DATASTORES/DS")
+        told = [[store.int(word) for word in ("ID", "TOTAL_MB", "USED_MB", "FREE_MB")] for store in stores]
+        assert told == [[own, 95, 24, 71]], f"of {volumes} only its group could tell, of 0 the front-end does"
+        assert daemon.check() == []

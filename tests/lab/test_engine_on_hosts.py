@@ -28,7 +28,8 @@ HOST_HOOK = [ NAME = "plain", STATE = "OFFLINE", COMMAND = "/bin/sh -c", ARGUMEN
   REMOTE = "YES" ]
 """
 THERE = '#!/bin/sh\necho "$(hostname) $1 $2 $3 $(grep -c "<HOST>")" >/var/lib/one/hook-ran\n'
-WEB = """<domain type="qemu"><name>web</name><memory unit="MiB">48</memory><vcpu>2</vcpu>
+NAME = 'the "web" [1] \\'
+WEB = """<domain type="qemu"><name>the "web" [1] \\</name><memory unit="MiB">48</memory><vcpu>2</vcpu>
 <os><type>hvm</type></os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices></domain>"""
 
 
@@ -138,12 +139,12 @@ def test_sync_brings_the_scripts_of_the_site_at_once(lab: World, oned: Daemon) -
 def test_a_wild_domain_is_imported_and_watched(lab: World, oned: Daemon, tmp_path: Path) -> None:
     (tmp_path / "web.xml").write_text(WEB)
     lab.run("host01", "virsh", "-q", "create", str(tmp_path / "web.xml"))
-    until(lambda: oned.host_info(0).text("TEMPLATE/WILDS") == "web", "the wild domain")
-    vm = int(onehost(oned, "importvm", "host01", "web").split()[1])
-    assert oned.state(vm) == "RUNNING"
+    until(lambda: oned.host_info(0).text("TEMPLATE/WILDS") == NAME, "the wild domain")
+    vm = int(onehost(oned, "importvm", "host01", NAME).split()[1])
+    assert (oned.state(vm), oned.vm(vm).text("NAME")) == ("RUNNING", "the _web_ [1] _")
     until(lambda: oned.vm(vm).text("MONITORING/MEMORY") not in ("", "0"), "its memory is seen")
     assert oned.host_info(0).text("HOST_SHARE/MEM_USAGE") == str(48 << 10)
-    lab.run("host01", "virsh", "-q", "destroy", "web")
+    lab.run("host01", "virsh", "-q", "destroy", NAME)
     oned.reaches(vm, "UNKNOWN")
     oned.one.vm.action("terminate-hard", vm)
     oned.reaches(vm, "DONE")

@@ -1,6 +1,7 @@
 """The information driver against real hosts: over ssh, in a shell kept open, with a libvirtd on each."""
 
 import base64
+import os
 import shutil
 import signal
 import threading
@@ -16,7 +17,9 @@ from tests.lab.world import World, until, world
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
-WEB = """<domain type="qemu"><name>web</name><memory unit="MiB">48</memory><vcpu>2</vcpu>
+NAME = 'the "web" [1] \\'
+STORES = "/var/lib/one/datastores"
+WEB = """<domain type="qemu"><name>the "web" [1] \\</name><memory unit="MiB">48</memory><vcpu>2</vcpu>
 <os><type>hvm</type></os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices></domain>"""
 
 
@@ -41,9 +44,9 @@ def driver(lab: World, root: Path) -> Iterator[DriverProcess]:
         yield process
 
 
-def told(driver: DriverProcess, number: int, update: int = 0) -> str:
+def told(driver: DriverProcess, number: int, datastores: str = "-") -> str:
     """The text of the answer about host0<number>."""
-    answer = driver.ask(f"MONITOR {number} host0{number} - {update}", 60) or ""
+    answer = driver.ask(f"MONITOR {number} host0{number} {datastores} 0", 60) or ""
     assert answer.startswith(f"MONITOR SUCCESS {number} "), answer
     return base64.b64decode(answer.split()[3]).decode()
 
@@ -66,12 +69,25 @@ def test_a_domain_of_others_is_wild(lab: World, driver: DriverProcess, tmp_path:
     try:
         found = im.domains(told(driver, 1))
         assert found is not None
-        assert [(domain.vm, domain.deploy_id) for domain in found] == [(-1, "web")]
+        assert [(domain.vm, domain.deploy_id) for domain in found] == [(-1, NAME)]
         assert "STATE=a USEDCPU=" in found[0].poll
         assert 'VCPU="2"\nMEMORY="48"' in base64.b64decode(found[0].template).decode()
     finally:
-        lab.run("host01", "virsh", "-q", "destroy", "web")
+        lab.run("host01", "virsh", "-q", "destroy", NAME)
     assert im.domains(told(driver, 1)) == []
+
+
+def test_datastores_on_a_disk_of_the_host_are_told_as_full_as_they_are(lab: World, driver: DriverProcess) -> None:
+    for host, size in (("host01", "64m"), ("host02", "32m")):
+        lab.run(host, "mkdir", "-p", f"{STORES}/0", f"{STORES}/100")
+        lab.run(host, "mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", f"{STORES}/100")
+    lab.run("host01", "dd", "status=none", "if=/dev/zero", f"of={STORES}/100/disk", "bs=1M", "count=16")
+    texts = [told(driver, number, datastores=STORES) for number in (1, 2)]
+    assert [im.stores(text)["100"] for text in texts] == [(48, 64, 16), (32, 32, 0)]
+    disk = os.statvfs(lab.datastores("host01") / "0")
+    assert im.stores(texts[0])["0"][1] == disk.f_blocks * disk.f_frsize >> 20
+    assert im.location(im.values(texts[0])) is not None
+    assert im.stores(told(driver, 1)) == {}, "nobody says where they are"
 
 
 def test_scripts_of_the_site_reach_the_host_and_new_ones_replace_them(

@@ -6,8 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from oned.drivers.im.im_probes import Watched, differences, import_template, read, vector
+from oned.drivers.im.im_probes import Domain, Watched, differences, import_template, read, vector
 from oned.drivers.lib.line import Voice
 from oned.drivers.lib.reach.host import Host
 from oned.drivers.lib.reach.local import LocalSession
@@ -15,6 +17,8 @@ from oned.drivers.lib.reach.remotes import Remotes, shipped
 from oned.drivers.lib.reach.shell import AgentShell
 from oned.drivers.lib.task import Task
 from oned.mad import im
+from oned.names import check_name
+from oned.template.parse import parse
 
 PROC = {
     "stat": "cpu  100 5 50 800 40 3 2 0 7 0\ncpu0 1 1 1 1\ncpu1 1 1 1 1\nintr 5\n",
@@ -132,7 +136,7 @@ def test_the_engine_reads_what_the_driver_makes_of_them(place: Path, task: Task)
     assert found[0].poll.startswith("STATE=a USEDCPU=0 USEDMEMORY=99999 NETRX=11 NETTX=22")
     assert found[1].poll.startswith("STATE=p ")
     assert base64.b64decode(import_template(cycle.domains[1])).decode().splitlines() == [
-        'NAME="it\'s a web=server"', 'CPU="1"', 'VCPU="1"', 'MEMORY="64"', 'IMPORT_VM_ID="it\'s a web=server"',
+        'NAME="it_s a web=server"', 'CPU="1"', 'VCPU="1"', 'MEMORY="64"', 'IMPORT_VM_ID="it\'s a web=server"',
     ]  # fmt: skip
 
 
@@ -195,3 +199,23 @@ def test_the_scripts_are_good_shell() -> None:
     for script in scripts:
         assert os.access(script, os.X_OK), script
         subprocess.run(["dash", "-n", script], check=True)
+
+
+NAMES = st.text(st.characters(blacklist_categories=("Cc", "Cs")), min_size=1) | st.text('ab"[]\\,= ', min_size=1)
+
+
+@given(NAMES)
+def test_a_domain_of_any_name_reaches_the_engine_and_its_template_as_it_is(name: str) -> None:
+    told = vector(Watched(AgentShell(here())), Domain(name, 1, 1, 5, 1, 65536, 65536, (0,) * 6))
+    other = 'VM=[ID=5, DEPLOY_ID="one-5", POLL="STATE=a"]'
+    for text in (f"VM_POLL=YES\n{told}\n{other}", f"VM_POLL=YES,{told},{other}"):
+        found = im.domains(text)
+        assert found is not None
+        assert [(domain.deploy_id, domain.name) for domain in found] == [(name, name), ("one-5", "")]
+    template = parse(base64.b64decode(found[0].template).decode())
+    assert template.get("IMPORT_VM_ID") == name
+    check_name(template.get("NAME"))
+
+
+def test_a_name_with_control_characters_is_not_told() -> None:
+    assert vector(Watched(AgentShell(here())), Domain("a\nb", 1, 1, 5, 1, 1, 1, (0,) * 6)) == ""
