@@ -249,7 +249,7 @@ def polled(host: Watched, domain: Domain) -> dict[str, str]:
 
 
 def import_template(domain: Domain) -> str:
-    """The template that makes a VM of a domain that runs already, in base64; the VM's name may have fewer characters."""
+    """The template that makes a VM of a running domain, in base64; `_` stands for what names of VMs do not have."""
     cores = max(1, domain.vcpus)
     template = Template()
     name = _NO_NAME.sub("_", domain.name).encode()[:LONGEST_NAME].decode(errors="ignore").strip() or "wild"
