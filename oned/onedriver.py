@@ -7,9 +7,10 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from oned import __version__
+from oned.options import FAILED, Parser
 
 if TYPE_CHECKING:
     from oned.config import Config
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from oned.mad.trial.checks import Result
     from oned.mad.trial.session import Session
 
-BROKEN, FAILED = 1, 255
-"""Exit statuses: the driver fails a check; the command could not be carried out."""
+BROKEN = 1
+"""Exit status where the driver fails a check."""
 KINDS = {"vmm": "VM_MAD", "im": "IM_MAD", "tm": "TM_MAD", "datastore": "DATASTORE_MAD", "hm": "HM_MAD"}
 LIMIT = 20.0
 
@@ -28,16 +29,8 @@ class Refused(Exception):
     """The command cannot be carried out; the text says why and what to do."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Answers a line that it does not understand with its help, and with the exit code of all errors."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_help()
-        self.exit(FAILED, f"{self.prog}: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="onedriver", description="Tells whether a driver keeps the line protocol.")
+    parser = Parser(prog="onedriver", description="Tells whether a driver keeps the line protocol.")
     parser.add_argument("-V", "--version", action="version", version=f"onedriver {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     test = verbs.add_parser("test", help="run a driver through its verbs and bad lines; 1 if a check fails")

@@ -24,10 +24,9 @@ def replace(path: Path, text: str) -> bool:
     A link stays one, and a file keeps its permissions; a new one may be read by all. Raises OSError.
     """
     path = path.resolve()
-    before = path.read_bytes() if path.exists() else None
-    if before == text.encode():
+    if _has(path, text):
         return False
-    mode = _MODE if before is None else path.stat().st_mode & 0o7777
+    mode = _MODE if not path.exists() else path.stat().st_mode & 0o7777
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -126,12 +125,15 @@ def _run(argv: Sequence[str]) -> None:
 class Files:
     """Files of a server, which is told once they have changed; if that fails it is told the next time.
 
+    That it has still to be told stands in a file beside them, so that the next process knows it too.
+
     paths  by the names that their texts come with
     """
 
     def __init__(self, paths: Mapping[str, Path], server: Server) -> None:
         self._paths, self._server = paths, server
-        self._owed = False
+        first = next(iter(paths.values()))
+        self._owed = first.with_name(f".{first.name}.untold")
 
     def update(self, texts: Mapping[str, str]) -> list[Path]:
         """The files that changed. Raises CommandError where one cannot be written, or the server not be told."""
@@ -139,13 +141,23 @@ class Files:
         for name, text in texts.items():
             path = self._paths[name]
             try:
-                if not replace(path, text):
-                    continue
+                if any(self._server) and not _has(path, text):
+                    _make(self._owed)
+                if replace(path, text):
+                    changed.append(path)
             except OSError as error:
                 raise CommandError(f"{path} cannot be written: {error.strerror}") from None
-            self._owed = True
-            changed.append(path)
-        if self._owed:
+        if any(self._server) and self._owed.exists():
             self._server.tell()
-            self._owed = False
+            self._owed.unlink(missing_ok=True)
         return changed
+
+
+def _has(path: Path, text: str) -> bool:
+    return path.exists() and path.read_bytes() == text.encode()
+
+
+def _make(path: Path) -> None:
+    """The empty file is there, and on the disk."""
+    path.touch(_MODE)
+    _sync_directory(path.parent)

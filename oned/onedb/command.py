@@ -6,26 +6,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from oned import __version__
+from oned.options import FAILED, Parser
 
 if TYPE_CHECKING:
     from oned.locations import Locations
 
-FAILED = 255
-
-
-class _Parser(argparse.ArgumentParser):
-    """Answers a line that it does not understand with its help, and with the exit code of all errors."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_help()
-        self.exit(FAILED, f"{self.prog}: {message}\n")
-
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="onedb", description="Checks, saves, restores and upgrades the data base.")
+    parser = Parser(prog="onedb", description="Checks, saves, restores and upgrades the data base.")
     parser.add_argument("-V", "--version", action="version", version=f"onedb {__version__}")
     _add_sqlite(parser, None)
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")

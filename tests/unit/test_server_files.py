@@ -1,6 +1,9 @@
 """Files of other servers: replaced whole, only if they change; a server that was not told is told the next time."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,26 @@ def test_a_server_that_could_not_be_told_is_told_the_next_time(tmp_path: Path) -
     assert files.update({"file": "text"}) == []
     assert files.update({"file": "text"}) == []
     assert (tmp_path / "told").read_text() == "told\n"
+
+
+def test_a_process_that_died_before_it_told_the_server_is_made_good_by_the_next(tmp_path: Path) -> None:
+    script, paths = tmp_path / "reload", {"file": tmp_path / "file", "names": tmp_path / "names"}
+    script.write_text("#!/bin/sh\nkill -9 $PPID\n")
+    script.chmod(0o755)
+    dies = "import sys; from pathlib import Path; from oned.cli.server_files import Files, Server; "
+    dies += f"Files({{n: Path(p) for n, p in { ({n: str(p) for n, p in paths.items()})!r}.items()}}, "
+    dies += f"Server(command=[{str(script)!r}])).update({{'file': 'text', 'names': 'n'}})"
+    assert subprocess.run([sys.executable, "-c", dies], check=False).returncode == -signal.SIGKILL
+    script.write_text(f"#!/bin/sh\necho told >>{tmp_path}/told\n")
+    for _ in range(2):
+        assert Files(paths, Server(command=[str(script)])).update({"file": "text", "names": "n"}) == []
+    assert (tmp_path / "told").read_text() == "told\n", "once, though nothing has changed"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "names", "reload", "told"]
+
+
+def test_nothing_is_noted_where_no_server_is_to_be_told(tmp_path: Path) -> None:
+    assert Files({"file": tmp_path / "file"}, Server()).update({"file": "text"}) == [tmp_path / "file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_number_that_is_another_process_by_now_gets_no_signal(tmp_path: Path) -> None:
