@@ -44,6 +44,7 @@ from oned.mad.set import DriverSet, Surroundings
 from oned.mad.snaps import Snaps
 from oned.mad.source import DriverSource
 from oned.mad.stores import StoreMonitor
+from oned.mad.strays import Strays
 from oned.notify import notify
 from oned.pool.pools import Pools
 from oned.pool.reasons import Reasons
@@ -204,6 +205,8 @@ class Daemon:
         reasons.load()
 
         restorer.reloaded = reasons.load
+        strays = Strays(operations, pools, self._intervals().of_moves)
+        strays.reload()
         images = ImageWork(operations, pools, stores)
         Plugs(operations, pools, images)
         Snaps(operations)
@@ -223,6 +226,7 @@ class Daemon:
             hooks=self._hooks(database, pools, operations),
             images=images,
             stores=stores,
+            strays=strays,
             started=clock.now(),
             config_xml=self.config.xml(secrets=True),
             public_config_xml=self.config.xml(secrets=False),
@@ -301,6 +305,7 @@ class Daemon:
         """In the event loop: the timers run a plain function in a thread, and the pools belong to the loop."""
         services.monitor.round()
         services.stores.round()
+        services.strays.round()
 
     async def _expire(self, services: Services) -> None:
         """Delete samples that are older than oned.conf keeps them, and as old reasons of VMs that have ended."""

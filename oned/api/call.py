@@ -21,6 +21,7 @@ from oned.mad.operations import Operations
 from oned.mad.recovery import recover
 from oned.mad.restorer import Restorer
 from oned.mad.stores import StoreMonitor
+from oned.mad.strays import Strays
 from oned.pool.charges import Holder, holders
 from oned.pool.pools import Pools
 from oned.pool.reasons import Reason, Reasons
@@ -68,6 +69,7 @@ class Services:
     hooks: HookDesk
     images: ImageWork
     stores: StoreMonitor
+    strays: Strays
     calls: Calls = field(default_factory=Calls)
     watched: Watched = field(default_factory=Watched)
     started: float = 0.0

@@ -62,6 +62,10 @@ class Driver:
         """The verbs that the driver says may be sent again when nobody knows whether they were done."""
         return self._greeting.repeats
 
+    def is_late(self, verb: str, oid: int) -> bool:
+        """Whether it may still be at a command that was given up."""
+        return self._turns.is_late(verb, oid)
+
     def send(self, intent: Intent) -> None:
         """Queues the command; its line leaves when its turn comes. Starts the driver if need be. Never blocks."""
         self.wake()

@@ -21,8 +21,9 @@ from oned.store.events import Change
 from oned.store.unit import Unit
 from oned.vm.deployment.disks import VOLUMES
 from oned.vm.fire import Cause, find
-from oned.vm.machine import domain_name, other_stay, poll, poll_at
-from oned.vm.states import LIVE, UNKNOWN, WAITS_FOR_DRIVER
+from oned.vm.machine import domain_name, poll
+from oned.vm.states import LIVE, WAITS_FOR_DRIVER
+from oned.vm.strays import strays
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ OFF = "o"
 """A domain that switched itself off: believed at the second report."""
 
 GONE = "d"
+RESTS = ("seen paused", "seen off")
+"""What is not concluded as long as a move may have left another domain: that one may be the VM (mad.strays)."""
 REPORTS_BELIEVED, SHORTEST = 3, 10.0
 """Intervals after which the VMs of a host that told of them are asked about again; seconds of the shortest such."""
 
@@ -55,6 +58,11 @@ class Intervals:
     vm: float = 30.0
     hosts_at_once: int = 0
     vms_at_once: int = 0
+
+    @property
+    def of_moves(self) -> float:
+        """Seconds between two looks for a VM after its move."""
+        return self.vm or self.host or 30.0
 
 
 class Monitor:
@@ -222,11 +230,10 @@ class Monitor:
     def _vm_answered(self, command: Command, success: bool, info: str) -> None:
         oid = command.oid
         vm = self._pools.vms.peek(oid)
-        if vm is not None and vm.history and command.arguments.get("seq") != str(vm.record.seq):
-            self._found_elsewhere(vm, command, success, info)
-            return
         if vm is not None:
             vm.asking = False
+        if vm is not None and vm.history and command.arguments.get("seq") != str(vm.record.seq):
+            return
         if vm is None or not success:
             log.log(logging.DEBUG if success else logging.ERROR, "Error monitoring VM %d: %s", oid, info)
             return
@@ -245,31 +252,15 @@ class Monitor:
         if vm.state in LIVE and fresh and not self._operations.open_for(Kind.VM, vm.id):
             self._conclude(unit, vm, seen.state)
 
-    def _ask_elsewhere(self, vm: VM) -> None:
-        """A lost VM that was to move: the other host may have it, whatever the driver has said of the move."""
-        stay = other_stay(vm)
-        if vm.state is UNKNOWN and stay is not None:
-            self._operations.observe(poll_at(vm, self._operations.lifecycle.site, stay))
-
-    def _found_elsewhere(self, vm: VM, command: Command, success: bool, info: str) -> None:
-        """What the other host of a failed move says. An answer about any earlier stay says nothing."""
-        stay = other_stay(vm)
-        about = stay is not None and command.arguments.get("seq") == str(stay.seq)
-        if about and success and vmm.poll(info).state == "a" and not self._operations.open_for(Kind.VM, vm.id):
-            unit = self._operations.unit()
-            if find(vm, "seen elsewhere") is not None:
-                self._operations.fire(unit, vm, "seen elsewhere", Cause(info="seen by the monitor"))
-            unit.commit()
-
     def _conclude(self, unit: Unit, vm: VM, letter: str) -> None:
         event = SEEN.get(letter, "")
         if letter == OFF:
             event = "seen off" if vm.seen_off else ""
         vm.seen_off = letter == OFF
+        if event in RESTS and strays(vm):
+            return
         if event and find(vm, event) is not None:
             self._operations.fire(unit, vm, event, Cause(info="seen by the monitor"))
-        if event == "seen gone":
-            self._ask_elsewhere(vm)
 
 
 def _sample(vm: VM, values: dict[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from oned.document.object import PoolObject
 from oned.ids import Kind
 from oned.mad import vmm
 from oned.mad.driver import Driver
+from oned.mad.marks import ended
 from oned.mad.set import DriverSet
 from oned.pool.pools import Pools, retire
 from oned.store.database import Database
@@ -28,7 +29,7 @@ from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
 BOOTS = ("DEPLOY", "RESTORE", "MIGRATE")
-"""Verbs after which a domain runs on the host of the VM's last stay: whether a lost one was done, POLL tells."""
+"""Verbs after which a domain runs: whether a lost one was done, POLL tells; of a MIGRATE that of both hosts."""
 ENDS = ("CANCEL",)
 """Verbs that may always be sent again: ending what has ended harms nobody."""
 SPEAKS_OF = {Mad.IM: "Host", Mad.DS: "Image"}
@@ -59,6 +60,7 @@ class Operations:
     observers  who hears the answers of POLL and MONITOR, by the kind of the object
     preparing  what is called with each unit that has news, before its rows are taken (the hooks)
     touching   what is called with each object that a unit takes in (the start of the drivers that it names)
+    undecided  what is called with a MIGRATE whose answer was lost: who answers it
     followers  what follows in the same unit from each transition of a VM
     """
 
@@ -76,6 +78,7 @@ class Operations:
         self.observers: dict[Kind, Observer] = {}
         self.preparing: Callable[[Unit], None] = lambda _: None
         self.touching: Callable[[PoolObject], None] = lambda _: None
+        self.undecided: Callable[[Intent], None] = lambda intent: self.answered(intent, False, "its answer was lost")
         self.followers: list[Follower] = []
 
     # --- the desk ---
@@ -206,7 +209,7 @@ class Operations:
                 asked.set_result((success, info))
         elif boot is None:
             self.observers[intent.command.kind].observed(intent, success, info)
-        elif success and vmm.poll(info).state in ("a" if boot.command.verb == "MIGRATE" else "ap"):
+        elif success and vmm.poll(info).state in "ap":
             self.answered(boot, True, "")
         else:
             self.answered(boot, False, f"Its answer was lost, and the domain was not found: {info or 'no answer'}")
@@ -223,6 +226,7 @@ class Operations:
         vm = self._pools.vms.peek(intent.command.oid)
         if vm is None:
             return
+        ended(unit, vm, intent.command, success=success)
         event = f"{intent.command.verb.lower()} {'done' if success else 'failed'}"
         if not success:
             heard = logging.getLogger(f"{__name__}.{intent.command.mad.name}")
@@ -271,7 +275,10 @@ class Operations:
             driver.send(intent)
         elif driver is not None and vm is not None and vm.deploy_id and intent.command.verb in BOOTS:
             log.info("VM %d is asked about: the answer to %s was lost", intent.command.oid, intent.command.verb)
-            self.ask_about(intent, poll(vm, self.lifecycle.site))
+            if intent.command.verb == "MIGRATE":
+                self.undecided(intent)
+            else:
+                self.ask_about(intent, poll(vm, self.lifecycle.site))
         else:
             self.answered(intent, False, why)
 

@@ -126,6 +126,7 @@ class Lifecycle:
                 vm.record.action = 0
         if len(vm.history) > 1:
             _stamp(vm.previous_record, row.previous, now)
+            vm.previous_record.stray = row.leaves or vm.previous_record.stray
         for record in vm.history[-3:]:
             if vars(record) != before.get(record.seq):
                 unit.put(tables.history, history_row(vm.id, record))

@@ -21,6 +21,9 @@ ACTIONS: dict[str, int] = {
 
 STOPS = ("stop", "suspend", "poweroff", "poweroff-hard", "undeploy", "undeploy-hard")
 MOVES = ("migrate", "migrate live", "migrate poweroff", "migrate poweroff-hard", "delete", "recreate")
+CLEAR, DOUBTFUL, LEFT, ASKED = range(4)
+"""Whether the stay may have left a domain on its host: no; a driver has said that it moved away; it is to be ended; and
+that was tried by the removal that is under way."""
 _REASONS = (
     {ACTIONS[name]: STOP_RESUME for name in STOPS}
     | {ACTIONS[name]: USER for name in MOVES}
@@ -33,6 +36,7 @@ class Record:
     """A stay on a host. Times are epoch seconds, 0 = not yet; `etime` 0 means that the stay goes on.
 
     sysds_path   directory of the system datastore on the host
+    stray        whether it may have left a domain on the host: CLEAR, DOUBTFUL, LEFT or ASKED (vm.strays)
     images       the VM's files are in `images` below its directory, as drivers of plain words (to 3.0) expect it
     cpu, memory  the VM's capacity at this stay; 0 in records of before it was kept
     """
@@ -62,6 +66,7 @@ class Record:
     cpu: int = 0
     memory: int = 0
     images: bool = False
+    stray: int = CLEAR
 
     @property
     def reason(self) -> int:

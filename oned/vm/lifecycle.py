@@ -11,6 +11,7 @@ Rows follow OpenNebula 6.10; see share/doc/lifecycle.md, which is made from this
 
 from oned.vm import machine, transfer
 from oned.vm.changes import CHANGES
+from oned.vm.history import DOUBTFUL, LEFT
 from oned.vm.row import (
     BACK,
     COPY,
@@ -23,7 +24,7 @@ from oned.vm.row import (
     is_wild,
     kept_away,
     left_host,
-    lost_in_move,
+    may_be_elsewhere,
     new_context,
     power_move,
     was_stopped,
@@ -241,12 +242,21 @@ LIFECYCLE: tuple[Row, ...] = (
         Row(FAILED - CLONING_FAILURE, event,         CLEANUP_DELETE,        machine.cancel_everywhere),
         Row(EPILOG_FAILURE,      event,              CLEANUP_DELETE,        transfer.delete_local,    when=left_host),
       )),
-    Row(SHUTDOWN,                "shutdown done",    EPILOG,                transfer.epilog,          stamps="retime estime"),
-    Row(SHUTDOWN,                "cancel done",      EPILOG,                transfer.epilog,          stamps="retime estime"),
+    *(row
+      for event in ("shutdown done", "cancel done")
+      for row in (
+        Row(SHUTDOWN,            event,              EPILOG,                machine.cancel_stray,     when=may_be_elsewhere,
+            stamps="retime estime"),
+        Row(SHUTDOWN,            event,              EPILOG,                transfer.epilog,          stamps="retime estime"),
+      )),
     Row(SHUTDOWN,                "shutdown failed",  RUNNING),
     Row(SHUTDOWN,                "cancel failed",    RUNNING),
-    Row(EPILOG,                  "cancel done",      SAME,                  transfer.epilog,          stamps="estime"),
-    Row(EPILOG,                  "cancel failed",    SAME,                  transfer.epilog,          stamps="estime"),
+    *(row
+      for event in ("cancel done", "cancel failed")
+      for row in (
+        Row(EPILOG,              event,              SAME,                  machine.cancel_stray,     when=may_be_elsewhere),
+        Row(EPILOG,              event,              SAME,                  transfer.epilog,          stamps="estime"),
+      )),
     Row(EPILOG,                  "transfer done",    DONE,                  stamps="eetime etime"),
     Row(EPILOG,                  "transfer failed",  EPILOG_FAILURE,        stamps="eetime"),
     # -- reboot: no change of state
@@ -259,8 +269,8 @@ LIFECYCLE: tuple[Row, ...] = (
     Row(RUNNING | UNKNOWN,       "seen paused",      SUSPENDED,             stamps="retime etime"),
     Row(RUNNING | UNKNOWN,       "seen off",         POWEROFF,              stamps="retime etime"),
     Row(UNKNOWN,                 "seen running",     RUNNING),
-    Row(UNKNOWN,                 "seen elsewhere",   RUNNING,               when=lost_in_move,        opens=BACK,
-        stamps="rstime"),
+    Row(LIVE,                    "seen elsewhere",   RUNNING,               when=may_be_elsewhere,    opens=NEW,
+        stamps="rstime",                             previous="retime etime"),
     Row(UNKNOWN,                 "resume",           BOOT_UNKNOWN,          machine.deploy),
     Row(UNKNOWN,                 "boot",             BOOT_UNKNOWN,          machine.deploy),
     Row(BOOT_UNKNOWN,            "deploy done",      RUNNING),
@@ -279,14 +289,16 @@ LIFECYCLE: tuple[Row, ...] = (
     Row(SAVE_MIGRATE,            "shutdown failed",  RUNNING,               opens=BACK, stamps="rstime"),
     Row(SAVE_MIGRATE,            "cancel failed",    RUNNING,               opens=BACK, stamps="rstime"),
     Row(PROLOG_MIGRATE,          "transfer done",    BOOT,                  machine.deploy,           when=power_move,
-        stamps="petime rstime"),
-    Row(PROLOG_MIGRATE,          "transfer done",    BOOT_MIGRATE,          machine.restore,          stamps="petime rstime"),
+        stamps="petime rstime",                      leaves=LEFT),
+    Row(PROLOG_MIGRATE,          "transfer done",    BOOT_MIGRATE,          machine.restore,          stamps="petime rstime",
+        leaves=LEFT),
     Row(PROLOG_MIGRATE,          "transfer failed",  PROLOG_MIGRATE_FAILURE, stamps="petime"),
     Row(BOOT_MIGRATE,            "restore done",     RUNNING),
     Row(BOOT_MIGRATE,            "restore failed",   BOOT_MIGRATE_FAILURE),
     Row(RUNNING,                 "migrate live",     MIGRATE,               machine.migrate,          opens=NEW, stamps="stime"),
-    Row(MIGRATE,                 "migrate done",     RUNNING,               stamps="rstime",          previous="retime etime"),
-    Row(MIGRATE,                 "migrate failed",   RUNNING,               opens=BACK, stamps="rstime"),
+    Row(MIGRATE,                 "migrate done",     RUNNING,               stamps="rstime",          previous="retime etime",
+        leaves=DOUBTFUL),
+    Row(MIGRATE,                 "migrate failed",   RUNNING,               opens=BACK, stamps="rstime", leaves=LEFT),
     *(row
       for event in ("migrate", "migrate live", "migrate poweroff", "migrate poweroff-hard")
       for row in (
@@ -301,7 +313,8 @@ LIFECYCLE: tuple[Row, ...] = (
     Row(PROLOG_MIGRATE_POWEROFF, "transfer failed",  PROLOG_MIGRATE_POWEROFF_FAILURE, stamps="petime"),
     Row(PROLOG_MIGRATE_SUSPEND,  "transfer done",    SUSPENDED,             stamps="petime etime"),
     Row(PROLOG_MIGRATE_SUSPEND,  "transfer failed",  PROLOG_MIGRATE_SUSPEND_FAILURE, stamps="petime"),
-    Row(PROLOG_MIGRATE_UNKNOWN,  "transfer done",    BOOT,                  machine.deploy,           stamps="petime rstime"),
+    Row(PROLOG_MIGRATE_UNKNOWN,  "transfer done",    BOOT,                  machine.deploy,           stamps="petime rstime",
+        leaves=LEFT),
     Row(PROLOG_MIGRATE_UNKNOWN,  "transfer failed",  PROLOG_MIGRATE_UNKNOWN_FAILURE, stamps="petime"),
     # -- recover from a failed step: as if it had worked, leave it, or do it again
     Row(PROLOG_FAILURE,          "recover success",  BOOT,                  machine.deploy,           stamps="rstime"),

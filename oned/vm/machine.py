@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from oned.command import Command, Mad
 from oned.ids import Kind
-from oned.vm.history import ACTIONS, Record
+from oned.vm.history import Record
 from oned.vm.states import MIGRATE, MOVING_FILES, SAVE_MIGRATE
+from oned.vm.strays import unasked
 from oned.vm.vm import VM
 
 
@@ -108,10 +109,22 @@ def cancel(vm: VM, site: Site) -> Command:
 def cancel_everywhere(vm: VM, site: Site) -> Command:
     """End the domain on the last host where a stay still goes on; asked again until none is left.
 
-    A VM whose files move has nothing where they go to; the host that it left may run it still.
+    A VM whose files move has nothing where they go to; the host that it left may run it still. Last come the hosts
+    where a move may have left one.
     """
-    open_one = next((record for record in reversed(vm.history) if not record.etime), vm.record)
-    record = vm.previous_record if vm.previous in MOVING_FILES else open_one
+    going_on = next((record for record in reversed(vm.history) if not record.etime), None)
+    if going_on is not None and vm.previous in MOVING_FILES:
+        return cancel_at(vm, site, vm.previous_record)
+    return cancel_at(vm, site, going_on or next(iter(unasked(vm)), vm.record))
+
+
+def cancel_stray(vm: VM, site: Site) -> Command:
+    """End the domain that a move may have left on another host."""
+    return cancel_at(vm, site, next(iter(unasked(vm)), vm.record))
+
+
+def cancel_at(vm: VM, site: Site, record: Record) -> Command:
+    """End the domain on the host of a stay."""
     return command(vm, site, "CANCEL", record, deploy_id=domain_name(vm))
 
 
@@ -133,13 +146,6 @@ def poll(vm: VM, site: Site) -> Command:
 def poll_at(vm: VM, site: Site, record: Record) -> Command:
     """Ask how the domain is where a stay was."""
     return command(vm, site, "POLL", record, deploy_id=domain_name(vm))
-
-
-def other_stay(vm: VM) -> Record | None:
-    """The stay on the other host of a live migration that is said to have failed: the domain may run there."""
-    before = vm.previous_record if len(vm.history) > 1 else None
-    moved = before is not None and before.failed and before.action == ACTIONS["migrate live"]
-    return before if before is not None and moved and before.hid != vm.record.hid else None
 
 
 def live(verb: str) -> Then:

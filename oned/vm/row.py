@@ -1,12 +1,12 @@
 """The shape of a life-cycle row, the guards, and what happens to history records."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
-from typing import TypedDict
+from typing import Self, TypedDict
 
-from oned.vm.history import ACTIONS
-from oned.vm.machine import Then, other_stay
+from oned.vm.history import ACTIONS, CLEAR, Record
+from oned.vm.machine import Then
 from oned.vm.states import (
     BOOT,
     BOOT_POWEROFF,
@@ -18,6 +18,7 @@ from oned.vm.states import (
     RUNNING,
     State,
 )
+from oned.vm.strays import unasked
 from oned.vm.vm import VM
 
 Guard = Callable[[VM], bool]
@@ -51,6 +52,7 @@ class Row:
     opens     the history record it opens
     stamps    times set on the current record (the new one, if one is opened)
     previous  times set on the record before it
+    leaves    the mark that the record before it gets, if its host may have a domain left
     """
 
     def __init__(
@@ -64,10 +66,11 @@ class Row:
         opens: Opens | None = None,
         stamps: str = "",
         previous: str = "",
+        leaves: int = CLEAR,
     ) -> None:
         self.start = frozenset(start)
         self.event, self.to, self.then, self.when, self.opens = event, to, then, when, opens
-        self.stamps, self.previous = tuple(stamps.split()), tuple(previous.split())
+        self.stamps, self.previous, self.leaves = tuple(stamps.split()), tuple(previous.split()), leaves
 
     @property
     def by_user(self) -> bool:
@@ -113,6 +116,11 @@ class Placement:
     images: bool = False
     vn_mad: str = "dummy"
 
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """The place of a stay."""
+        return cls(**{item.name: getattr(record, item.name) for item in fields(cls)})
+
 
 def was_stopped(vm: VM) -> bool:
     """It was stopped: memory and disks are on the front-end."""
@@ -146,12 +154,13 @@ def earlier_stay(vm: VM) -> bool:
 
 def another_stay(vm: VM) -> bool:
     """Another host may still run it."""
-    return sum(1 for record in vm.history if not record.etime) > 1
+    going_on = sum(1 for record in vm.history if not record.etime)
+    return going_on + len(unasked(vm)) > (1 if going_on else 0)
 
 
-def lost_in_move(vm: VM) -> bool:
-    """It was to move live, and that is said to have failed: the other host may run it."""
-    return other_stay(vm) is not None
+def may_be_elsewhere(vm: VM) -> bool:
+    """A move may have left a domain on another host."""
+    return bool(unasked(vm))
 
 
 def new_context(vm: VM) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from oned.mad.recovery import OUTCOMES
 from oned.vm.fire import ROWS
 from oned.vm.lifecycle import FROM_TEMPLATE, LIFECYCLE
-from oned.vm.row import Row, is_wild, lost_in_move, new_context
+from oned.vm.row import Row, is_wild, new_context
 from oned.vm.states import BY_NAME, CLONING, CLONING_FAILURE, INIT, WAITS_FOR_DRIVER, State
 from tests.daemon.led import TO_UNKNOWN, Guide
 from tests.daemon.process import Scripted, refusal
@@ -37,7 +37,8 @@ def guide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_all_rows_but_those_of_later_objects_are_driven_here() -> None:
     driven = {id(way.row) for way in WAYS}
     left = [row for row in LIFECYCLE if id(row) not in driven and not row.event.startswith(LATER)]
-    left = [row for row in left if row.when not in (is_wild, lost_in_move) and not _is_of_a_new_context(row)]
+    left = [row for row in left if row.when is not is_wild and row.event != "seen elsewhere"]
+    left = [row for row in left if not _is_of_a_new_context(row)]
     unreached = {state for state in BY_NAME.values() if state not in TO_STATE}
     assert all(row.start <= unreached for row in left)
     hot_plug = {row.to for row in LIFECYCLE if row.event.startswith(LATER) and row.to}
@@ -45,7 +46,7 @@ def test_all_rows_but_those_of_later_objects_are_driven_here() -> None:
 
 
 def _is_of_a_new_context(row: Row) -> bool:
-    """test_updateconf drives these, as test_host_reports does wild VMs and test_vm_moves those lost in a move."""
+    """test_updateconf drives these, as test_host_reports does wild VMs, and test_move_faults those seen elsewhere."""
     return row.when is new_context or (row.event.startswith("transfer ") and row.start <= FROM_TEMPLATE)
 
 

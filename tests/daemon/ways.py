@@ -22,15 +22,19 @@ from oned.vm.row import (
     earlier_stay,
     kept_away,
     left_host,
+    may_be_elsewhere,
     power_move,
     was_stopped,
     was_undeployed,
 )  # fmt: skip
 from oned.vm.states import PENDING, State
+from oned.vm.strays import settled
 from oned.vm.vm import VM
 
 HOSTS = ("alpha", "beta", "gamma")
-GUARDS = (was_stopped, was_undeployed, kept_away, left_host, another_stay, earlier_stay, power_move)
+GUARDS = (was_stopped, was_undeployed, kept_away, left_host, another_stay, earlier_stay, power_move,
+    may_be_elsewhere,
+)  # fmt: skip
 MIGRATIONS = ("migrate", "migrate live", "migrate poweroff", "migrate poweroff-hard")
 RECOVERIES = ("recover failure", "recover success", "recover retry", "delete", "recreate", "delete-db")
 SEEN = ("seen running", "seen paused", "seen gone", "seen off")
@@ -101,7 +105,9 @@ class _Node:
 
     @property
     def key(self) -> tuple[object, ...]:
-        return (self.vm.state, self.verb, *(guard(self.vm) for guard in GUARDS))
+        seq = self.intents[-1].command.arguments.get("seq") if self.intents else None
+        is_here = bool(self.vm.history) and seq == str(self.vm.record.seq)
+        return (self.vm.state, self.verb, is_here, *(guard(self.vm) for guard in GUARDS))
 
     def may(self, event: str) -> bool:
         """Whether somebody outside can cause the event now."""
@@ -113,6 +119,8 @@ class _Node:
     def after(self, event: str) -> tuple["_Node", Row]:
         vm, desk = copy.deepcopy(self.vm), _Desk(list(self.intents))
         hid = (vm.record.hid + 1) % len(HOSTS) if vm.history else 0
+        if event.startswith("cancel "):
+            settled(vm, desk.intents[-1].command.arguments["seq"], success=event.endswith("done"))
         if event.endswith((" done", " failed")):
             desk.intents.clear()
         place = Placement(hid, HOSTS[hid], 0, "dummy", "dummy", 0, "/ds/0")
