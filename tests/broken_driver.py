@@ -16,7 +16,8 @@ KIND, FAULT, *_ = [*sys.argv[1].split(), ""]
 WORDS = {"vmm": 5, "im": 4, "tm": 3, "datastore": 3, "hm": 3}
 VERBS = {
     "vmm": ("DEPLOY", "POLL", "SAVE", "RESTORE", "MIGRATE", "CANCEL", "SHUTDOWN", "REBOOT", "RESET",
-            "ATTACHDISK", "DETACHDISK", "ATTACHNIC", "DETACHNIC", "CLEANUP", "RESIZE", "RESIZEDISK",
+            "ATTACHDISK", "DETACHDISK", "ATTACHNIC", "DETACHNIC", "UPDATENIC", "CLEANUP", "RESIZE",
+            "RESIZEDISK",
             "DISKSNAPSHOTCREATE", "SNAPSHOTCREATE", "SNAPSHOTREVERT", "SNAPSHOTDELETE"),
     "im": ("MONITOR",), "tm": ("TRANSFER",), "hm": ("EXECUTE",),
     "datastore": ("STAT", "CP", "CLONE", "MKFS", "RM", "MONITOR"),

@@ -95,6 +95,20 @@ class Devices:
             _detach(running(kvm, request), "interface", wanted, task)
         return ""
 
+    def update_nic(self, request: VMRequest, task: Task) -> str:
+        """Let a network interface have the limits and the filter that its deployment file has now."""
+        wanted = _same_address(marked(request, "NIC"))
+        with hypervisor(request.host, self._settings) as kvm:
+            domain = running(kvm, request)
+            device = _device(domain, "interface", wanted)
+            if device is None:
+                raise ActionFailed(f"domain {domain.name()} does not have the NIC that is to change")
+            new = with_limits(device, self._described(request, "interface", wanted, task))
+            task.check()
+            if new != device:
+                domain.updateDeviceFlags(new, LIVE)
+        return ""
+
     def _described(self, request: VMRequest, kind: str, wanted: Match, task: Task) -> str:
         """The device as the deployment file has it. Errors: ActionFailed."""
         devices = described(request, self._settings, task).iterfind(f"devices/{kind}")
@@ -133,6 +147,20 @@ def _device(domain: Domain, kind: str, wanted: Match) -> str | None:
     devices = ElementTree.fromstring(domain.XMLDesc(0)).iterfind(f"devices/{kind}")
     found = next((device for device in devices if wanted(device)), None)
     return None if found is None else ElementTree.tostring(found, "unicode")
+
+
+LIMITS = ("bandwidth", "filterref")
+"""Elements of an interface that libvirt changes while it is in use."""
+
+
+def with_limits(device: str, wanted: str) -> str:
+    """The interface with the limits and the filter of another description of it."""
+    now, then = ElementTree.fromstring(device), ElementTree.fromstring(wanted)
+    for name in LIMITS:
+        for old in now.findall(name):
+            now.remove(old)
+        now.extend(then.findall(name))
+    return ElementTree.tostring(now, "unicode")
 
 
 def _attach(domain: Domain, device: str, task: Task) -> None:

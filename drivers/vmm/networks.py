@@ -58,6 +58,16 @@ class Networks:
 
         return end
 
+    def changing(self, act: Act) -> Act:
+        """An action that changes a NIC of the running domain: the rules of its networks are set anew."""
+
+        def change(request: VMRequest, task: Task) -> str:
+            answer = act(request, task)
+            self.connect(request, request.host, task)
+            return answer
+
+        return change
+
     def moving(self, act: Act) -> Act:
         """An action that takes the domain from one host to another."""
 

@@ -1,5 +1,6 @@
 """The capacity of a running domain, and the sizes of its disks."""
 
+from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from oned.drivers.lib.driver import Driver
@@ -35,14 +36,19 @@ class Sizes:
         wanted = described(request, self._settings, task)
         with hypervisor(request.host, self._settings) as kvm:
             domain = running(kvm, request)
-            cpus, memory = _cpus(wanted), _memory(wanted)
-            _check_most(domain, cpus, memory)
+            cpus, memory, now = _cpus(wanted), _memory(wanted), ElementTree.fromstring(domain.XMLDesc(0))
+            plugged = now.find("maxMemory") is not None
+            _check_most(domain, cpus, memory, int(now.findtext("maxMemory") or domain.maxMemory()))
+            module = _module(memory - domain.maxMemory()) if plugged else ""
             task.check()
             if cpus != domain.vcpusFlags(LIVE):
                 domain.setVcpusFlags(cpus, LIVE)
             if shares := wanted.findtext("cputune/shares"):
                 domain.setSchedulerParametersFlags({"cpu_shares": int(shares)}, LIVE)
-            domain.setMemoryFlags(memory, LIVE)
+            if module:
+                domain.attachDeviceFlags(module, LIVE)
+            elif not plugged:
+                domain.setMemoryFlags(memory, LIVE)
         return ""
 
     def resize_disk(self, request: VMRequest, task: Task) -> str:
@@ -59,10 +65,19 @@ class Sizes:
         return ""
 
 
-def _check_most(domain: Domain, cpus: int, memory: int) -> None:
+def _module(more: int) -> str:
+    """The memory module of so many KiB that is plugged in; nothing for 0. Errors: ActionFailed for less than that."""
+    if more < 0:
+        raise ActionFailed("memory that was plugged in is not taken from a guest that runs: power the VM off")
+    return (
+        f"<memory model='dimm'><target><size unit='KiB'>{more}</size><node>0</node></target></memory>" if more else ""
+    )
+
+
+def _check_most(domain: Domain, cpus: int, memory: int, most_memory: int) -> None:
     """ActionFailed for more than the domain was built for, before anything is changed."""
     for what, wanted, most in (
-        ("CPUs", cpus, domain.vcpusFlags(LIVE | MAXIMUM)), ("KiB of memory", memory, domain.maxMemory()),
+        ("CPUs", cpus, domain.vcpusFlags(LIVE | MAXIMUM)), ("KiB of memory", memory, most_memory),
     ):  # fmt: skip
         if wanted > most:
             detail = f"the domain was built for {most} {what} at most, {wanted} are wanted"

@@ -113,6 +113,7 @@ def poll(request: VMRequest) -> str:
 @simulated("DETACHDISK")
 @simulated("ATTACHNIC")
 @simulated("DETACHNIC")
+@simulated("UPDATENIC")
 @simulated("RESIZEDISK")
 @simulated("SNAPSHOTREVERT")
 @simulated("SNAPSHOTDELETE")

@@ -225,6 +225,7 @@ for verb, do in {
     "MIGRATE": networks.moving(moves.Moves(settings).migrate),
     "ATTACHNIC": networks.starting(devices.attach_nic, devices.detach_nic),
     "DETACHNIC": networks.ending(devices.detach_nic),
+    "UPDATENIC": networks.changing(devices.update_nic),
 }.items():
     driver.action(verb, repeatable=True)(do)
 snapshots.add_to(driver, settings)

@@ -2,6 +2,7 @@
 
 import copy
 
+from oned.api import machine
 from oned.api.call import Call
 from oned.api.files import fill_files
 from oned.api.new_vm import check_restricted
@@ -51,6 +52,7 @@ def updateconf(call: Call, vm: VM, template: str, append: int = REPLACE) -> VM:
 
 def _fill(call: Call, vm: VM, wanted: Template) -> None:
     """Put files, variables and the place of the context disk into a template that is no VM's yet."""
+    machine.fill(wanted)
     context, old = wanted.vector("CONTEXT"), vm.template.vector("CONTEXT")
     new = {name: text for name, text in context.items() if old.get(name) != text}
     check_context(Template([("CONTEXT", dict(new))]))

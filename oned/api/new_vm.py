@@ -5,7 +5,7 @@ refuses before anything is changed.
 """
 
 from oned import clock
-from oned.api import disks
+from oned.api import disks, machine
 from oned.api.call import Call
 from oned.api.files import fill_files
 from oned.api.placement import check_size
@@ -60,6 +60,7 @@ def found_vm(
     given = template.copy()
     rules.check_capacity(given)
     rules.check_disks(template)
+    machine.check(template)
     check_context(template)
     name = check_name(template.get("NAME")) if template.get("NAME") else ""
     number = call.pools.vms.last_id + 1
@@ -77,6 +78,7 @@ def found_vm(
         vm.template.set("SUBMIT_ON_HOLD", "YES" if vm.state is HOLD else "NO")
         vm.state = CLONING
     call.charge(holders(vm.uid, vm.gid), of_vm(vm))
+    machine.fill(vm.template)
     fill_variables(call.pools, vm)
     return vm
 
@@ -89,6 +91,9 @@ def check_restricted(call: Call, given: Template, before: Template = rules.NOTHI
     if not call.user.is_admin:
         if given.get(IMPORTED):
             reason = f"{IMPORTED} takes over a domain that runs already, which is oneadmin's group's to do"
+            raise NotAuthorized(uid=call.user.id, reason=reason)
+        if given.vectors("PCI") != before.vectors("PCI"):
+            reason = "PCI gives the VM a device of its host, which is oneadmin's group's to do"
             raise NotAuthorized(uid=call.user.id, reason=reason)
         rules.check_restricted(given, call.services.setting("VM_RESTRICTED_ATTR"), call.user.id, before)
         check_safe(given, call.services.setting("CONTEXT_SAFE_DIRS").split(), call.user.id, before)

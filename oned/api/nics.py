@@ -1,7 +1,8 @@
-"""one.vm.attachnic and one.vm.detachnic: NICs of VMs that are there already, whether they run or are powered off."""
+"""one.vm.attachnic, detachnic and updatenic: NICs of VMs that are there already, run they or not."""
 
 from oned.api.call import Call
 from oned.api.new_vm import check_restricted
+from oned.api.owned import REPLACE
 from oned.api.registry import method, operation
 from oned.api.variables import add_nic
 from oned.api.vnet_leases import find_leases, take_leases
@@ -9,7 +10,9 @@ from oned.errors import ActionError, InternalError
 from oned.mad.plugs import take_nic
 from oned.pool.charges import holders
 from oned.quota.blocks import Amounts
-from oned.vm.fire import find
+from oned.template.template import Template
+from oned.vm import fire
+from oned.vm.nic import BEFORE, changed_identity, find, free, updated
 from oned.vm.states import RUNNING
 from oned.vm.vm import VM
 
@@ -57,15 +60,56 @@ def detach(call: Call, vm: VM, number: int) -> VM:
     Since: 4.0.
     """
     _demand(vm, "nic-detach", f"Could not detach NIC from VM {vm.id}")
-    nic = next((one for one in vm.template.vectors("NIC") if one["NIC_ID"] == str(number)), None)
-    if nic is None:
-        numbers = ", ".join(one["NIC_ID"] for one in vm.template.vectors("NIC")) or "none"
-        raise ActionError(detail=f"Could not detach NIC with NIC_ID {number}, it does not exist. There is: {numbers}")
+    nic = _found(vm, number, "detach")
     _mark(vm, nic)
     if vm.state is not RUNNING:
         take_nic(call.pools, call.unit, vm, nic)
     call.fire(vm, "nic-detach")
     return vm
+
+
+@method("one.vm.updatenic", vm=RIGHT)
+def update(call: Call, vm: VM, number: int, template: str, append: int = REPLACE) -> VM:
+    """Change a NIC of a VM that runs or is powered off: limits of bandwidth, filter, firewall rules, own attributes.
+
+    The template is NIC = [ … ], or its attributes alone. What the NIC is stays: network, addresses, bridge. A VM that
+    runs has limits, filter and rules at once, and all else at its next boot.
+
+    append  0 replaces what may be changed and drops what is not given, 1 merges
+    Errors: NO_EXISTS, AUTHORIZATION (also: restricted attributes), ACTION (no such NIC; the state; the template does
+    not parse), INTERNAL (the template), XML_RPC_API (append).
+    Since: 6.6.
+    """
+    _demand(vm, "nic-update", f"Could not update NIC of VM {vm.id}")
+    nic = _found(vm, number, "update")
+    given = _given(call, template, append)
+    if names := changed_identity(nic, given):
+        detail = f"{', '.join(names)} of NIC {number} cannot be changed. Detach it, and attach another"
+        raise InternalError(detail=detail)
+    wanted = updated(nic, given, append=bool(append))
+    check_restricted(call, _singly(free(wanted)), _singly(free(nic)))
+    if vm.state is RUNNING:
+        vm.template.add(BEFORE, dict(nic))
+    nic.clear()
+    nic.update(wanted)
+    _mark(vm, nic)
+    call.fire(vm, "nic-update")
+    return vm
+
+
+def _given(call: Call, template: str, append: int) -> dict[str, str]:
+    """The attributes in a template, of its one NIC or alone. Errors: INTERNAL."""
+    given = call.updated(Template(), template, append)
+    vectors = [value for name, value in given if isinstance(value, dict) and name == "NIC"]
+    alone = {name: value for name, value in given if isinstance(value, str)}
+    if len(vectors) > 1 or (vectors and alone) or len(given) != len(vectors) + len(alone):
+        raise InternalError(detail="Wrong template: give one NIC = [ … ], or the attributes of one alone")
+    return dict(vectors[0]) if vectors else alone
+
+
+def _singly(attributes: dict[str, str]) -> Template:
+    """Each attribute as a NIC of its own: what is restricted is compared by itself."""
+    return Template([("NIC", {name: value}) for name, value in sorted(attributes.items())])
 
 
 def _mark(vm: VM, nic: dict[str, str]) -> None:
@@ -74,7 +118,15 @@ def _mark(vm: VM, nic: dict[str, str]) -> None:
         nic["ATTACH"] = "YES"
 
 
+def _found(vm: VM, number: int, word: str) -> dict[str, str]:
+    nic = find(vm.template, str(number))
+    if nic is None:
+        numbers = ", ".join(one["NIC_ID"] for one in vm.template.vectors("NIC")) or "none"
+        raise ActionError(detail=f"Could not {word} NIC with NIC_ID {number}, it does not exist. There is: {numbers}")
+    return nic
+
+
 def _demand(vm: VM, event: str, what: str) -> None:
     """ActionError unless the VM runs or is powered off."""
-    if find(vm, event) is None:
+    if fire.find(vm, event) is None:
         raise ActionError(detail=f"{what}, wrong state {vm.state}. It must be RUNNING or POWEROFF")

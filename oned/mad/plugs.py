@@ -14,6 +14,7 @@ from oned.template.template import Template
 from oned.vm.context import forget_network
 from oned.vm.disk import is_changing
 from oned.vm.fire import Cause
+from oned.vm.nic import BEFORE, find
 from oned.vm.row import Row
 from oned.vm.states import CHANGING, CLEANUP, HOTPLUG_PROLOG_POWEROFF, State
 from oned.vm.vm import RESIZED, SIZES, VM
@@ -36,6 +37,8 @@ class Plugs:
         stays, well = _stays(vm.previous, row.event), row.outcome == "done" and vm.previous not in CLEANUP
         if RESIZED in vm.template:
             self._resized(unit, vm, well=row.event == "resize done")
+        if BEFORE in vm.template:
+            self._updated(unit, vm, well=row.event == "updatenic done")
         for name in ("DISK", "NIC"):
             for vector in vm.template.vectors(name):
                 if is_changing(vector):
@@ -57,6 +60,17 @@ class Plugs:
         if vm.history:
             vm.record.cpu, vm.record.memory = vm.capacity
             unit.put(tables.history, history_row(vm.id, vm.record))
+        unit.touch(vm)
+
+    def _updated(self, unit: Unit, vm: VM, *, well: bool) -> None:
+        """The NIC is what it is to be, or what it was again."""
+        before = vm.template.vector(BEFORE)
+        vm.template.remove(BEFORE)
+        nic = find(vm.template, before["NIC_ID"])
+        if nic is not None:
+            wanted = dict(nic) if well else before
+            nic.clear()
+            nic.update({name: value for name, value in wanted.items() if name != "ATTACH"})
         unit.touch(vm)
 
     def _gone(self, unit: Unit, vm: VM, vector: dict[str, str], *, well: bool) -> None:

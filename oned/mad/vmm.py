@@ -44,7 +44,7 @@ LATER = ("TM_COMMAND_ROLLBACK",)
 """Elements that came after 3.8: they are there only when they say something."""
 
 XML_VERBS = frozenset(PLAIN) | {
-    "ATTACHDISK", "DETACHDISK", "ATTACHNIC", "DETACHNIC", "CLEANUP",
+    "ATTACHDISK", "DETACHDISK", "ATTACHNIC", "DETACHNIC", "UPDATENIC", "CLEANUP",
     "SNAPSHOTCREATE", "SNAPSHOTREVERT", "SNAPSHOTDELETE", "DISKSNAPSHOTCREATE", "RESIZE", "RESIZEDISK",
 }  # fmt: skip
 

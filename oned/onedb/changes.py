@@ -4,9 +4,13 @@ from collections.abc import Iterator
 
 from oned.onedb.snapshot import Snapshot
 from oned.vm.disk import is_changing, numbered
+from oned.vm.nic import BEFORE
 from oned.vm.snapshots import NONE, Tree, active_snapshot
 from oned.vm.states import CHANGING, CLEANUP, DONE
 from oned.vm.vm import RESIZED, VM
+
+_KEPT = {RESIZED: "its capacity", BEFORE: "what a NIC was"}
+"""Vectors that keep what was there before a change."""
 
 
 def changes_are_under_way(snapshot: Snapshot) -> Iterator[str]:
@@ -24,8 +28,7 @@ def _marks(vm: VM) -> Iterator[str]:
                 yield f"{name} {vector.get(f'{name}_ID', '')}"
     if active := active_snapshot(vm.template):
         yield f"snapshot {active.get('SNAPSHOT_ID', '')}"
-    if RESIZED in vm.template:
-        yield "its capacity"
+    yield from (what for name, what in _KEPT.items() if name in vm.template)
     for tree in vm.trees:
         if tree.pending != NONE:
             yield f"snapshot {tree.pending} of disk {tree.disk}"

@@ -36,6 +36,7 @@ ENGINE = frozenset(
         "MEMORY_MAX",
         "VCPU_MAX",
         "MEMORY_SLOTS",
+        "MEMORY_RESIZE_MODE",
         "CPU_COST",
         "MEMORY_COST",
         "DISK_COST",

@@ -45,6 +45,7 @@ CHANGES: tuple[Row, ...] = (
         ("disk-detach",          POWEROFF,   HOTPLUG_EPILOG_POWEROFF,        transfer.detach,                "transfer"),
         ("nic-attach",           RUNNING,    HOTPLUG_NIC,                    plug.attach_nic,                "attachnic"),
         ("nic-detach",           RUNNING,    HOTPLUG_NIC,                    plug.detach_nic,                "detachnic"),
+        ("nic-update",           RUNNING,    HOTPLUG_NIC,                    plug.update_nic,                "updatenic"),
         ("snapshot-create",      RUNNING,    HOTPLUG_SNAPSHOT,               machine.live("SNAPSHOTCREATE"), "snapshotcreate"),
         ("snapshot-revert",      RUNNING,    HOTPLUG_SNAPSHOT,               machine.live("SNAPSHOTREVERT"), "snapshotrevert"),
         ("snapshot-delete",      RUNNING,    HOTPLUG_SNAPSHOT,               machine.live("SNAPSHOTDELETE"), "snapshotdelete"),
@@ -72,5 +73,6 @@ CHANGES: tuple[Row, ...] = (
       )),
     Row(POWEROFF,                "nic-attach",       SAME),
     Row(POWEROFF,                "nic-detach",       SAME),
+    Row(POWEROFF,                "nic-update",       SAME),
     Row(PENDING | HOLD | POWEROFF | UNDEPLOYED, "resize", SAME),
 )  # fmt: skip

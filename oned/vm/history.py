@@ -15,7 +15,7 @@ ACTIONS: dict[str, int] = {
     "disk-detach": 22, "nic-attach": 23, "nic-detach": 24, "disk-snapshot-create": 25, "disk-snapshot-delete": 26,
     "terminate": 27, "terminate-hard": 28, "disk-resize": 29, "deploy": 30, "resize": 35, "snapshot-create": 37,
     "snapshot-delete": 38, "snapshot-revert": 39, "disk-saveas": 40, "disk-snapshot-revert": 41, "recover": 42,
-    "retry": 43, "monitor": 44, "migrate poweroff": 48, "migrate poweroff-hard": 49,
+    "retry": 43, "monitor": 44, "migrate poweroff": 48, "migrate poweroff-hard": 49, "nic-update": 51,
 }  # fmt: skip
 """ACTION of 4.0 and later: what ended the stay, by the name of the life-cycle event."""
 

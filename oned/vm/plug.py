@@ -36,6 +36,11 @@ def detach_nic(vm: VM, site: Site) -> Command:
     return change(vm, site, "DETACHNIC")
 
 
+def update_nic(vm: VM, site: Site) -> Command:
+    """Let a network interface of the running domain have other limits, filters and rules."""
+    return change(vm, site, "UPDATENIC")
+
+
 def snapshot_disk(vm: VM, site: Site) -> Command:
     """Let the guest go on in a layer over a disk; the layer is made first (TM_COMMAND)."""
     script = _text(Script(vm, site, classic=False).snap_create_live())

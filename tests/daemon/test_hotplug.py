@@ -212,6 +212,56 @@ def test_nics_come_and_go_with_their_addresses_while_a_vm_runs(site: Site) -> No
     assert held() == 0
 
 
+def test_a_nic_that_is_changed_is_what_it_was_if_that_fails(site: Site) -> None:
+    vm = site.daemon.running(site.host, 'NIC = [ BRIDGE = br0, MAC = "02:00:00:00:00:01", FILTER = old, NOTE = mine ]')
+    site.one.vm.updatenic(vm, 0, "NIC = [ INBOUND_AVG_BW = 100, NOTE = yours ]", 1)
+    was = {"FILTER": "old", "NOTE": "mine", "INBOUND_AVG_BW": None}
+    is_to_be = {"FILTER": "old", "NOTE": "yours", "INBOUND_AVG_BW": "100"}
+    now = lambda wanted: {name: nics(site, vm)[0].get(name) for name in wanted}  # noqa: E731
+    assert (site.daemon.state(vm), nics(site, vm)[0]["ATTACH"], now(is_to_be)) == ("HOTPLUG_NIC", "YES", is_to_be)
+    site.vmm.line("UPDATENIC", vm)
+    site.answers("UPDATENIC", vm, well=False)
+    site.daemon.reaches(vm, "RUNNING")
+    assert now(was) == was
+    site.one.vm.updatenic(vm, 0, 'INBOUND_AVG_BW = 100\nNOTE = yours\nMAC = "02:00:00:00:00:01"')
+    said = document(site.vmm.line("UPDATENIC", vm))
+    assert said.findtext("VM/TEMPLATE/NIC/ATTACH") == "YES"
+    site.answers("UPDATENIC", vm)
+    site.daemon.reaches(vm, "RUNNING")
+    is_to_be["FILTER"] = None
+    assert now(is_to_be) == is_to_be, "what is not given is dropped"
+    assert "ATTACH" not in nics(site, vm)[0]
+    assert site.daemon.vm(vm).all("TEMPLATE/HOTPLUG_NIC_UPDATE") == []
+    assert nics(site, vm)[0]["BRIDGE"] == "br0"
+    last = site.daemon.vm(vm).all("HISTORY_RECORDS/HISTORY")[-2]
+    assert last.int("ACTION") == 51
+    site.delete(vm)
+
+
+def test_what_a_nic_is_cannot_be_changed_nor_what_is_restricted(site: Site) -> None:
+    bob = site.daemon.admin.number("one.user.allocate", "bob", "secret")
+    vm = site.daemon.running(site.host, 'NIC = [ BRIDGE = br0, MAC = "02:00:00:00:00:01", OUTBOUND_AVG_BW = 5 ]')
+    for template in ("MAC = 1", 'NIC = [ BRIDGE = "br7" ]', "IP6_GLOBAL = x", "VLAN_ID = 5"):
+        assert "cannot be changed. Detach it" in refusal(site.one.vm.updatenic, vm, 0, template, 1)[0]
+    assert "one NIC = [" in refusal(site.one.vm.updatenic, vm, 0, "NIC = [ A = 1 ]\nNIC = [ A = 2 ]")[0]
+    assert "NIC_ID 7, it does not exist. There is: 0" in refusal(site.one.vm.updatenic, vm, 7, "A = 1")[0]
+    site.one.vm.chown(vm, bob, -1)
+    with Client(site.daemon.endpoint, "bob:secret") as his:
+        for template in ("INBOUND_AVG_BW = 100", "OUTBOUND_AVG_BW = 500"):
+            assert "restricted attribute" in refusal(his.number, "one.vm.updatenic", vm, 0, template, 1)[0]
+        assert "restricted attribute" in refusal(his.number, "one.vm.updatenic", vm, 0, "NOTE = mine", 0)[0]
+        assert his.number("one.vm.updatenic", vm, 0, "NOTE = mine", 1) == vm
+    site.vmm.succeeds("UPDATENIC", vm)
+    site.daemon.reaches(vm, "RUNNING")
+    site.one.vm.action("poweroff-hard", vm)
+    site.vmm.succeeds("CANCEL", vm)
+    site.daemon.reaches(vm, "POWEROFF")
+    site.one.vm.updatenic(vm, 0, "OUTBOUND_AVG_BW = 6", 1)
+    assert (site.daemon.state(vm), nics(site, vm)[0]["OUTBOUND_AVG_BW"]) == ("POWEROFF", "6")
+    assert site.vmm.quiet("UPDATENIC", vm)
+    site.delete(vm)
+
+
 def test_a_guest_is_told_at_its_next_boot_of_nics_that_came_and_went(site: Site) -> None:
     ranges = 'NAME = told\nVN_MAD = dummy\nBRIDGE = br6\nAR = [ TYPE = IP4, IP = "10.6.0.1", SIZE = 2 ]'
     net = site.daemon.admin.number("one.vn.allocate", ranges)

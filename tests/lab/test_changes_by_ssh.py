@@ -116,6 +116,9 @@ def test_a_network_interface_comes_and_goes(running: Running) -> None:
     running.one.vm.attachnic(running.vm, f'NIC = [ BRIDGE = br0, MAC = "{MAC}" ]')
     running.settles()
     assert re.search(rf"bridge +br0 .*{MAC}", running.virsh("domiflist", f"one-{running.vm}"))
+    running.one.vm.updatenic(running.vm, 0, "NOTE = mine", 0)
+    running.settles()
+    assert running.daemon.vm(running.vm).text("TEMPLATE/NIC/NOTE") == "mine"
     running.one.vm.detachnic(running.vm, 0)
     running.settles()
     assert MAC not in running.virsh("domiflist", f"one-{running.vm}")

@@ -14,6 +14,7 @@ from oned.template.template import Template
 from oned.vm.deployment.kvm import domain
 from tests.lab import test_kvm_driver as kvm
 from tests.lab.test_kvm_driver import Guest, Lab
+from tests.needs import need
 
 lab, guest = kvm.lab, kvm.guest
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
@@ -188,3 +189,36 @@ def test_a_guest_is_given_memory_cpus_and_a_larger_disk_while_it_runs(lab: Lab, 
         running.template.vector("DISK")["RESIZE"] = "64"
         assert running.ask("RESIZEDISK") == "SUCCESS -"
         assert "64.000 MiB" in running.virsh("domblkinfo", running.name, "vda", "--human")
+
+
+@pytest.mark.soak
+def test_memory_is_plugged_into_a_guest_as_modules(lab: Lab, guest: Guest) -> None:
+    with lab.driver() as driver:
+        running = Running(lab, guest, driver)
+        for name, value in (("MEMORY_MAX", "512"), ("MEMORY_RESIZE_MODE", "HOTPLUG"), ("MEMORY_SLOTS", "2")):
+            running.template.add(name, value)
+        guest.deployment.write_text(domain(running.template, guest.facts()))
+        running.boot()
+        booted = int(running.template.get("MEMORY"))
+        for memory in (booted + 128, booted + 128):
+            running.template.set("MEMORY", str(memory))
+            assert running.ask("RESIZE") == "SUCCESS -"
+            assert f"<memory unit='KiB'>{memory * 1024}<" in running.virsh("dumpxml", running.name)
+            assert running.virsh("dumpxml", running.name).count("<memory model='dimm'") == 1
+        running.template.set("MEMORY", str(booted))
+        assert "is not taken from a guest that runs" in running.ask("RESIZE")
+        last = guest.ticks()
+        guest.says(f"tick {last + 2}$")
+
+
+@pytest.mark.soak
+def test_a_guest_boots_by_efi_and_keeps_its_variables_beside_its_disks(lab: Lab, guest: Guest) -> None:
+    need(Path("/usr/share/OVMF").is_dir(), "ovmf is not installed")
+    with lab.driver() as driver:
+        running = Running(lab, guest, driver)
+        running.template.vector("OS")["FIRMWARE"] = "UEFI"
+        guest.deployment.write_text(domain(running.template, guest.facts()))
+        running.boot()
+        assert "GUEST-READY" in guest.console()
+        assert "OVMF_CODE" in running.virsh("dumpxml", running.name)
+        assert running.place("nvram.fd").stat().st_size > 0

@@ -47,3 +47,21 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(cloud: FakeCloud, cap
 def test_a_nic_is_detached_by_its_number(cloud: FakeCloud) -> None:
     assert onevm.main(["nic-detach", "web", "1"]) == 0
     assert cloud.called("one.vm.detachnic") == [(3, 1)]
+
+
+def test_a_nic_is_changed_by_a_file_or_as_it_is_in_an_editor(
+    cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.methods["one.vm.updatenic"] = lambda vm, *_what: vm
+    cloud.methods["one.vm.info"] = lambda *_vm: (
+        "<VM><TEMPLATE><NIC><NIC_ID>1</NIC_ID><INBOUND_AVG_BW>10</INBOUND_AVG_BW></NIC></TEMPLATE></VM>"
+    )
+    path = tmp_path / "nic.one"
+    path.write_text("INBOUND_AVG_BW = 100\n")
+    assert onevm.main(["nic-update", "web", "1", str(path), "--append"]) == 0
+    assert cloud.called("one.vm.updatenic") == [(3, 1, path.read_text(), 1)]
+    monkeypatch.setenv("EDITOR", "sed -i s/10/20/")
+    assert onevm.main(["nic-update", "web", "1"]) == 0
+    _, _, text, append = cloud.called("one.vm.updatenic")[-1]
+    assert (dict(parse(text)), append) == ({"NIC_ID": "1", "INBOUND_AVG_BW": "20"}, 0)
+    assert onevm.main(["nic-update", "web", "7"]) == 255

@@ -23,17 +23,21 @@ PREFIX = "hd"
 
 @dataclass(frozen=True)
 class Disk:
-    """A DISK of the template, or the context CD, with its place in the VM's directory and in the guest."""
+    """A DISK of the template, or the context CD, with its place in the VM's directory and in the guest.
+
+    scsi  the bus of targets that begin with sd
+    """
 
     number: str
     target: str
     values: dict[str, str]
+    scsi: str = "scsi"
 
     @property
     def bus(self) -> str:
         """The bus it hangs on; libvirt chooses one for a target that tells nothing."""
         prefix = self.target.rstrip(string.digits)[:-1]
-        return (self.values.get("BUS") or BUSES.get(prefix, "")).lower()
+        return (self.values.get("BUS") or (self.scsi if prefix == "sd" else BUSES.get(prefix, ""))).lower()
 
 
 def disks(template: Template, facts: Facts) -> list[Disk]:
@@ -46,11 +50,11 @@ def disks(template: Template, facts: Facts) -> list[Disk]:
         cd = {"TYPE": "CDROM", "READONLY": "YES", "DRIVER": "raw", "TARGET": context.get("TARGET", "")}
         wanted.append((context.get("DISK_ID") or str(len(wanted)), cd))
     taken = {values["TARGET"] for _, values in wanted if values.get("TARGET")}
-    made = []
+    made, scsi = [], {**facts.defaults.vector("OS"), **template.vector("OS")}.get("SD_DISK_BUS") or "scsi"
     for number, values in wanted:
         target = values.get("TARGET") or _free_target(values, facts, taken)
         taken.add(target)
-        made.append(Disk(number, target, values))
+        made.append(Disk(number, target, values, scsi))
     return made
 
 

@@ -11,6 +11,7 @@ Every value comes from the template or, where that has none, from the DEFAULT fi
 | DISK = [DRIVER, CACHE, IO, DEV_PREFIX]   | disks                                                                  |
 | NIC = [MODEL, FILTER]                    | network interfaces                                                     |
 | GRAPHICS = [TYPE, LISTEN, …], INPUT, RAW | as in a template                                                       |
+| HYPERV_OPTIONS, SPICE_OPTIONS            | XML of what guests with HYPERV, or shown by spice, get                 |
 | CPU_SHARES = yes                         | share of the processors by the VM's CPU. Off unless asked for, since a |
 |                                          | libvirt without control groups refuses a domain that has a share       |
 """
@@ -18,7 +19,7 @@ Every value comes from the template or, where that has none, from the DEFAULT fi
 from xml.etree.ElementTree import Element
 
 from oned.template.template import Template
-from oned.vm.deployment import tuning
+from oned.vm.deployment import memory, options, tuning
 from oned.vm.deployment.disks import Disk, disk_element, disks
 from oned.vm.deployment.element import element, text
 from oned.vm.deployment.facts import Facts
@@ -45,7 +46,7 @@ def domain(template: Template, facts: Facts) -> str:
             element("uuid", text=template.vector("OS")["UUID"]) if template.vector("OS").get("UUID") else None,
             _vcpu(template, facts),
             _cputune(template, facts),
-            *_memory(template),
+            *memory.sizes(template),
             _os(template, facts),
             _cpu(template, facts),
             _features(template, facts),
@@ -74,24 +75,14 @@ def _says_yes(value: str) -> bool:
     return value.upper() in ("YES", "TRUE", "1")
 
 
-def _kibibytes(mebibytes: str) -> int:
-    return int(float(mebibytes or 0) * 1024)
-
-
 def _vcpu(template: Template, facts: Facts) -> Element:
     """The virtual CPUs that the guest begins with, and how many it may be given while it runs."""
-    now, most = _single("VCPU", template, facts) or "1", template.get("VCPU_MAX") or "0"
-    if int(most) <= int(now):
-        return element("vcpu", text=now)
-    return element("vcpu", text=most, current=now)
+    now, most = int(_single("VCPU", template, facts) or "1"), _most_cpus(template, facts)
+    return element("vcpu", text=most, current="" if most == now else now)
 
 
-def _memory(template: Template) -> list[Element]:
-    """The same of its memory, by its balloon."""
-    now, most = _kibibytes(template.get("MEMORY")), _kibibytes(template.get("MEMORY_MAX"))
-    if most <= now:
-        return [element("memory", text=now, unit="KiB")]
-    return [element("memory", text=most, unit="KiB"), element("currentMemory", text=now, unit="KiB")]
+def _most_cpus(template: Template, facts: Facts) -> int:
+    return max(int(_single("VCPU", template, facts) or "1"), int(template.get("VCPU_MAX") or "0"))
 
 
 def _cputune(template: Template, facts: Facts) -> Element | None:
@@ -106,7 +97,7 @@ def _os(template: Template, facts: Facts) -> Element:
     os = _vector("OS", template, facts)
     root = f"root=/dev/{os['ROOT']} " if os.get("ROOT") else ""
     cmdline = (root + os.get("KERNEL_CMD", "")).strip()
-    own, loader = tuning.firmware(os)
+    own, loader = tuning.firmware(os, facts.directory)
     kind = element("type", text="hvm", arch=os.get("ARCH") or "x86_64", machine=os.get("MACHINE"))
     made = element("os", kind, *loader, firmware=own)
     if os.get("KERNEL"):
@@ -134,12 +125,13 @@ def _cpu(template: Template, facts: Facts) -> Element | None:
     model, topology = wanted.get("MODEL", ""), tuning.topology(_vector("TOPOLOGY", template, facts))
     names = wanted.get("FEATURES", "").replace(",", " ").split() if model else []
     features = [element("feature", policy="require", name=name) for name in names]
+    numa = memory.node(template, _most_cpus(template, facts))
     if not model:
-        return element("cpu", topology) if topology is not None else None
+        return element("cpu", topology, numa) if topology is not None or numa is not None else None
     if model.startswith("host-"):
-        return element("cpu", topology, *features, mode=model)
+        return element("cpu", topology, *features, numa, mode=model)
     return element(
-        "cpu", element("model", text=model, fallback="allow"), topology, *features, mode="custom", match="exact"
+        "cpu", element("model", text=model, fallback="allow"), topology, *features, numa, mode="custom", match="exact"
     )
 
 
@@ -147,7 +139,9 @@ def _features(template: Template, facts: Facts) -> Element:
     wanted = {"ACPI": "yes", **_vector("FEATURES", template, facts)}
     made = element("features", *(element(name.lower()) for name in SWITCHES if _says_yes(wanted.get(name, ""))))
     if _says_yes(wanted.get("HYPERV", "")):
-        made.append(element("hyperv", element("relaxed", state="on"), element("vapic", state="on")))
+        made.append(options.hyperv(template.get("HYPERV_OPTIONS"), facts.defaults.get("HYPERV_OPTIONS")))
+    if tuning.is_secure(_vector("OS", template, facts)):
+        made.append(element("smm", state="on"))
     if facts.hypervisor != "kvm":
         made.append(element("tcg", element("tb-cache", text=TRANSLATION_CACHE, unit="MiB")))
     return made
@@ -172,6 +166,7 @@ def _devices(template: Template, facts: Facts) -> Element:
         *_screen(template, facts),
         *_inputs(template, facts),
         _guest_agent(template, facts),
+        *options.host_devices(template.vectors("PCI")),
         tuning.tpm(_vector("TPM", template, facts)),
         element("memballoon", element("stats", period=BALLOON_PERIOD), model="virtio"),
         element("rng", element("backend", text="/dev/urandom", model="random"), model="virtio"),
@@ -258,8 +253,14 @@ def _screen(template: Template, facts: Facts) -> list[Element | None]:
     """What the guest shows on, the way there, and for spice the way of its agent."""
     graphics = _graphics(template, facts)
     agent = element("channel", element("target", type="virtio", name=SPICE_AGENT), type="spicevmc")
-    has_agent = graphics is not None and graphics.get("type") == "spice"
-    return [graphics, tuning.video(_vector("VIDEO", template, facts)), agent if has_agent else None]
+    video = tuning.video(_vector("VIDEO", template, facts))
+    if graphics is None or graphics.get("type") != "spice":
+        return [graphics, video]
+    more = options.spice(template.get("SPICE_OPTIONS"), facts.defaults.get("SPICE_OPTIONS"))
+    if video is not None:
+        more = [device for device in more if device.tag != "video"]
+    is_there = any(device.tag == "channel" for device in more)
+    return [graphics, video, *([] if is_there else [agent]), *more]
 
 
 def _inputs(template: Template, facts: Facts) -> list[Element]:

@@ -23,7 +23,7 @@ BANDWIDTH = {
 }
 """Limits of a network interface, KiB a second and KiB."""
 TOPOLOGY: Table = {"SOCKETS": "sockets", "CORES": "cores", "THREADS": "threads"}
-EFI = "efi"
+EFI, VARIABLES = "efi", "nvram.fd"
 
 
 def numbers(names: Table, values: Mapping[str, str]) -> dict[str, str]:
@@ -75,12 +75,21 @@ def tpm(wanted: Mapping[str, str]) -> Element | None:
     return element("tpm", backend, model=wanted["MODEL"].lower())
 
 
-def firmware(os: Mapping[str, str]) -> tuple[str, Iterable[Element]]:
-    """The firmware attribute of <os>, and the loader: OS/FIRMWARE is BIOS, UEFI, or the path of a file on the host."""
+def firmware(os: Mapping[str, str], directory: str) -> tuple[str, Iterable[Element]]:
+    """The firmware attribute of <os>, the loader and its variables: OS/FIRMWARE is BIOS, UEFI, or a path on the host.
+
+    Variables are kept in the VM's directory, so that they go with it from host to host.
+    """
     wanted = os.get("FIRMWARE", "")
     if not wanted or wanted.upper() == "BIOS":
         return "", ()
-    secure = "yes" if os.get("FIRMWARE_SECURE", "").upper() == "YES" else ""
+    secure, variables = "yes" if is_secure(os) else "", element("nvram", text=f"{directory}/{VARIABLES}")
     if not wanted.startswith("/"):
-        return EFI, ([element("loader", secure=secure)] if secure else ())
-    return "", [element("loader", text=wanted, readonly="yes", type="pflash", secure=secure)]
+        return EFI, [*([element("loader", secure=secure)] if secure else ()), variables]
+    return "", [element("loader", text=wanted, readonly="yes", type="pflash", secure=secure), variables]
+
+
+def is_secure(os: Mapping[str, str]) -> bool:
+    """Whether the firmware boots what is signed only; it needs a mode of the machine for that."""
+    has_own = os.get("FIRMWARE", "").upper() not in ("", "BIOS")
+    return has_own and os.get("FIRMWARE_SECURE", "").upper() == "YES"
