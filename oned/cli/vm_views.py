@@ -111,6 +111,30 @@ _NICS = Table(
     default="ID,NETWORK,BRIDGE,IP,MAC",
 )
 
+_SYSTEM_SNAPSHOTS = Table(
+    (
+        Column("AC", 2, "=> while it is worked on", lambda one: "=>" if one.text("ACTIVE") == "YES" else ""),
+        Column("ID", 3, "number of the snapshot", lambda one: one.text("SNAPSHOT_ID")),
+        Column("TIME", 15, "when it was made", lambda one: moment(one.int("TIME"))),
+        Column("NAME", 40, "its name", lambda one: one.text("NAME"), left=True, expand=True),
+        Column("HYPERVISOR_ID", 15, "what the hypervisor calls it", lambda one: one.text("HYPERVISOR_ID"), left=True),
+    ),
+    default="AC,ID,TIME,NAME,HYPERVISOR_ID",
+)
+
+_DISK_SNAPSHOTS = Table(
+    (
+        Column("AC", 2, "=> if the disk lies on it", lambda one: "=>" if one.text("ACTIVE") == "YES" else ""),
+        Column("ID", 3, "number of the snapshot", lambda one: one.text("ID")),
+        Column("DISK", 4, "number of its disk", lambda one: one.text("DISK_ID")),
+        Column("PARENT", 6, "the snapshot that it was made after", lambda one: one.text("PARENT")),
+        Column("DATE", 15, "when it was made", lambda one: moment(one.int("DATE"))),
+        Column("SIZE", 8, "what it may take", lambda one: str(one.int("SIZE") * 1024), kib=True),
+        Column("NAME", 40, "its name", lambda one: one.text("NAME"), left=True, expand=True),
+    ),
+    default="AC,ID,DISK,PARENT,DATE,SIZE,NAME",
+)
+
 _FILTERS = Table(
     (
         Column("FILTER", 30, "what was asked of a host", lambda row: row.text("NAME"), left=True, expand=True),
@@ -128,9 +152,22 @@ def show_vm(vm: Document) -> None:
     sections.permissions(vm)
     section("VM DISKS", vm.all("TEMPLATE/DISK"), _DISKS)
     section("VM NICS", vm.all("TEMPLATE/NIC"), _NICS)
+    section("SNAPSHOTS", vm.all("TEMPLATE/SNAPSHOT"), _SYSTEM_SNAPSHOTS)
+    section("VM DISKS SNAPSHOTS", _disk_snapshots(vm), _DISK_SNAPSHOTS)
     section("VIRTUAL MACHINE HISTORY", vm.all("HISTORY_RECORDS/HISTORY"), HISTORY_TABLE)
     sections.template("USER TEMPLATE", vm.first("USER_TEMPLATE"))
     sections.template("VIRTUAL MACHINE TEMPLATE", vm.first("TEMPLATE"))
+
+
+def _disk_snapshots(vm: Document) -> list[Document]:
+    """The snapshots of all disks, each with the number of its disk."""
+    rows = []
+    for tree in vm.all("SNAPSHOTS"):
+        for one in tree.all("SNAPSHOT"):
+            row = Document(one.name)
+            row.children = [*one.children, Document("DISK_ID", tree.text("DISK_ID"))]
+            rows.append(row)
+    return rows
 
 
 def _information(vm: Document) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """onevm disk-attach and disk-detach against a daemon on the wire."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,29 @@ def test_a_disk_is_saved_now_or_when_the_vm_ends(cloud: FakeCloud, capsys: pytes
     assert cloud.called("one.vm.disksaveas") == [(3, 0, "copy", "", 2)]
     assert cloud.called("one.vm.savedisk") == [(3, 0, "end", "DATABLOCK")]
     assert capsys.readouterr().out == "ID: 9\nID: 9\n"
+
+
+def test_show_has_the_snapshots_of_a_vm_and_of_its_disks(cloud: FakeCloud, capsys: Capture) -> None:
+    cloud.methods["one.vm.info"] = lambda *_vm: (
+        """
+        <VM><ID>3</ID><STATE>3</STATE><LCM_STATE>3</LCM_STATE><TEMPLATE>
+        <SNAPSHOT><SNAPSHOT_ID>4</SNAPSHOT_ID><NAME>before</NAME><TIME>1700000000</TIME>
+        <HYPERVISOR_ID>snap-4</HYPERVISOR_ID></SNAPSHOT></TEMPLATE>
+        <SNAPSHOTS><DISK_ID>2</DISK_ID>
+        <SNAPSHOT><ID>0</ID><PARENT>-1</PARENT><NAME>first</NAME><DATE>1700000000</DATE><SIZE>64</SIZE></SNAPSHOT>
+        <SNAPSHOT><ID>1</ID><PARENT>0</PARENT><DATE>1700000000</DATE><SIZE>64</SIZE><ACTIVE>YES</ACTIVE></SNAPSHOT>
+        </SNAPSHOTS></VM>"""
+    )
+    assert onevm.main(["show", "3"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    at = lines.index("AC ID TIME NAME HYPERVISOR_ID")
+    assert re.fullmatch(r"4 \d+/\d+ [\d:]+ before snap-4", lines[at + 1])
+    at = lines.index("AC ID DISK PARENT DATE SIZE NAME")
+    assert re.fullmatch(r"0 2 -1 \d+/\d+ [\d:]+ 64M first", lines[at + 1])
+    assert re.fullmatch(r"=> 1 2 0 \d+/\d+ [\d:]+ 64M", lines[at + 2])
+
+
+def test_show_says_nothing_of_snapshots_that_are_not_there(cloud: FakeCloud, capsys: Capture) -> None:
+    cloud.methods["one.vm.info"] = lambda *_vm: "<VM><ID>3</ID><STATE>1</STATE><TEMPLATE/></VM>"
+    assert onevm.main(["show", "3"]) == 0
+    assert "SNAPSHOT" not in capsys.readouterr().out

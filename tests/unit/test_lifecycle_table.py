@@ -33,7 +33,7 @@ from tests.lifecycle_engine import Engine, a_vm, command_into, command_of, entri
 
 USER_EVENTS = sorted({event for _, event in ROWS if not event.endswith((" done", " failed")) and "seen " not in event})
 CHANGES = {
-    "attachdisk", "detachdisk", "attachnic", "detachnic", "resize", "resizedisk", "disksnapshotcreate",
+    "attachdisk", "detachdisk", "attachnic", "detachnic", "updatenic", "resize", "resizedisk", "disksnapshotcreate",
     "snapshotcreate", "snapshotrevert", "snapshotdelete",
 }  # fmt: skip
 """Commands that came after the plain dialect."""
