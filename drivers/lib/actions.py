@@ -1,6 +1,7 @@
 """Commands that an action runs: argument arrays only, both outputs read at once, a deadline, a bounded memory."""
 
 import contextlib
+import math
 import os
 import selectors
 import signal
@@ -13,6 +14,10 @@ from typing import IO, Self
 
 KEPT = 1 << 20
 """Bytes kept of each output of a command; what comes after is read and dropped, so the command never blocks."""
+
+LINGER = 5.0
+"""Seconds without a byte after which a command that has ended is not held up by what it started and left behind, if
+that keeps its outputs open. Bytes of the command itself are still on their way for a moment, from another machine."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,9 @@ class Finished:
 
 class Child:
     """A command with its own process group, which is killed with all that it started when the block is left.
+
+    What goes on behind a command that has ended, as a service that it started, is left alone if it has outputs of its
+    own.
 
     stdin  a descriptor that it reads; nothing by default
     """
@@ -68,7 +76,7 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def finish(self, deadline: float) -> Finished:
-        """Read both outputs until they close; the command must end within `deadline` seconds."""
+        """Read both outputs until they close or the command lingers; it must end within `deadline` seconds."""
         if self._process is None:
             return Finished("", "", self._missing)
         end = time.monotonic() + deadline
@@ -88,23 +96,39 @@ class Child:
         with selectors.DefaultSelector() as selector:
             for stream in kept:
                 selector.register(stream, selectors.EVENT_READ)
-            in_time = self._drain(selector, kept, end)
+            in_time = self._drain(selector, process.pid, kept, end)
         output, errors = (bytes(text).decode("utf-8", "replace") for text in kept.values())
         return in_time, output, errors
 
+    def _drain(self, selector: selectors.BaseSelector, pid: int, kept: dict[IO[bytes], bytearray], end: float) -> bool:
+        """Whether the outputs closed before the end, or the command ended and said nothing more."""
+        ending, ended, left = os.pidfd_open(pid), False, len(kept)
+        try:
+            selector.register(ending, selectors.EVENT_READ)
+            while left:
+                ready = selector.select(max(0.0, min(end - time.monotonic(), LINGER if ended else math.inf)))
+                if not ready and (ended or time.monotonic() >= end):
+                    self.kill()
+                    return ended
+                for key, _ in ready:
+                    if key.fd == ending:
+                        ended = True
+                    elif self._keep(key, kept):
+                        continue
+                    else:
+                        left -= 1
+                    selector.unregister(key.fileobj)
+            return True
+        finally:
+            os.close(ending)
+
     @staticmethod
-    def _drain(selector: selectors.BaseSelector, kept: dict[IO[bytes], bytearray], end: float) -> bool:
-        while selector.get_map():
-            ready = selector.select(max(0.0, end - time.monotonic()))
-            if not ready and time.monotonic() >= end:
-                return False
-            for key, _ in ready:
-                stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
-                chunk = os.read(key.fd, 1 << 16)
-                kept[stream] += chunk[: KEPT - len(kept[stream])]
-                if not chunk:
-                    selector.unregister(stream)
-        return True
+    def _keep(key: selectors.SelectorKey, kept: dict[IO[bytes], bytearray]) -> bool:
+        """Take what there is of an output; False at its end."""
+        stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
+        chunk = os.read(key.fd, 1 << 16)
+        kept[stream] += chunk[: KEPT - len(kept[stream])]
+        return bool(chunk)
 
 
 def verdict(program: str, status: int | None, deadline: float, errors: str) -> str:

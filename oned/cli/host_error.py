@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oned.cli.output import complain, say
+from oned.cli.running import run
 from oned.client.client import Client, ClientError, ServerRefused
 from oned.client.documents import Document, parse
 from oned.client.states import host_state, vm_state
@@ -114,14 +115,11 @@ class _HostError:
                 "--force-without-fencing"
             )
         try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=FENCE_SECONDS, check=False
-            )
+            done = run(command, FENCE_SECONDS)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise GivenUp(f"The fence failed, nothing was done: {error}") from error
-        if done.returncode:
-            said = (done.stderr or done.stdout).decode(errors="replace").strip()[-500:]
-            raise GivenUp(f"The fence failed with status {done.returncode}, nothing was done: {said}")
+        if done.status:
+            raise GivenUp(f"The fence failed with status {done.status}, nothing was done: {done.said[-500:]}")
         say(f"Host {host.text('NAME')} is fenced.")
 
     # --- its VMs ---

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oned.cli.command import CommandError
+from oned.cli.running import run
 
 _MODE = 0o644
 _EARLIER = 2.0
@@ -105,21 +106,13 @@ def _began(pid: int) -> float:
 def _run(argv: Sequence[str]) -> None:
     """Run a command without a shell. Raises CommandError with what it said when it failed."""
     try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_LONGEST_RUN,
-            check=False,
-        )
+        done = run(argv, _LONGEST_RUN)
     except OSError as error:
         raise CommandError(f"{argv[0]} could not be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
         raise CommandError(f"{shlex.join(argv)} has not ended after {_LONGEST_RUN:g} s") from None
-    if done.returncode:
-        said = " ".join(done.stdout.decode(errors="replace").split())
-        raise CommandError(f"{shlex.join(argv)} ended with status {done.returncode}: {said}".rstrip(": "))
+    if done.status:
+        raise CommandError(f"{shlex.join(argv)} ended with status {done.status}: {done.said}".rstrip(": "))
 
 
 class Files:

@@ -122,7 +122,8 @@ def test_disks_that_are_not_shared_go_along(tmp_path: Path) -> None:
             lab.run("host02", "mkdir", "-p", DATASTORE)
             assert driver.ask(migrate(guest, "host01", "host02", "ssh"), 120) == "MIGRATE SUCCESS 4 -", driver.logs
             assert not guest.directory("host01").exists()
-            last = guest.ticks("host02")[-1]
-            guest.says("host02", f"tick {last + 2}$")
+            last = guest.ticks("host02")[-1]  # what it says between the copy of its files and its arrival is not there
+            until(lambda: guest.ticks("host02")[-1] > last + 1, 90, "the guest counts on")
+            assert guest.console("host02").count("GUEST-READY") == 1
             assert driver.ask(guest.line("SHUTDOWN", "host02", guest.name, "-"), 90) == "SHUTDOWN SUCCESS 4 -"
             lab.run("host02", "qemu-img", "check", "-q", f"{guest.place}/disk.0")

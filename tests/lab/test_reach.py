@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from oned.drivers.hook import hm
+from oned.drivers.lib import actions
 from oned.drivers.lib.actions import Finished
 from oned.drivers.lib.line import Voice
 from oned.drivers.lib.reach import host_at, ssh
 from oned.drivers.lib.reach.host import Host
+from oned.drivers.lib.request import HookRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Cancelled, Task
 from tests.lab.world import World, until, world
@@ -109,6 +112,28 @@ def test_a_command_that_ignores_term_ends_with_all_it_started_at_its_deadline(
     assert time.monotonic() - began < 8
     namespace = os.readlink("/proc/self/ns/pid") if host.local else ""
     until(lambda: not sleepers(namespace), 5, "what it started has ended")
+
+
+def test_what_a_command_leaves_behind_holds_nothing_up_and_ends(
+    host: Host, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "LINGER", 0.5)
+    finished = host.run(["sh", "-c", "(trap '' TERM HUP; sleep 60 & wait) & sleep 0.1; echo done; exit 3"], task, 30)
+    assert (finished.output, finished.status) == ("done\n", 3)
+    until(lambda: not sleepers(os.readlink("/proc/self/ns/pid") if host.local else ""), 5, "it has ended")
+
+
+@pytest.mark.parametrize(("script", "output", "problem"), [
+    ("head -c 10000000 /dev/zero | tr '\\0' x >&2; echo done", "done\n", ""),
+    ("trap '' TERM; (trap '' TERM; sleep 60 & wait) & wait", "", "host01: sh did not end within 3 seconds"),
+    ("(trap '' TERM HUP; sleep 60 & wait) & sleep 0.1; echo done", "done\n", ""),
+])  # fmt: skip
+def test_hooks_that_run_on_a_host_hold_nothing_up(
+    settings: Settings, task: Task, script: str, output: str, problem: str
+) -> None:
+    finished = hm.run_there(HookRequest(0, "any", ("sh", "-c", script), where="host01", timeout=3.0), task)
+    assert (finished.output, finished.problem) == (output, problem)
+    until(lambda: not sleepers(""), 5, "what it started has ended")
 
 
 def sleepers(namespace: str) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from oned.drivers.lib import actions
 from oned.drivers.lib.actions import Finished, verdict
 from oned.drivers.lib.reach.session import PIECE, Session
 from oned.drivers.lib.task import ActionFailed, Task
@@ -117,8 +118,11 @@ class Host:
     def _feed(
         self, session: Session, source: Iterable[bytes], task: Task, kept: "_Kept", end: Callable[[], float]
     ) -> bool:
-        """Send the pieces and keep the outputs until those close; whether that was before `end`."""
-        pieces = iter(source)
+        """Send the pieces and keep the outputs; whether the command has ended before `end`.
+
+        It has when its outputs close, or when nothing has come since it ended, though what it started holds them open.
+        """
+        pieces, silent = iter(source), 0.0
         data: bytes | memoryview | None = memoryview(next(pieces, b""))
         while not session.ended:
             self._check(session, task)
@@ -132,8 +136,11 @@ class Host:
             else:
                 session.wait(max(0.0, min(STEP, end() - time.monotonic())), writing=data is not None)
             kept.take(*session.receive())
-            if time.monotonic() >= end():
-                return False
+            now, lingers = time.monotonic(), session.lingers
+            silent = max(kept.moved, silent or now) if lingers else 0.0
+            if now >= end() or (lingers and now >= silent + actions.LINGER):
+                session.kill()
+                return lingers
         return True
 
     def _pieces(self, session: Session, name: str, task: Task, stalled: float) -> Generator[bytes, None, None]:

@@ -73,6 +73,12 @@ class LocalSession:
     def ended(self) -> bool:
         return not self._open
 
+    @property
+    def lingers(self) -> bool:
+        if self._process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def status(self, seconds: float) -> int | None:
         try:
             return self._process.wait(max(0.0, seconds))

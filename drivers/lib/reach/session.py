@@ -26,6 +26,10 @@ class Session(Protocol):
         """Whether both outputs are closed and received."""
 
     @property
+    def lingers(self) -> bool:
+        """Whether the command itself has ended: what holds its outputs open was started by it."""
+
+    @property
     def lost(self) -> str:
         """Why the command cannot be heard of any more; empty as long as it can."""
 

@@ -268,6 +268,10 @@ class SSHSession:
         return self._ended
 
     @property
+    def lingers(self) -> bool:
+        return self._channel.status_event.is_set() and not self.lost
+
+    @property
     def lost(self) -> str:
         if self._transport.is_active() or self._channel.exit_status != -1:
             return ""
