@@ -61,12 +61,12 @@ class Engine:
         for name in reversed(list(self._processes)):
             self.stop(name)
 
-    def start(self) -> float:
-        """Start oned; the seconds until it has answered its first call."""
+    def start(self, *settings: str) -> float:
+        """Start oned, with settings NAME=VALUE; the seconds until it has answered its first call."""
         file = self.root / "var/oned.port"
         file.unlink(missing_ok=True)
         began = time.monotonic()
-        self._run("oned", *_ONED)
+        self._run("oned", *_ONED, *(word for setting in settings for word in ("-o", setting)))
         while not (file.exists() and file.read_text().strip()):
             self._check("oned", began)
             time.sleep(0.002)
@@ -107,10 +107,10 @@ class Engine:
             self._check("oned", began)
             time.sleep(0.02)
 
-    def cpu(self) -> float:
-        """Seconds of CPU that oned has taken so far, all threads."""
-        words = Path(f"/proc/{self._processes['oned'].pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(words[11]) + int(words[12])) / _TICKS
+    def cpu(self, *, drivers: bool = False) -> float:
+        """Seconds of CPU that oned has taken so far, all threads; with those of its drivers, if they are wanted."""
+        own = [self._processes["oned"].pid]
+        return sum(map(_spent, [*own, *(_children(own) if drivers else ())]))
 
     def memory(self) -> float:
         """Resident memory of all processes of the engine, MiB."""
@@ -158,6 +158,12 @@ def _children(parents: list[int]) -> list[int]:
         for task in Path(f"/proc/{parent}/task").iterdir():
             found += [int(word) for word in (task / "children").read_text().split()]
     return found
+
+
+def _spent(pid: int) -> float:
+    """Seconds of CPU."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / _TICKS
 
 
 def _resident(pid: int) -> int:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from oned.bench.engine import PASSWORD, BenchFailed, Engine
 from oned.bench.load import Load, Outcome, Sender, joined
+from oned.bench.monitoring import watching
 from oned.bench.report import timed
 from oned.bench.rows import Sizes
 from oned.rules import from_words
@@ -47,6 +48,8 @@ def all_figures(sizes: Sizes) -> Iterator[Figure]:
             yield instantiated(engine, sizes)
         with Engine(Path(place, "life")) as engine:
             yield from life(engine, sizes)
+        with Engine(Path(place, "watching")) as engine:
+            yield from watching(engine, sizes)
         yield matching(sizes)
         yield command(sizes)
 

@@ -43,6 +43,8 @@ ROWS: dict[str, Row] = {
         Row("rules", "the same list for a user with 20 ACL rules, times oneadmin's", "x", 3, None, "", False),
         Row("scheduled", "500 VMs on 100 hosts, allocate to RUNNING by mm_sched", "s", 3, None, "", False),
         Row("deployed", "500 direct deploys by 8 clients, to RUNNING", "/s", 300, None, ""),
+        Row("hosts", "hosts monitored, for a second of CPU of oned and driver", "/s", 42, None, ""),
+        Row("watching", "1,000 hosts, 10 VMs each, every 60 s: of one core", "%", 25, None, "", False),
         Row("match", "10,000 VMs x 2,500 hosts x 50 requirements: matching", "s", 1, 0.11, "NumPy columns", False),
         Row("dispatch", "dispatch of the scheduler", "/s", 500, 8700, "group commit of rows"),
         Row("start", "start with 10,000 VMs to the first answer", "s", 2, 0.17, "reading the bodies", False),
@@ -61,6 +63,7 @@ class Sizes(NamedTuple):
     flock    VMs that are started at once
     hosts    simulated ones
     pending  VMs, and places hosts, of the match-making
+    watched  hosts under watch, with so many guests each, which are asked once in a period (s)
     repeats  of what is short, of which the median counts
     """
 
@@ -70,8 +73,11 @@ class Sizes(NamedTuple):
     hosts: int = 100
     pending: int = 10_000
     places: int = 2_500
+    watched: int = 1_000
+    guests: int = 10
+    period: int = 60
     repeats: int = 5
 
 
 FULL = Sizes()
-QUICK = Sizes(vms=60, seconds=0.2, flock=6, hosts=3, pending=200, places=50, repeats=1)
+QUICK = Sizes(vms=60, seconds=0.2, flock=6, hosts=3, pending=200, places=50, watched=3, guests=2, period=1, repeats=1)

@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("lab") / "a", 2) as made:
+    own = tmp_path_factory.mktemp("own")
+    with world(tmp_path_factory.mktemp("lab") / "a", 2, f"--own={own}") as made:
         yield made
 
 
@@ -34,6 +35,14 @@ def test_each_host_has_its_own_name_processes_and_files(lab: World) -> None:
         lab.run(host, "sh", "-c", "hostname >/var/lib/one/mine")
     assert (lab.home("host01") / "one/mine").read_text() == "host01\n"
     assert (lab.home("host02") / "one/mine").read_text() == "host02\n"
+
+
+def test_a_directory_that_is_to_be_their_own_is_another_on_each_host(lab: World) -> None:
+    own = Path((lab.directory / "own-path").read_text().strip())
+    lab.run("host01", "touch", str(own / "mine"))
+    assert lab.run("host01", "ls", str(own)) == "mine\n"
+    assert lab.run("host02", "ls", str(own)) == ""
+    assert list(own.iterdir()) == []
 
 
 def test_hosts_reach_each_other_and_the_front_end_knows_their_keys(lab: World) -> None:

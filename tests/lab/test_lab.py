@@ -173,18 +173,3 @@ def test_without_root_the_lab_says_so_and_makes_nothing(tmp_path: Path) -> None:
 
 def test_a_lab_that_is_not_there_is_no_error_to_stop(tmp_path: Path) -> None:
     assert run(PARTS / "lab-stop", LAB_DIR=str(tmp_path / "lab")) == "There is no lab to stop.\n"
-
-
-def test_a_directory_of_its_own_is_another_on_each_host(tmp_path: Path) -> None:
-    need(os.geteuid() == 0, "hosts made of namespaces need root")
-    need_programs("sshd", "ssh-keygen", "ip", "unshare", "nsenter")
-    own, lab = tmp_path / "own", World(tmp_path / "lab")
-    own.mkdir()
-    try:
-        lab.up(2, f"--own={own}")
-        lab.run("host01", "touch", str(own / "mine"))
-        assert lab.run("host01", "ls", str(own)) == "mine\n"
-        assert lab.run("host02", "ls", str(own)) == ""
-        assert list(own.iterdir()) == []
-    finally:
-        lab.down()
