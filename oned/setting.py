@@ -110,10 +110,10 @@ class Setting:
 
 
 class Table:
-    """Settings by name, in the order of the file."""
+    """Settings by name, in the order of the file. `printed_by` is the command that prints it."""
 
-    def __init__(self, title: str, settings: Sequence[Setting]) -> None:
-        self.title = title
+    def __init__(self, title: str, settings: Sequence[Setting], printed_by: str = "oned --print-config") -> None:
+        self.title, self.printed_by = title, printed_by
         self.settings = {setting.name: setting for setting in settings}
 
     def print(self) -> str:
@@ -128,6 +128,9 @@ class Table:
 
 
 def _assignments(setting: Setting) -> list[str]:
+    if setting.type is VECTOR and not setting.default:
+        keys = ", ".join(f"{key} = " for key in setting.keys)
+        return [f"#{setting.name} = [ {keys}]"]
     if setting.type in (VECTOR, REPEATED):
         return [f"{setting.name} = {value}" for value in setting.default.split("\n") if value]
     quoted = f'"{setting.default}"' if setting.type is TEXT else setting.default
@@ -212,7 +215,7 @@ class Values:
     def _take(self, name: str, value: Value, place: str) -> None:
         setting = self.table.settings.get(name)
         if setting is None:
-            raise ConfigError(f"{place}: there is no setting {name}. oned --print-config shows what there is")
+            raise ConfigError(f"{place}: there is no setting {name}. {self.table.printed_by} shows what there is")
         if setting.idle:
             self.warnings.append(f"{place}: {name} does nothing here: {setting.idle}")
         if setting.now:

@@ -1,0 +1,1 @@
+"""onesge: a batch system whose nodes are VMs that come when jobs wait and go when nothing needs them."""

@@ -1,0 +1,190 @@
+"""What each node needs by itself, whatever waits: to be enabled, given up, taken away, forgotten."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from oned.elastic.node import COMING, NodeState
+from oned.elastic.plan import Verb
+from oned.elastic.policy import NodeClass, Patience
+from oned.elastic.reading import Host, Job, Node, Seen
+
+
+@dataclass(frozen=True)
+class View:
+    """A node with all that is known of it.
+
+    host     as the batch system sees it; None when it has none of that name
+    vm_gone  its VM was there and is not any more
+    jobs     that run on it
+    """
+
+    node: Node
+    klass: NodeClass
+    host: Host | None
+    vm: Seen | None
+    vm_gone: bool
+    jobs: tuple[Job, ...]
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs on it."""
+        return bool(self.jobs) or (self.host is not None and self.host.used > 0)
+
+    @property
+    def heard(self) -> bool:
+        """Whether it reports to the batch system."""
+        return self.host is not None and self.host.heard
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What happens to a node, None for nothing; the rule and the reason.
+
+    waits  it may be put off to keep most nodes alive: the node may only seem to be lost
+    """
+
+    verb: Verb | None
+    rule: str
+    sentence: str
+    waits: bool = False
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The times that verdicts are made with.
+
+    hosts, vms    when the batch system and the engine were read
+    master_since  when its master started
+    """
+
+    now: float
+    hosts: float
+    vms: float
+    master_since: float
+    patience: Patience
+
+
+def verdict(view: View, clock: Clock) -> Verdict:
+    """What a node needs. Nothing is taken from a node with jobs but what is lost or past its deadline."""
+    return _BY_STATE[view.node.state](view, clock)
+
+
+def _stays(view: View) -> Verdict:
+    return Verdict(None, "state", view.node.state.value)
+
+
+def _coming(view: View, clock: Clock) -> Verdict:
+    age, most = clock.now - view.node.since, clock.patience.start
+    if view.busy:
+        return _joining(view, clock)
+    if view.vm_gone:
+        return Verdict(Verb.REMOVE, "vm gone", "its VM ended before it joined")
+    if age > most:
+        return Verdict(
+            Verb.REMOVE, "never started", f"its VM did not run after {age:.0f} s, START_TIME is {most:.0f} s"
+        )
+    return _stays(view)
+
+
+def _joining(view: View, clock: Clock) -> Verdict:
+    age, most, report = clock.now - view.node.since, clock.patience.join, view.node.report
+    if view.heard and (report == "ok" or view.busy):
+        return Verdict(Verb.ENABLE, "joined", "it reports to the batch system, and its health check is good")
+    if view.busy:
+        return Verdict(None, "busy", "it is not ready, but jobs run on it")
+    if view.vm_gone:
+        return Verdict(Verb.REMOVE, "vm gone", "its VM ended before it joined")
+    if report not in ("", "ok"):
+        return Verdict(Verb.REMOVE, "unhealthy", f"its health check says: {report}")
+    if age > most:
+        missing = "its health check is missing" if view.heard else "the batch system does not hear of it"
+        return Verdict(Verb.REMOVE, "never joined", f"{missing} after {age:.0f} s, JOIN_TIME is {most:.0f} s")
+    return _stays(view)
+
+
+def _ready(view: View, clock: Clock) -> Verdict:
+    if lost := _lost_now(view, clock):
+        return lost
+    if view.node.report not in ("", "ok"):
+        return Verdict(Verb.QUARANTINE, "unhealthy", f"its health check says: {view.node.report}")
+    return _stays(view)
+
+
+def _draining(view: View, clock: Clock) -> Verdict:
+    if lost := _lost_now(view, clock):
+        return lost
+    if not view.busy and clock.hosts > view.node.since:
+        return Verdict(Verb.REMOVE, "empty", "it was drained and no job runs on it")
+    return _deadline(view, clock) if view.busy else _stays(view)
+
+
+def _deadline(view: View, clock: Clock) -> Verdict:
+    """What becomes of a drained node with jobs."""
+    age, most = clock.now - view.node.since, clock.patience.drain
+    if age <= most:
+        return Verdict(None, "draining", f"its jobs have {most - age:.0f} s to end")
+    fixed = [job.id for job in view.jobs if not job.rerun]
+    if (fixed or not view.jobs) and not clock.patience.kill:
+        what = f"job {fixed[0]} cannot be started again" if fixed else "it is not known what runs on it"
+        return Verdict(None, "deadline", f"{what}, and DRAIN_KILL is NO")
+    lost = f", of which {len(fixed)} are ended for good (DRAIN_KILL)" if fixed else " and start again elsewhere"
+    return Verdict(Verb.REMOVE, "deadline", f"DRAIN_TIME is over: its {len(view.jobs)} jobs leave it{lost}")
+
+
+def _lost_now(view: View, clock: Clock) -> Verdict | None:
+    """That a node which was up is lost. A master that has just started has not heard of anybody yet."""
+    if view.vm_gone:
+        return Verdict(Verb.REMOVE, "lost", "its VM is gone")
+    if clock.now - clock.master_since <= clock.patience.grace:
+        return None
+    if view.host is None:
+        if clock.hosts <= view.node.since:
+            return None
+        return Verdict(Verb.REMOVE, "lost", "the batch system has no such host any more", waits=True)
+    if not view.host.heard and view.host.silent > clock.patience.unheard:
+        said = f"the batch system has not heard of it for {view.host.silent:.0f} s, MAX_UNHEARD is"
+        return Verdict(Verb.REMOVE, "lost", f"{said} {clock.patience.unheard:.0f} s", waits=True)
+    return None
+
+
+def _lost(view: View, _clock: Clock) -> Verdict:
+    if view.heard and not view.vm_gone:
+        return Verdict(Verb.ENABLE, "heard again", "it was taken for lost and reports again")
+    return Verdict(Verb.REMOVE, "lost", view.node.state.value, waits=not view.vm_gone)
+
+
+def _quarantined(view: View, _clock: Clock) -> Verdict:
+    if view.vm_gone:
+        return Verdict(Verb.REMOVE, "lost", "its VM is gone")
+    if view.node.report == "ok" and view.heard:
+        return Verdict(Verb.ENABLE, "healthy", "its health check is good again")
+    return Verdict(None, "quarantine", f"a person should look: {view.node.report or 'it was put aside by hand'}")
+
+
+def _failed(view: View, _clock: Clock) -> Verdict:
+    if view.busy:
+        return Verdict(None, "busy", "it failed, but jobs run on it")
+    return Verdict(Verb.REMOVE, "failed", view.node.state.value)
+
+
+def _unregistered(view: View, clock: Clock) -> Verdict:
+    if view.vm is None and clock.vms > view.node.since:
+        return Verdict(Verb.FORGET, "gone", "its VM is gone: its address can be used again")
+    return Verdict(Verb.REMOVE, "unregistered", "the batch system has forgotten it, its VM is still there")
+
+
+def _gone(view: View, _clock: Clock) -> Verdict:
+    return _stays(view)
+
+
+_BY_STATE: Mapping[NodeState, Callable[[View, Clock], Verdict]] = {
+    **dict.fromkeys(COMING, _coming),
+    NodeState.JOINING: _joining,
+    NodeState.READY: _ready,
+    NodeState.DRAINING: _draining,
+    NodeState.LOST: _lost,
+    NodeState.QUARANTINED: _quarantined,
+    NodeState.FAILED: _failed,
+    NodeState.UNREGISTERED: _unregistered,
+    NodeState.GONE: _gone,
+}

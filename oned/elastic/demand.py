@@ -1,0 +1,226 @@
+"""Jobs to shapes: what asks for nodes, how much of it, and what does not and why."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from oned.elastic.policy import NodeClass, Policies
+from oned.elastic.reading import SPREAD, WHOLE, Job, JobState, Limit
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a node is, as far as jobs ask. Nothing said (memory 0, no arch, no queues) is not asked for."""
+
+    slots: int
+    memory: int = 0
+    arch: str = ""
+    queues: frozenset[str] = frozenset()
+    cloud: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a task needs; jobs of one shape are alike to the planner.
+
+    layout  WHOLE, SPREAD, or the slots on each of its nodes
+    memory  per slot, MiB
+    owner   the organisation whose quota it counts against
+    """
+
+    slots: int = 1
+    layout: int = WHOLE
+    memory: int = 0
+    arch: str = ""
+    queues: frozenset[str] = frozenset()
+    cloud: bool | None = None
+    owner: str = ""
+
+    @property
+    def piece(self) -> int:
+        """Slots that have to be on one node."""
+        if self.layout == WHOLE:
+            return self.slots
+        return 1 if self.layout == SPREAD else self.layout
+
+    @property
+    def nodes(self) -> int:
+        """Nodes that a task is on at least."""
+        return self.slots // self.layout if self.layout > 0 else 1
+
+    def words(self) -> str:
+        """The shape for people."""
+        where = {WHOLE: "on one node", SPREAD: "anywhere"}.get(self.layout, f"{self.layout} on each node")
+        parts = ["1 slot" if self.slots == 1 else f"{self.slots} slots, {where}"]
+        parts += [f"{self.memory} MiB a slot"] if self.memory else []
+        parts += [self.arch] if self.arch else []
+        parts += [f"in {' or '.join(sorted(self.queues))}"] if self.queues else []
+        parts += [] if self.cloud is None else ["in a cloud" if self.cloud else "not in a cloud"]
+        parts += [f"of {self.owner}"] if self.owner else []
+        return ", ".join(parts)
+
+    def misfit(self, kind: Kind) -> str:
+        """Why not even an empty node of a kind holds a piece of it; "" when one does."""
+        if self.cloud is not None and self.cloud != kind.cloud:
+            return "is not in a cloud" if self.cloud else "is in a cloud"
+        if kind.slots < self.piece:
+            return f"has {kind.slots} slots, {self.piece} are wanted on one node"
+        if kind.memory and kind.memory < self.piece * self.memory:
+            return f"has {kind.memory} MiB, {self.piece * self.memory} are wanted on one node"
+        if self.arch and kind.arch and not _matches(self.arch.split("|"), (kind.arch,)):
+            return f"is {kind.arch}, not {self.arch}"
+        if self.queues and kind.queues and not _matches(self.queues, kind.queues):
+            return f"is not in {' or '.join(sorted(self.queues))}"
+        return ""
+
+
+def _matches(patterns: Iterable[str], names: Iterable[str]) -> bool:
+    """Whether one of the names is one of the patterns: `*` and `?` are the batch system's too."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+
+@dataclass
+class Want:
+    """The tasks of one shape.
+
+    jobs  their ids, oldest first
+    ages  when each began to wait, and how many tasks waited then at most: (time, tasks so far), oldest first
+    """
+
+    shape: Shape
+    tasks: int = 0
+    jobs: list[str] = field(default_factory=list)
+    ages: list[tuple[float, int]] = field(default_factory=list)
+
+    def add(self, job: Job, tasks: int) -> None:
+        """Tasks of a job that is not older than those before it."""
+        self.tasks += tasks
+        self.jobs.append(job.id)
+        self.ages.append((job.submitted, self.tasks))
+
+    def since(self, number: int) -> float:
+        """Since when the task of that number waits, 0 being the oldest."""
+        return self.ages[bisect_right(self.ages, number, key=lambda age: age[1])][0]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Jobs that ask for nothing now, and why."""
+
+    reason: str
+    jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What waits, hardest to place first; and what does not count."""
+
+    wants: tuple[Want, ...]
+    kept: tuple[Kept, ...]
+
+
+_STATES = {
+    JobState.HELD: "held: it waits for its release, or for a job before it",
+    JobState.FAILED: "in error state: its last start failed and a person has to clear it",
+    JobState.ENDING: "being deleted",
+}
+LATER = "its start time has not come"
+
+
+def demand(jobs: Sequence[Job], limits: Sequence[Limit], policies: Policies, now: float) -> Demand:
+    """What the jobs ask for. Arrays are counts: the cost does not depend on the number of tasks."""
+    wants: dict[Shape, Want] = {}
+    kept: dict[str, list[str]] = {}
+    allowed = _Allowed(limits, jobs)
+    for job in sorted(jobs, key=lambda job: (job.submitted, job.id)):
+        if job.state is JobState.RUNNING:
+            continue
+        reason = LATER if job.starts > now else _STATES.get(job.state, "")
+        tasks, over = (0, reason) if reason else allowed.take(job)
+        if tasks > 0:
+            shape = _shape(job, policies)
+            wants.setdefault(shape, Want(shape)).add(job, tasks)
+        if over:
+            kept.setdefault(over, []).append(job.id)
+    return Demand(
+        tuple(sorted(wants.values(), key=lambda want: _difficulty(want.shape), reverse=True)),
+        tuple(Kept(reason, tuple(ids)) for reason, ids in kept.items()),
+    )
+
+
+def _shape(job: Job, policies: Policies) -> Shape:
+    quota = policies.quota(job) if policies.quotas else None
+    layout = WHOLE if job.slots in (1, job.layout) else job.layout
+    owner = quota.name if quota else ""
+    return Shape(job.slots, layout, job.memory, job.arch, job.queues, job.cloud, owner)
+
+
+def _difficulty(shape: Shape) -> tuple[int, int, int, str]:
+    """First-fit decreasing: what needs most on one node first. The words make the order the same each time."""
+    return shape.piece, shape.slots, shape.piece * shape.memory, shape.words()
+
+
+class _Allowed:
+    """What the batch system's quotas leave, oldest jobs first."""
+
+    def __init__(self, limits: Sequence[Limit], jobs: Iterable[Job]) -> None:
+        self._limits = limits
+        self._used: dict[tuple[str, str], int] = {}
+        for job in jobs if limits else ():
+            if job.state in (JobState.RUNNING, JobState.ENDING):
+                self._use(job, job.tasks)
+
+    def take(self, job: Job) -> tuple[int, str]:
+        """How many tasks may run as far as quotas go, and what keeps the others, "" when nothing does."""
+        tasks, reason = job.tasks, ""
+        for limit in self._limits:
+            if _covers(limit, job):
+                fits = max(0, limit.slots - self._used.get(_key(limit, job), 0)) // max(job.slots, 1)
+                if fits < tasks:
+                    tasks, reason = fits, f"over the batch system's quota {limit.name} of {limit.slots} slots"
+        self._use(job, tasks)
+        return tasks, reason
+
+    def _use(self, job: Job, tasks: int) -> None:
+        for limit in self._limits:
+            if _covers(limit, job):
+                key = _key(limit, job)
+                self._used[key] = self._used.get(key, 0) + tasks * job.slots
+
+
+def _covers(limit: Limit, job: Job) -> bool:
+    return (not limit.owners or job.owner in limit.owners) and (not limit.projects or job.project in limit.projects)
+
+
+def _key(limit: Limit, job: Job) -> tuple[str, str]:
+    return limit.name, getattr(job, limit.each) if limit.each else ""
+
+
+def kind_of(klass: NodeClass) -> Kind:
+    """What the nodes of a class are."""
+    return Kind(klass.slots, klass.memory, klass.arch, klass.queues, klass.cloud)
+
+
+def impossible(shape: Shape, policies: Policies, others: Sequence[Kind]) -> str:
+    """Why no node that could ever be there holds a task, "" when some could.
+
+    others  the nodes that are there and are not ours
+    """
+    if shape.layout > 0 and shape.slots % shape.layout:
+        return f"{shape.slots} slots cannot be divided into {shape.layout} on each node"
+    misfits = [f"{klass.name} {why}" for klass in policies.classes if (why := shape.misfit(kind_of(klass)))]
+    usable = [kind.slots for kind in others if not shape.misfit(kind)]
+    most = policies.most
+    for klass in sorted(policies.classes, key=lambda klass: klass.slots, reverse=True):
+        if not shape.misfit(kind_of(klass)):
+            count = min(klass.most, most)
+            most -= count
+            usable += [klass.slots] * count
+    if not usable:
+        return "no class of nodes holds it: " + ("; ".join(misfits) or "there is none with a MAX above 0")
+    if len(usable) < shape.nodes:
+        return f"it needs {shape.nodes} nodes, there can be {len(usable)} at most"
+    if sum(usable) < shape.slots:
+        return f"it needs {shape.slots} slots, there can be {sum(usable)} at most"
+    return ""

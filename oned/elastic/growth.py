@@ -1,0 +1,160 @@
+"""New nodes while a plan is made: of which class, whether they may be, and why not."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oned.elastic.cost import Budget
+from oned.elastic.demand import Kind, Shape, kind_of
+from oned.elastic.node import EXISTING
+from oned.elastic.policy import NO_LIMIT, NodeClass, Policies, Quota
+from oned.elastic.reading import Reading
+
+LOCAL_FIRST = "our own hosts first"
+
+
+@dataclass(frozen=True)
+class New:
+    """A node that is to be started, for a shape or for a rule."""
+
+    klass: NodeClass
+    rule: str
+    sentence: str
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a node would be for.
+
+    left    tasks that would use it
+    waited  seconds that the oldest of them has waited
+    lent    it may be beyond the quota of the owner, where that lends
+    """
+
+    shape: Shape
+    left: int
+    waited: float
+    lent: bool = False
+
+
+class Growth:
+    """The nodes that a plan adds, within all caps. The order of `new` is the order in which they are to come."""
+
+    def __init__(self, policies: Policies, reading: Reading, budget: Budget, now: float) -> None:
+        self.policies, self.budget = policies, budget
+        self.new: list[New] = []
+        self._count: Counter[str] = Counter()
+        self._owned: Counter[str] = Counter()
+        self._owned_slots: Counter[str] = Counter()
+        self._owned_cost: dict[str, float] = {}
+        for node in reading.nodes:
+            if node.state in EXISTING:
+                self._book(policies.klass(node.klass), node.owner, 1)
+        self._resting = {
+            name: f"rests for {until - now:.0f} s more after {failed.count} failed starts in a row"
+            for name, failed in reading.failures.items()
+            if (until := policies.brake.until(failed)) > now
+        }
+        self._holds: dict[Shape, list[NodeClass]] = {}
+
+    def classes(self, shape: Shape) -> Sequence[NodeClass]:
+        """The classes whose nodes hold a piece of it, whatever the caps."""
+        if shape not in self._holds:
+            self._holds[shape] = [klass for klass in self.policies.classes if not shape.misfit(kind_of(klass))]
+        return self._holds[shape]
+
+    def boot(self, shape: Shape) -> float:
+        """Seconds until a new node for it would be there; 0 when none can come, or nobody looks ahead."""
+        classes = self.classes(shape)
+        return min(classes, key=lambda klass: _rank(klass, shape, 1)).boot if classes else 0.0
+
+    def grow(self, need: Need) -> New | str:
+        """A node for it, booked; or why there is none."""
+        reasons = []
+        classes = sorted(self.classes(need.shape), key=lambda klass: _rank(klass, need.shape, need.left))
+        bursts = need.shape.cloud or all(klass.cloud for klass in classes)
+        for klass in classes:
+            why = self._too_early(klass, need, bursts) or self.refusal(klass) or self._over_quota(klass, need)
+            if not why:
+                sentence = f"{need.left} tasks wait that want {need.shape.words()}; no node has room for them"
+                return self._add(New(klass, "demand", sentence, need.shape.owner))
+            reasons.append(f"{klass.name}: {why}")
+        return "; ".join(reasons)
+
+    def add(self, klass: NodeClass, rule: str, sentence: str) -> bool:
+        """Book a node of a class for a rule, when the caps let it."""
+        if self.refusal(klass):
+            return False
+        self._add(New(klass, rule, sentence))
+        return True
+
+    def undo(self, count: int) -> None:
+        """Take the last nodes back: what they were for does not get all it needs."""
+        for _ in range(count):
+            new = self.new.pop()
+            self._book(new.klass, new.owner, -1)
+            self.budget.take(new.klass, -1)
+
+    def refusal(self, klass: NodeClass) -> str:
+        """Why no node of a class may come at all."""
+        if klass.name in self._resting:
+            return self._resting[klass.name]
+        if self._count[klass.name] >= klass.most:
+            return f"has its MAX of {klass.most} nodes"
+        if self._count.total() >= self.policies.most:
+            return f"MAX = {self.policies.most} nodes of all classes are there"
+        return self.budget.refusal(klass)
+
+    def _too_early(self, klass: NodeClass, need: Need, bursts: bool) -> str:
+        if need.waited < klass.wait:
+            return f"waited {need.waited:.0f} of {klass.wait:.0f} s"
+        if klass.cloud and not bursts and need.waited < self.policies.burst_after:
+            return f"{LOCAL_FIRST}, waited {need.waited:.0f} of {self.policies.burst_after:.0f} s"
+        return ""
+
+    def _over_quota(self, klass: NodeClass, need: Need) -> str:
+        quota = self.policies.named(need.shape.owner) if need.shape.owner else None
+        if quota is None or (need.lent and quota.lends):
+            return ""
+        return self._excess(quota, klass)
+
+    def _excess(self, quota: Quota, klass: NodeClass) -> str:
+        name = quota.name
+        for what, used, more, cap in (
+            ("nodes", self._owned[name], 1, quota.nodes),
+            ("slots", self._owned_slots[name], klass.slots, quota.slots),
+            ("an hour", self._owned_cost.get(name, 0.0), klass.price, quota.cost),
+        ):
+            if cap < NO_LIMIT and used + more > cap + 1e-9:
+                return f"{name} has {used:g} of its quota of {cap:g} {what}"
+        return ""
+
+    def _add(self, new: New) -> New:
+        self.new.append(new)
+        self._book(new.klass, new.owner, 1)
+        self.budget.take(new.klass)
+        return new
+
+    def _book(self, klass: NodeClass, owner: str, count: int) -> None:
+        self._count[klass.name] += count
+        if owner:
+            self._owned[owner] += count
+            self._owned_slots[owner] += klass.slots * count
+            self._owned_cost[owner] = self._owned_cost.get(owner, 0.0) + klass.price * count
+
+
+def _rank(klass: NodeClass, shape: Shape, left: int) -> tuple[bool, float, int, int]:
+    """Our own before a cloud, then what is cheapest for so many tasks, then few nodes, then small ones."""
+    nodes = -(-left * shape.slots // _useful(kind_of(klass), shape))
+    return klass.cloud, klass.price * nodes, nodes, klass.slots
+
+
+def _useful(kind: Kind, shape: Shape) -> int:
+    """The slots of an empty node that tasks of a shape can take; of one task with pieces a node holds one piece."""
+    if shape.layout > 0:
+        return shape.piece
+    slots = kind.slots
+    if kind.memory and shape.memory:
+        slots = min(slots, kind.memory // shape.memory)
+    return max(1, slots // shape.piece) * shape.piece

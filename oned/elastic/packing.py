@@ -1,0 +1,208 @@
+"""First-fit of what waits into nodes that run, then into nodes on their way, then into new ones."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from oned.elastic.demand import Kind, Shape, Want, kind_of
+from oned.elastic.growth import Growth, Need, New
+from oned.elastic.policy import NO_LIMIT
+from oned.elastic.reading import WHOLE
+
+
+class Room(Enum):
+    """Where a task finds its place; one that needs several nodes counts at the last of these."""
+
+    FREE = "free slots"
+    ENDING = "slots of jobs that end soon"
+    DRAINING = "nodes that were to leave"
+    COMING = "nodes on their way"
+    NEW = "new nodes"
+
+
+_ORDER = list(Room)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Slots that a running job is expected to free."""
+
+    at: float
+    slots: int
+    memory: int
+
+
+@dataclass(slots=True)
+class Bin:
+    """A node while tasks are packed.
+
+    free, memory  slots and MiB; below zero when what ends soon was promised
+    endings       what jobs free, and when
+    taken         slots promised to what waits
+    """
+
+    name: str
+    klass: str
+    kind: Kind
+    room: Room
+    free: int
+    memory: int
+    endings: list[Ending] = field(default_factory=list)
+    taken: int = 0
+
+    def pieces(self, shape: Shape, horizon: float) -> int:
+        """How many pieces of a shape it has room for, with what ends up to then."""
+        slots, memory = self.free, self.memory
+        for ending in self.endings:
+            if ending.at <= horizon:
+                slots += ending.slots
+                memory += ending.memory
+        piece = shape.piece
+        if slots < piece:
+            return 0
+        if shape.memory and memory < NO_LIMIT:
+            return max(0, min(slots // piece, memory // (piece * shape.memory)))
+        return slots // piece
+
+    def take(self, shape: Shape, pieces: int) -> Room:
+        """Promise room for pieces; a negative number gives it back. Where they are."""
+        slots = pieces * shape.piece
+        self.free -= slots
+        self.taken += slots
+        if self.memory < NO_LIMIT:
+            self.memory -= slots * shape.memory
+        return Room.ENDING if self.room is Room.FREE and (self.free < 0 or self.memory < 0) else self.room
+
+
+def empty(kind: Kind, name: str, klass: str, room: Room) -> Bin:
+    """A node without jobs."""
+    return Bin(name, klass, kind, room, kind.slots, kind.memory or NO_LIMIT)
+
+
+@dataclass
+class Placed:
+    """What became of the tasks of a shape.
+
+    where   tasks by where they found room
+    nodes   the names of those that are there
+    new     nodes to be started, by class
+    unmet   tasks without any, and why
+    """
+
+    want: Want
+    where: Counter[Room] = field(default_factory=Counter)
+    nodes: set[str] = field(default_factory=set)
+    new: Counter[str] = field(default_factory=Counter)
+    unmet: int = 0
+    reason: str = ""
+
+
+class Packing:
+    """Tasks into bins. No bin ever gets more than it has room for.
+
+    bins       in the order in which they are filled
+    look_ahead whether slots count that are free before a new node would be there
+    """
+
+    def __init__(self, bins: Sequence[Bin], growth: Growth, now: float, *, look_ahead: bool) -> None:
+        self.bins = list(bins)
+        self._open = list(bins)
+        self._kinds: dict[str, Kind] = {}
+        self._growth, self._now, self._look_ahead = growth, now, look_ahead
+
+    def pack(self, wants: Iterable[Want]) -> list[Placed]:
+        """All of it: within the quotas first, then what is lent."""
+        placed = [Placed(want, unmet=want.tasks) for want in wants]
+        for one in placed:
+            self._place(one, lent=False)
+        for one in placed:
+            if one.unmet and one.want.shape.owner:
+                self._place(one, lent=True)
+        return placed
+
+    def add(self, new: New) -> Bin:
+        """The bin of a node that is to be started."""
+        kind = self._kinds.setdefault(new.klass.name, kind_of(new.klass))
+        bin = empty(kind, f"new {len(self._growth.new)}", new.klass.name, Room.NEW)
+        self.bins.append(bin)
+        self._open.append(bin)
+        return bin
+
+    def _place(self, placed: Placed, *, lent: bool) -> None:
+        shape = placed.want.shape
+        horizon = self._now + (self._growth.boot(shape) if self._look_ahead else 0.0)
+        self._open = [bin for bin in self._open if bin.free > 0 or bin.endings]
+        kinds = {id(bin.kind): bin.kind for bin in self._open}  # hashing kinds would take longer than all the rest
+        fits = {number for number, kind in kinds.items() if not shape.misfit(kind)}
+        bins = [bin for bin in self._open if id(bin.kind) in fits and bin.pieces(shape, horizon)]
+        if shape.layout == WHOLE:
+            self._place_whole(placed, bins, horizon)
+        while placed.unmet and self._place_one(placed, bins, horizon, lent):
+            bins = [bin for bin in bins if bin.pieces(shape, horizon)]
+
+    def _place_whole(self, placed: Placed, bins: Sequence[Bin], horizon: float) -> None:
+        """Tasks that are on one node each, as many on each bin as it holds."""
+        shape = placed.want.shape
+        for bin in bins:
+            if not placed.unmet:
+                return
+            count = min(bin.pieces(shape, horizon), placed.unmet)
+            if count:
+                self._book(placed, [(bin, count)], count)
+
+    def _place_one(self, placed: Placed, bins: list[Bin], horizon: float, lent: bool) -> bool:
+        """One task, with new nodes for what does not fit; all of it or nothing. New bins are added to the bins."""
+        shape = placed.want.shape
+        gathered, missing = _gather(shape, bins, horizon)
+        opened: list[Bin] = []
+        while missing > 0:
+            new = self._growth.grow(self._need(placed, missing, lent))
+            if isinstance(new, str):
+                placed.reason = new
+                self._growth.undo(len(opened))
+                for bins_of in (self.bins, self._open):
+                    del bins_of[len(bins_of) - len(opened) :]
+                return False
+            opened.append(self.add(new))
+            count = min(opened[-1].pieces(shape, horizon), missing, _most_on_one(shape))
+            gathered.append((opened[-1], count))
+            missing -= count
+        self._book(placed, gathered, 1)
+        placed.new.update(bin.klass for bin in opened)
+        bins += opened
+        if shape.layout == WHOLE and opened:
+            self._place_whole(placed, opened, horizon)
+        return True
+
+    def _need(self, placed: Placed, missing: int, lent: bool) -> Need:
+        want = placed.want
+        oldest = want.since(want.tasks - placed.unmet)
+        left = (
+            placed.unmet if want.shape.layout == WHOLE else max(1, -(-missing * want.shape.piece // want.shape.slots))
+        )
+        return Need(want.shape, left, self._now - oldest, lent)
+
+    def _book(self, placed: Placed, gathered: Sequence[tuple[Bin, int]], tasks: int) -> None:
+        rooms = [bin.take(placed.want.shape, pieces) for bin, pieces in gathered]
+        placed.nodes.update(bin.name for bin, _ in gathered if bin.room is not Room.NEW)
+        placed.where[max(rooms, key=_ORDER.index)] += tasks
+        placed.unmet -= tasks
+
+
+def _gather(shape: Shape, bins: Iterable[Bin], horizon: float) -> tuple[list[tuple[Bin, int]], int]:
+    """Bins with pieces of one task on each, and how many pieces have no place."""
+    gathered, missing = [], shape.slots // shape.piece
+    for bin in bins:
+        if not missing:
+            break
+        count = min(bin.pieces(shape, horizon), missing, _most_on_one(shape))
+        if count:
+            gathered.append((bin, count))
+            missing -= count
+    return gathered, missing
+
+
+def _most_on_one(shape: Shape) -> int:
+    """Pieces of one task that may be on the same node: with a fixed number on each node, one."""
+    return 1 if shape.layout > 0 else shape.slots

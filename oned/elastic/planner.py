@@ -1,0 +1,384 @@
+"""(Reading, Policies, now) → Plan. Nothing outside is asked or changed, and no decision is taken anywhere else."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import orjson
+
+from oned.elastic import shrink
+from oned.elastic.care import Clock, Verdict, View, verdict
+from oned.elastic.cost import Budget, Spend
+from oned.elastic.demand import Demand, Kind, Want, demand, impossible, kind_of
+from oned.elastic.growth import Growth, New
+from oned.elastic.node import COMING, EXISTING, SERVING, NodeState
+from oned.elastic.packing import Bin, Ending, Packing, Placed, Room, empty
+from oned.elastic.plan import STOPS, Fate, Plan, Served, Step, Verb
+from oned.elastic.policy import NO_LIMIT, NodeClass, Policies
+from oned.elastic.reading import Host, Job, JobState, Node, Reading, Seen
+
+MIN, SPARE, DEMAND = "min", "spare", "demand"
+_PAUSED = Verdict(None, "old reading", "what is known of it is too old to do anything")
+
+_DRAINS = ("state", "draining", "empty", _PAUSED.rule)
+"""Rules of nodes that leave as they should: neither lost nor over their time."""
+
+
+def plan(reading: Reading, policies: Policies, now: float) -> Plan:
+    """What to do now, with everything that led to it."""
+    return _Planner(reading, policies.at(now), now).plan()
+
+
+class _Planner:
+    """One plan in the making."""
+
+    def __init__(self, reading: Reading, policies: Policies, now: float) -> None:
+        self.reading, self.policies, self.now = reading, policies, now
+        self.age = now - min(reading.hosts.at, reading.jobs.at, reading.vms.at)
+        self.notes = list(_about_age(reading, policies, now))
+        self.views = views(reading, policies)
+        self.budget = Budget(policies, reading, now)
+        self.before = self.budget.spend()
+        self.growth = Growth(policies, reading, self.budget, now)
+        self.here = Counter(view.klass.name for view in self.views)
+        self.verdicts = self._care()
+        self.kinds: dict[Kind, Kind] = {}
+
+    def plan(self) -> Plan:
+        """The plan."""
+        wanted = demand(self.reading.jobs.items, self.reading.limits, self.policies, self.now)
+        self.packing = Packing(self._bins(), self.growth, self.now, look_ahead=self.policies.look_ahead)
+        self.bins = {bin.name: bin for bin in self.packing.bins}
+        self._keep_least()
+        served, possible = self._impossible(wanted)
+        placed = self.packing.pack(possible)
+        self._keep_spare()
+        self._undrain()
+        self._shrink()
+        steps = (*self._steps(), *self._ups(), *self._reaps())
+        return Plan(
+            at=self.now,
+            digest=_digest(self.reading, self.policies, steps),
+            steps=steps,
+            served=(*map(_served, placed), *served),
+            kept=wanted.kept,
+            fates=tuple(self._fates()),
+            notes=tuple(self.notes),
+            before=self.before,
+            after=self._after(steps),
+        )
+
+    # --- each node by itself ---
+
+    def _care(self) -> dict[str, Verdict]:
+        reading, patience = self.reading, self.policies.patience
+        clock = Clock(self.now, reading.hosts.at, reading.vms.at, reading.master_since, patience)
+        said = {view.node.name: self._fresh(verdict(view, clock)) for view in self.views}
+        ready = sum(view.node.state is NodeState.READY for view in self.views)
+        share = self.policies.pace.max_kill
+        self.allowed = max(1, ready * share // 100) if share else 0
+        for view in self.views:
+            one = said[view.node.name]
+            if one.verb is Verb.REMOVE and one.waits:
+                if self.allowed <= 0:
+                    said[view.node.name] = Verdict(None, one.rule, f"{one.sentence}; others go first (MAX_KILL)")
+                else:
+                    self.allowed -= 1
+        return said
+
+    def _fresh(self, said: Verdict) -> Verdict:
+        """The verdict, or that the readings are too old for it."""
+        if said.verb is None:
+            return said
+        most = self.policies.patience.stop if said.verb in STOPS else self.policies.patience.act
+        return said if self.age <= most else _PAUSED
+
+    # --- what can hold tasks ---
+
+    def _bins(self) -> list[Bin]:
+        """Nodes in the order in which they are filled: a plan that was carried out fills them in the same way again."""
+        ours = {view.node.name for view in self.views}
+        endings = self._endings()
+        others = [
+            self._of_host(host, _kind_of_host(host), "", Room.FREE, endings)
+            for host in self.reading.hosts.items
+            if host.name not in ours
+        ]
+        known = [(key, bin) for view in self.views for key, bin in self._of_view(view, endings)]
+        return others + [bin for _, bin in sorted(known, key=lambda pair: pair[0])]
+
+    def _of_view(self, view: View, endings: Mapping[str, list[Ending]]) -> Iterator[tuple[tuple[int, float, str], Bin]]:
+        """The bin of a node and its place in the order, when it can hold anything."""
+        node, verb, kind = view.node, self.verdicts[view.node.name].verb, kind_of(view.klass)
+        back = node.drained_by in shrink.UNDRAINABLE and self._may_be_back(view)
+        if verb is Verb.ENABLE or back:
+            room = Room.DRAINING if back else Room.FREE
+            host = replace(view.host, enabled=True) if view.host else None
+            bin = self._of_host(host, kind, node.klass, room, endings) if host else self._empty(view, kind, room)
+            yield (0, self.now, node.name), bin
+        elif node.state is NodeState.READY and verb is None and view.host:
+            yield (0, node.since, node.name), self._of_host(view.host, kind, node.klass, Room.FREE, endings)
+        elif node.state in COMING and verb is None:
+            yield (1, node.created, node.name), self._empty(view, kind, Room.COMING)
+
+    def _may_be_back(self, view: View) -> bool:
+        """Whether a node that was to leave could serve again: it is well, and not one of too many."""
+        if view.node.state is not NodeState.DRAINING or self.verdicts[view.node.name].rule not in _DRAINS:
+            return False
+        few = self.here[view.klass.name] <= view.klass.most and self.here.total() <= self.policies.most
+        return few and view.heard and not view.vm_gone and not shrink.too_old(view, self.now)
+
+    def _empty(self, view: View, kind: Kind, room: Room) -> Bin:
+        return empty(self.kinds.setdefault(kind, kind), view.node.name, view.node.klass, room)
+
+    def _of_host(
+        self, host: Host, kind: Kind, klass: str, room: Room, endings: Mapping[str, list[Ending]]
+    ) -> Bin:  # fmt: skip
+        """The bin of a host that the batch system has. One that takes no job now has no room, now or soon."""
+        usable = host.heard and host.enabled
+        kind = self.kinds.setdefault(kind, kind)
+        free = min(host.slots, kind.slots) - host.used if usable else 0
+        memory = host.free if host.memory else kind.memory or NO_LIMIT
+        ends = endings.get(host.name, []) if usable and room is Room.FREE else []
+        return Bin(host.name, klass, kind, room, free, memory, ends)
+
+    def _endings(self) -> dict[str, list[Ending]]:
+        """What running jobs free before a node could be there; one that should have ended is not waited for."""
+        latest = self.now + max((klass.boot for klass in self.policies.classes), default=0.0)
+        endings: dict[str, list[Ending]] = {}
+        for job in self.reading.jobs.items if self.policies.look_ahead else ():
+            if job.state is JobState.RUNNING and self.now < job.ends <= latest:
+                for part in job.parts:
+                    ending = Ending(job.ends, part.slots, part.slots * job.memory)
+                    endings.setdefault(part.node, []).append(ending)
+        return endings
+
+    # --- more nodes ---
+
+    def _impossible(self, wanted: Demand) -> tuple[list[Served], list[Want]]:
+        """What can never run, with reasons; and the rest."""
+        ours = {view.node.name for view in self.views}
+        others = [_kind_of_host(host) for host in self.reading.hosts.items if host.name not in ours]
+        told, possible = [], []
+        for want in wanted.wants:
+            why = impossible(want.shape, self.policies, others)
+            if why:
+                told.append(
+                    Served(want.shape, want.tasks, tuple(want.jobs), want.since(0), (), (), (), want.tasks, why, True)
+                )
+            else:
+                possible.append(want)
+        return told, possible
+
+    def _keep_least(self) -> None:
+        """Nodes up to the least of each class and of all; first those that were to leave."""
+        serving = Counter(view.klass.name for view in self.views if self._serves(view))
+        for klass in self.policies.classes:
+            while serving[klass.name] < klass.least and self._more(klass, MIN, f"{klass.least} nodes of it are wanted"):
+                serving[klass.name] += 1
+        for klass in sorted(self.policies.classes, key=lambda klass: (klass.cloud, klass.price)):
+            sentence = f"{self.policies.least} nodes of all classes are wanted"
+            while serving.total() < self.policies.least and self._more(klass, MIN, sentence):
+                serving[klass.name] += 1
+
+    def _serves(self, view: View) -> bool:
+        """Whether a node counts for the least: it is there or comes, and is not about to go for its age."""
+        verb = self.verdicts[view.node.name].verb
+        alive = verb is None and view.node.state in SERVING
+        return (alive or verb is Verb.ENABLE) and not shrink.too_old(view, self.now)
+
+    def _keep_spare(self) -> None:
+        """Free slots up to what a class should always have."""
+        free = self._free()
+        for klass in self.policies.classes:
+            sentence = f"{klass.spare} slots of it are to be free"
+            while free[klass.name] < klass.spare and self._more(klass, SPARE, sentence):
+                free[klass.name] += klass.slots
+
+    def _more(self, klass: NodeClass, rule: str, sentence: str) -> bool:
+        """One more node of a class: one that was to leave, or a new one."""
+        for bin in self.packing.bins:
+            if bin.room is Room.DRAINING and bin.klass == klass.name and not self._is_back(bin):
+                self.verdicts[bin.name] = Verdict(Verb.UNDRAIN, rule, sentence)
+                return True
+        if not self.growth.add(klass, rule, sentence):
+            return False
+        self.packing.add(self.growth.new[-1])
+        return True
+
+    def _is_back(self, bin: Bin) -> bool:
+        return self.verdicts[bin.name].verb is Verb.UNDRAIN or bin.taken > 0
+
+    def _free(self) -> Counter[str]:
+        """Slots by class that are free or on their way when all that waits has its place."""
+        free: Counter[str] = Counter()
+        for bin in self.packing.bins:
+            if bin.room is not Room.DRAINING or self._is_back(bin):
+                free[bin.klass] += max(0, bin.free)
+        return free
+
+    def _undrain(self) -> None:
+        """Nodes that were to leave and have got tasks."""
+        for bin in self.packing.bins:
+            if bin.room is Room.DRAINING and bin.taken and self.verdicts[bin.name].verb is not Verb.UNDRAIN:
+                self.verdicts[bin.name] = Verdict(Verb.UNDRAIN, DEMAND, f"tasks for {bin.taken} of its slots wait")
+        if why := self._no_up():
+            for name, said in self.verdicts.items():
+                if said.verb is Verb.UNDRAIN:
+                    self.verdicts[name] = Verdict(None, said.rule, f"{said.sentence}; not now: {why}")
+
+    def _ups(self) -> list[Step]:
+        """The nodes to start in this cycle; the rest comes in the next ones."""
+        coming = sum(view.node.state in COMING and self.verdicts[view.node.name].verb is None for view in self.views)
+        pace, new = self.policies.pace, self.growth.new
+        why = self._no_up()
+        count = 0 if why else max(0, min(pace.step_up, pace.booting - coming, len(new)))
+        if count < len(new):
+            why = why or f"STEP_UP is {pace.step_up}, BOOTING_MAX {pace.booting}, {coming} are starting"
+            self.notes.append(f"{len(new) - count} more nodes are wanted than are started now: {why}")
+        for late in new[count:]:
+            self.budget.take(late.klass, -1)
+        return [_up(one) for one in new[:count]]
+
+    def _no_up(self) -> str:
+        """Why nothing is started now; "" when something may be."""
+        if self.age > self.policies.patience.act:
+            return "the readings are too old"
+        rest = self.policies.pace.cool_up - (self.now - self.reading.changed)
+        return f"{rest:.0f} s are left of COOL_DOWN_UP" if rest > 0 and self.reading.changed else ""
+
+    # --- fewer nodes ---
+
+    def _shrink(self) -> None:
+        """Drains by choice, when the readings are fresh."""
+        if self.age > self.policies.patience.stop:
+            return
+        drains = shrink.Shrink(
+            self.policies, self.now, shrink.ready(self.views, self.verdicts), self.bins, self._free(), self.allowed
+        )
+        rest = self.policies.pace.cool_down - (self.now - self.reading.changed)
+        staying = [view for view in self.views if self.verdicts[view.node.name].verb is not Verb.REMOVE]
+        drains.run(staying, rest if self.reading.changed else 0.0)
+        self.verdicts |= drains.verdicts
+
+    def _reaps(self) -> list[Step]:
+        """VMs of ours that no node has: lost ones after a while, and the younger of two of one node."""
+        patience, now = self.policies.patience, self.now
+        if self.age > patience.stop:
+            return []
+        nodes = {node.token: node for node in self.reading.nodes}
+        first: dict[str, int] = {}
+        for seen in sorted(self.reading.vms.items, key=lambda seen: (seen.since, seen.vm)):
+            first.setdefault(seen.token, seen.vm)
+        present = {seen.vm for seen in self.reading.vms.items}
+        steps = []
+        for seen in self.reading.vms.items:
+            node = nodes.get(seen.token)
+            kept = node.vm if node and node.vm in present else first[seen.token]
+            if node is None and now - seen.since > patience.orphan:
+                sentence = f"VM {seen.vm} has the mark of this cluster for {now - seen.since:.0f} s, and no node has it"
+                steps.append(Step(Verb.REAP, "", "", "orphan", sentence, vm=seen.vm))
+            elif node is not None and seen.vm != kept:
+                sentence = f"VM {seen.vm} was started for the node a second time, its VM is {kept}"
+                steps.append(Step(Verb.REAP, node.klass, node.name, "double", sentence, vm=seen.vm))
+        return steps
+
+    # --- as data ---
+
+    def _steps(self) -> list[Step]:
+        steps = []
+        for view in self.views:
+            said = self.verdicts[view.node.name]
+            if said.verb is not None:
+                saves = -view.klass.price if said.verb is Verb.REMOVE else 0.0
+                step = Step(said.verb, view.klass.name, view.node.name, said.rule, said.sentence, saves)
+                steps.append(step)
+        return steps
+
+    def _fates(self) -> Iterator[Fate]:
+        for view in self.views:
+            said, node = self.verdicts[view.node.name], view.node
+            yield Fate(node.name, node.klass, node.state.name, said.verb, said.rule, said.sentence)
+
+    def _after(self, steps: Iterable[Step]) -> Spend:
+        bound = self.budget.spend()
+        return replace(bound, hour=bound.hour + sum(step.cost for step in steps if step.verb is not Verb.UP))
+
+
+def views(reading: Reading, policies: Policies) -> list[View]:
+    """Each node of ours with all that is known of it."""
+    hosts = {host.name: host for host in reading.hosts.items}
+    seen: dict[str, Seen] = {}
+    for one in reading.vms.items:
+        seen.setdefault(one.token, one)
+    running: dict[str, list[Job]] = {}
+    for job in reading.jobs.items:
+        for part in job.parts:
+            running.setdefault(part.node, []).append(job)
+    return [
+        View(
+            node=node,
+            klass=policies.klass(node.klass),
+            host=hosts.get(node.name),
+            vm=seen.get(node.token),
+            vm_gone=_is_gone(node, seen, reading.vms.at),
+            jobs=tuple(running.get(node.name, ())),
+        )
+        for node in reading.nodes
+        if node.state in EXISTING
+    ]
+
+
+def _is_gone(node: Node, seen: Mapping[str, Seen], at: float) -> bool:
+    """Whether a VM that was there is not any more. A reading from before its order says nothing of it."""
+    return node.vm >= 0 and node.token not in seen and at > node.since
+
+
+def _kind_of_host(host: Host) -> Kind:
+    return Kind(host.slots, host.memory, host.arch, host.queues)
+
+
+def _about_age(reading: Reading, policies: Policies, now: float) -> Iterator[str]:
+    for name, at in (("jobs", reading.jobs.at), ("hosts", reading.hosts.at), ("VMs", reading.vms.at)):
+        age, patience = now - at, policies.patience
+        if age > patience.act:
+            yield f"The reading of {name} is {age:.0f} s old: nothing is started and nothing is stopped."
+        elif age > patience.stop:
+            yield f"The reading of {name} is {age:.0f} s old: nothing is stopped."
+
+
+def _up(new: New) -> Step:
+    return Step(Verb.UP, new.klass.name, "", new.rule, new.sentence, new.klass.price, new.owner)
+
+
+def _served(placed: Placed) -> Served:
+    want = placed.want
+    return Served(
+        shape=want.shape,
+        tasks=want.tasks,
+        jobs=tuple(want.jobs),
+        since=want.since(0),
+        where=tuple((room.value, placed.where[room]) for room in Room if placed.where[room]),
+        nodes=tuple(sorted(placed.nodes)),
+        new=tuple(sorted(placed.new.items())),
+        unmet=placed.unmet,
+        reason=placed.reason if placed.unmet else "",
+    )
+
+
+def _digest(reading: Reading, policies: Policies, steps: Iterable[Step]) -> str:
+    """Of everything but clocks: the times of readings, and seconds of silence. The same in every process."""
+    facts = (
+        policies,
+        reading.nodes,
+        reading.vms.items,
+        reading.limits,
+        [(host.name, host.slots, host.used, host.heard, host.enabled) for host in reading.hosts.items],
+        [
+            (job.id, job.state.name, job.tasks, job.slots, job.memory, job.layout, job.starts, len(job.parts))
+            for job in reading.jobs.items
+        ],
+        [(step.verb, step.klass, step.node, step.rule, step.vm) for step in steps],
+    )
+    return hashlib.sha256(orjson.dumps(facts, default=sorted)).hexdigest()

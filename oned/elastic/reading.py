@@ -1,0 +1,193 @@
+"""What a cycle starts from: jobs, batch hosts, VMs and our nodes, each with the time it was read.
+
+Times are seconds since the epoch, memory is MiB, money is in the currency of the settings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, TypeVar
+
+from oned.elastic.node import NodeState
+
+Item = TypeVar("Item")
+
+WHOLE, SPREAD = -1, 0
+"""Layouts of a job: all slots on one node; any number on any node. Above zero: so many on each of its nodes."""
+
+
+class JobState(Enum):
+    """What the batch system says of a job; only one that waits asks for nodes."""
+
+    WAITING = "waits"
+    HELD = "is held"
+    FAILED = "is in error state"
+    RUNNING = "runs"
+    ENDING = "is being deleted"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Slots of a running job on a node."""
+
+    node: str
+    slots: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job, or what waits of an array.
+
+    submitted  when it began to wait
+    tasks      how many of the same wait or run; each needs the slots
+    slots      the least it can start with
+    most       the most it would take, from a range
+    layout     WHOLE, SPREAD, or the slots on each of its nodes
+    memory     per slot
+    queues     queues or host groups it insists on, one of which a node has to be in; empty is any
+    cloud      True only in a cloud, False only on our own hosts, None either
+    starts     not before this time
+    rerun      it may be started again from the beginning
+    parts      where it runs
+    ends       when it is expected to end; 0 is not known
+    """
+
+    id: str
+    owner: str = ""
+    group: str = ""
+    project: str = ""
+    department: str = ""
+    state: JobState = JobState.WAITING
+    submitted: float = 0.0
+    tasks: int = 1
+    slots: int = 1
+    most: int = 1
+    layout: int = WHOLE
+    memory: int = 0
+    arch: str = ""
+    queues: frozenset[str] = frozenset()
+    cloud: bool | None = None
+    starts: float = 0.0
+    rerun: bool = True
+    parts: tuple[Part, ...] = ()
+    ends: float = 0.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host as the batch system sees it.
+
+    memory   of the host, 0 when it never told
+    free     memory that jobs have not taken
+    queues   its queues and host groups
+    heard    it reports; what does not is not usable, whatever else is said
+    silent   seconds since it was last heard, 0 while it is
+    enabled  jobs may start
+    """
+
+    name: str
+    slots: int
+    used: int = 0
+    memory: int = 0
+    free: int = 0
+    arch: str = ""
+    queues: frozenset[str] = frozenset()
+    heard: bool = True
+    silent: float = 0.0
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A VM of ours as the engine, or the cloud, sees it.
+
+    token    of the node it was started for
+    since    when it was made
+    running  it has booted as far as the engine can tell
+    """
+
+    vm: int
+    token: str
+    since: float
+    running: bool
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node as our records have it.
+
+    state, since  and since when it is in it
+    created       when it was planned; also the order of nodes
+    paid_from     when paying began, 0 before
+    idle_since    0 while it has jobs
+    owner         the organisation whose quota it counts against, "" for none
+    drained_by    the rule that drains it
+    report        what it said of its health: "" nothing yet, "ok", or what is wrong
+    """
+
+    name: str
+    klass: str
+    state: NodeState
+    since: float
+    token: str
+    created: float = 0.0
+    vm: int = -1
+    paid_from: float = 0.0
+    idle_since: float = 0.0
+    owner: str = ""
+    drained_by: str = ""
+    report: str = ""
+
+
+@dataclass(frozen=True)
+class Taken(Generic[Item]):
+    """Items, and when they were read. After a failed reading these are the last good ones."""
+
+    at: float
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Failed starts of a class in a row."""
+
+    count: int
+    last: float
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A resource quota of the batch system: so many slots for those whom it matches.
+
+    owners, projects  whom; empty is everybody
+    each              "owner" or "project" when the limit is for each one of them, "" when for all together
+    """
+
+    name: str
+    slots: int
+    owners: frozenset[str] = frozenset()
+    projects: frozenset[str] = frozenset()
+    each: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything that a plan is made from, but for the policies and the time.
+
+    limits        the batch system's quotas
+    failures      by class
+    changed       when the last step up or down was taken
+    master_since  when the batch system's master started; its hosts need a while to report again
+    spent         money for nodes that are gone, by the start of the day or month it counts in
+    """
+
+    jobs: Taken[Job]
+    hosts: Taken[Host]
+    vms: Taken[Seen]
+    nodes: tuple[Node, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    failures: Mapping[str, Failures] = field(default_factory=dict)
+    changed: float = 0.0
+    master_since: float = 0.0
+    spent_day: float = 0.0
+    spent_month: float = 0.0

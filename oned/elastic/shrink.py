@@ -1,0 +1,147 @@
+"""Which nodes are drained by choice: too old, too many, idle; in which order, and what forbids it."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from oned.elastic.care import Verdict, View
+from oned.elastic.cost import paid_until
+from oned.elastic.node import EXISTING, LEAVING, NodeState
+from oned.elastic.packing import Bin
+from oned.elastic.plan import Verb
+from oned.elastic.policy import Billing, NodeClass, Policies
+
+IDLE, OLD, MANY = "idle", "max life", "max"
+UNDRAINABLE = frozenset((IDLE,))
+"""Rules whose drained nodes may serve again when jobs come."""
+
+
+@dataclass
+class Shrink:
+    """The drains of a plan. `allowed` is how many nodes may still begin to leave in this cycle.
+
+    views   the nodes that are ready, and stay so as far as they alone go
+    bins    after packing, by the name of the node
+    free    slots of a class that are free or on their way, less what waits
+    """
+
+    policies: Policies
+    now: float
+    views: Sequence[View]
+    bins: Mapping[str, Bin]
+    free: Counter[str]
+    allowed: int
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._ready = Counter(view.klass.name for view in self.views)
+
+    def run(self, existing: Iterable[View], cooling: float) -> None:
+        """Decide. `cooling`: seconds for which nothing leaves yet; idle nodes are then told so."""
+        ordered = sorted(self.views, key=self._order)
+        for view in ordered:
+            self._drain(view, OLD, self._age(view), cooling)
+        surplus = self._surplus(existing)
+        for view in ordered:
+            for scope, count in surplus.items():
+                if count > 0 and scope in ("", view.klass.name) and view.node.name not in self._drained():
+                    self._drain(view, MANY, f"there are {count} more nodes than MAX{_of(scope)} allows", cooling)
+            surplus = self._less(surplus, view)
+        for view in ordered:
+            self._drain(view, IDLE, self._idle(view), cooling)
+
+    def _order(self, view: View) -> tuple[bool, float, int, float, str]:
+        """Cloud before local, nearest to the end of what is paid, fewest jobs, oldest."""
+        left = paid_until(view.node, view.klass, self.now) - self.now
+        return not view.klass.cloud, left, len(view.jobs), view.node.created, view.node.name
+
+    def _drained(self) -> set[str]:
+        return {name for name, said in self.verdicts.items() if said.verb is Verb.DRAIN}
+
+    def _less(self, surplus: Counter[str], view: View) -> Counter[str]:
+        """What is left too many when a node is drained, or not."""
+        said = self.verdicts.get(view.node.name)
+        if said is not None and said.verb is Verb.DRAIN and said.rule == MANY:
+            return surplus - Counter(("", view.klass.name))
+        return surplus
+
+    def _drain(self, view: View, rule: str, why: str, cooling: float) -> None:
+        """Drain a node for a reason, unless something forbids it; both are said."""
+        name, klass = view.node.name, view.klass
+        if not why or name in self._drained():
+            return
+        kept = self._kept(view, rule, cooling)
+        if kept:
+            self.verdicts.setdefault(name, Verdict(None, rule, f"{why}; it stays: {kept}"))
+            return
+        self.verdicts[name] = Verdict(Verb.DRAIN, rule, why)
+        self._ready[klass.name] -= 1
+        self.free[klass.name] -= max(0, self.bins[name].free) if name in self.bins else 0
+        self.allowed -= 1
+
+    def _kept(self, view: View, rule: str, cooling: float) -> str:
+        """What forbids that a node is drained."""
+        klass = view.klass
+        if cooling > 0:
+            return f"the last change was a short time ago, {cooling:.0f} s are left of COOL_DOWN_DOWN"
+        if self._ready[klass.name] <= klass.least:
+            return f"class {klass.name} is to have {klass.least} nodes at least"
+        if self._ready.total() <= self.policies.least:
+            return f"there are to be {self.policies.least} nodes at least"
+        if rule == IDLE and klass.spare and self.free[klass.name] - self._free_on(view) < klass.spare:
+            return f"{klass.spare} slots of class {klass.name} are to be free (SPARE_SLOTS)"
+        if self.allowed <= 0:
+            return f"as many as may leave in a cycle do (MAX_KILL = {self.policies.pace.max_kill} per cent)"
+        return ""
+
+    def _free_on(self, view: View) -> int:
+        bin = self.bins.get(view.node.name)
+        return max(0, bin.free) if bin else 0
+
+    def _age(self, view: View) -> str:
+        return f"it is older than the {view.klass.life:.0f} s of MAX_LIFE" if too_old(view, self.now) else ""
+
+    def _surplus(self, existing: Iterable[View]) -> Counter[str]:
+        """How many nodes there are too many, by class and, under "", of all; those that leave already do not count."""
+        nodes = Counter({"": 0})
+        most = {"": self.policies.most}
+        drained = self._drained()
+        for view in existing:
+            if view.node.state in EXISTING and view.node.state not in LEAVING and view.node.name not in drained:
+                nodes.update(("", view.klass.name))
+                most[view.klass.name] = view.klass.most
+        return Counter({name: count - most[name] for name, count in nodes.items() if count > most[name]})
+
+    def _idle(self, view: View) -> str:
+        """Why a node is drained as idle; "" while it is not. Waiting jobs that would use it make it needed."""
+        node, klass = view.node, view.klass
+        needed = node.name in self.bins and self.bins[node.name].taken > 0
+        idle = self.now - max(node.idle_since, node.since)  # one that has just come, or come back, may still be needed
+        if view.busy or needed or node.idle_since <= 0 or idle < klass.idle:
+            return ""
+        left = paid_until(node, klass, self.now) - self.now
+        if _by_hour(klass) and left > self.policies.pace.hour_end:
+            self.verdicts.setdefault(
+                node.name, Verdict(None, IDLE, f"it is idle, but paid for {left:.0f} s more; it may serve until then")
+            )
+            return ""
+        return f"no job for {idle:.0f} s, and none that waits would use it"
+
+
+def too_old(view: View, now: float) -> bool:
+    """Whether a node has passed the age at which nodes of its class are renewed."""
+    begun = view.node.paid_from or view.node.created
+    return view.klass.life > 0 and now - begun > view.klass.life
+
+
+def ready(views: Iterable[View], verdicts: Mapping[str, Verdict]) -> list[View]:
+    """The nodes that are ready and stay so as far as they alone go."""
+    return [view for view in views if view.node.state is NodeState.READY and verdicts[view.node.name].verb is None]
+
+
+def _by_hour(klass: NodeClass) -> bool:
+    return klass.billing is Billing.HOUR and klass.price > 0
+
+
+def _of(scope: str) -> str:
+    return f" of class {scope}" if scope else ""
