@@ -30,6 +30,10 @@ class Task:
         self._lock = threading.Lock()
         self._at_cancel: list[Callable[[], None]] = []
 
+    def after_cancel(self) -> "Task":
+        """The same action with time to clean up, whether it was cancelled or not."""
+        return Task(self.verb, self.oid, self.voice)
+
     # -- what goes to the log of the VM ---------------------------------------------------------------------------
     def info(self, text: str) -> None:
         self._log("I", text)

@@ -76,7 +76,7 @@ class Volume:
             self.run(task, "lvrename", self.group, part.name, self.name)
         except BaseException:
             with contextlib.suppress(ActionFailed):
-                part.drop(Task(task.verb, task.oid, task.voice))
+                part.drop(task.after_cancel())
             raise
 
     def remove(self, task: Task) -> None:

@@ -1,8 +1,8 @@
 """Live migration: this driver is connected to both hosts and drives it, memory goes straight from host to host.
 
 Steps: TM PREMIGRATE, the move, TM POSTMIGRATE; FAILMIGRATE if it did not work. These are for disks that go along, and
-for sites with a TM_DRIVER of their own: shared files need nothing. However a move ends, both hosts are looked at: one
-of them has the domain afterwards, and the other one has nothing of it.
+for sites with a TM_DRIVER of their own: shared files need nothing. However a move ends, cancelled too, both hosts are
+looked at: one of them has the domain afterwards, and the other one has nothing of it.
 Settings: MIGRATE_URI (of the destination: libvirt of the source connects to it itself), MIGRATE_ADDRESS (of the
 destination, for the memory), MIGRATE_UNSAFE, MIGRATE_COPIES (types of datastores whose disks go along; ssh lvm).
 """
@@ -29,7 +29,7 @@ from oned.drivers.lib.hypervisor import (
 )
 from oned.drivers.lib.request import VMRequest
 from oned.drivers.lib.settings import Settings
-from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.lib.task import ActionFailed, Cancelled, Task
 
 LIVE, PEER_TO_PEER, NON_SHARED_DISK, NON_SHARED_INC, UNSAFE = 1, 2, 64, 128, 512
 """Flags of a migration (virDomainMigrateFlags)."""
@@ -95,22 +95,27 @@ class Moves:
         try:
             self._transfer("PRE", request, task)
             self._move(request, task)
-        except ActionFailed as failure:
             task.check()
+        except (ActionFailed, Cancelled) as failure:
             self._look_after(request, failure, task)
-        self._after("POST", request, task)
+        self._after("POST", request, task.after_cancel())
         return ""
 
-    def _look_after(self, request: VMRequest, failure: ActionFailed, task: Task) -> None:
-        """See what a failed move has left. Errors: ActionFailed, unless the domain has moved all the same."""
+    def _look_after(self, request: VMRequest, failure: ActionFailed | Cancelled, task: Task) -> None:
+        """See what a move has left that failed or was cancelled, and clean the host that has not got the domain.
+
+        Errors: ActionFailed, unless the domain has moved all the same.
+        """
+        why, left = "it was cancelled" if task.cancelled else str(failure), task.after_cancel()
         try:
-            verdict = self._settle(request, task)
+            verdict = self._settle(request, left)
         except ActionFailed as lost:
-            raise ActionFailed(f"{failure}; {lost}") from None
+            left.error(f"The move ended in the middle: {why}; {lost}")
+            raise ActionFailed(f"{why}; {lost}") from None
         if not verdict.there:
-            self._after("FAIL", request, task)
-            raise ActionFailed(f"{failure}; the VM stays on {request.host}")
-        task.info(f"It runs on {request.destination}, though the move was told to have failed: {failure}")
+            self._after("FAIL", request, left)
+            raise ActionFailed(f"{why}; the VM stays on {request.host}")
+        left.info(f"It runs on {request.destination}, though the move did not end well: {why}")
 
     # -- the move -------------------------------------------------------------------------------------------------
     def _move(self, request: VMRequest, task: Task) -> None:

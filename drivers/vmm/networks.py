@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from oned.drivers.lib.hypervisor import hypervisor
 from oned.drivers.lib.request import VMRequest
 from oned.drivers.lib.settings import Settings
-from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.lib.task import ActionFailed, Cancelled, Task
 from oned.drivers.lib.uri import files_at
 from oned.drivers.vnm.drivers import carry_out, steps
 from oned.drivers.vnm.step import DUMMY, Nic, nic_of
@@ -76,10 +76,10 @@ class Networks:
             try:
                 self.prepare(request, request.destination, task)
                 answer = act(request, task)
-            except ActionFailed:
-                if not task.cancelled:
-                    self.sweep(request, request.destination, task)
+            except (ActionFailed, Cancelled):
+                self.sweep(request, request.destination, task.after_cancel())
                 raise
+            task = task.after_cancel()  # it has moved, be it that it was not to any more
             self.sweep(request, request.host, task, before)
             try:
                 self.connect(request, request.destination, task)
