@@ -3,7 +3,7 @@
 import contextlib
 import importlib.util
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from oned.drivers.lib.connections import connected, library
@@ -175,8 +175,8 @@ def hypervisor(host: str, settings: Settings) -> Iterator[Hypervisor]:
 
 
 @contextlib.contextmanager
-def abortable(host: str, name: str, settings: Settings, task: Task) -> Iterator[None]:
-    """Within the block, a cancellation ends the save or the migration of the domain.
+def abortable(host: str, name: str, settings: Settings, task: Task) -> Iterator[Callable[[], None]]:
+    """Within the block, a cancellation ends the save or the migration of the domain; so does calling what it gives.
 
     That goes over a connection of its own, as the one of the action is in a call, and by a thread of its own: the host
     may hang, and who cancels waits for nobody.
@@ -193,7 +193,7 @@ def abortable(host: str, name: str, settings: Settings, task: Task) -> Iterator[
 
         try:
             with task.at_cancel(lambda: threading.Thread(target=abort, daemon=True).start()):
-                yield
+                yield abort
         finally:
             with turn:  # the connection is given back when nobody is in a call of it
                 over.set()

@@ -4,7 +4,8 @@ Disk N of VM V is the volume lv-one-V-N of the group vg-one-D, D being the syste
 directory there is a link to it, made before the volume and removed after it: the links tell which volumes there are. A
 volume is filled under another name. What moves goes through this machine. On the front-end, where a VM that was stopped
 is, disks are files, and `.volumes` names those that are volumes on a host. Settings (environment, etc/tm_lvm/tm_lvmrc,
-or etc/tm_lvm/hosts/<host>): those of reaching hosts, VG_NAME (another group), SUDO (NO), CHECKSUM (YES).
+or etc/tm_lvm/hosts/<host>): those of reaching hosts, VG_NAME (another group), SHARED_VG (NO; YES: one group of all
+hosts), SUDO (NO), CHECKSUM (YES).
 """
 
 import contextlib
@@ -29,7 +30,7 @@ PART = ".part"
 _DISK = re.compile(r"/(?P<store>\d+)/(?P<vm>\d+)(/images)?/disk\.(?P<disk>\d+)$")
 _VOLUME = re.compile(r"/dev/(?P<group>[\w.+-]+)/(?P<name>lv-one-\d+-\d+)")
 _LINKS = '[ ! -d "$1" ] || exec find "$1" -maxdepth 1 -type l -name "disk.*" -printf "%f %l\\n"'
-_LINK = 'mkdir -p -- "$(dirname -- "$2")" && exec ln -sfnT -- "$1" "$2"'
+LINK = 'mkdir -p -- "$(dirname -- "$2")" && exec ln -sfnT -- "$1" "$2"'
 _TARGET = '[ ! -h "$1" ] || exec readlink -- "$1"'
 
 
@@ -67,7 +68,7 @@ class Volume:
         if self.size(task) is not None:
             task.info(f"{self.there} is there already: kept")
             return
-        self.at.sh(_LINK, task, self.device, self.at.path)
+        self.at.sh(LINK, task, self.device, self.at.path)
         part = Volume(self.at, self.group, self.name + PART)
         part.drop(task)
         try:
@@ -78,6 +79,15 @@ class Volume:
             with contextlib.suppress(ActionFailed):
                 part.drop(task.after_cancel())
             raise
+
+    def activate(self, task: Task) -> None:
+        """Its host can use it; in a group of all hosts, others do so too in the middle of a live move only."""
+        self.run(task, "lvchange", "-ay", f"{self.group}/{self.name}")
+
+    def deactivate(self, task: Task) -> None:
+        """Its host does not use it; where it is not there, nothing is to be done."""
+        if self.size(task) is not None:
+            self.run(task, "lvchange", "-an", f"{self.group}/{self.name}")
 
     def remove(self, task: Task) -> None:
         """Neither it nor what is left of an attempt to make it is there."""
@@ -99,7 +109,12 @@ def _rooted(argv: Sequence[str], host: Host) -> list[str]:
     return admin(["sudo", "-n", *argv] if sudo else argv)
 
 
-def _volume(at: Place) -> Volume:
+def is_one_group(host: Host) -> bool:
+    """Whether the group is one of all hosts."""
+    return settings.get("SHARED_VG", "NO", host.name).upper() == "YES"
+
+
+def volume_of(at: Place) -> Volume:
     """The volume of a disk. Errors: ActionFailed, if the path is that of no disk."""
     found = _DISK.search(str(at.path))
     if found is None:
@@ -118,7 +133,7 @@ def _volume_at(at: Place, task: Task) -> Volume | None:
     return _linked(at, at.sh(_TARGET, task, at.path).strip())
 
 
-def _volumes(directory: Place, task: Task) -> list[Volume]:
+def volumes_in(directory: Place, task: Task) -> list[Volume]:
     """Those that the links of a VM's directory lead to."""
     lines = [line.partition(" ") for line in directory.sh(_LINKS, task, directory.path).splitlines()]
     found = [_linked(directory.below(name), target) for name, _, target in sorted(lines)]
@@ -129,7 +144,7 @@ def _volumes(directory: Place, task: Task) -> list[Volume]:
 def clone(line: Line, vm: int, task: Task) -> None:
     """The image in a volume of the host; an image that is a volume there gets a snapshot."""
     source, target = place(line.source, settings), place(line.destination, settings)
-    volume = _volume(target)
+    volume = volume_of(target)
     if str(source.path).startswith("/dev/"):
         _snapshot(source, volume, task)
         return
@@ -146,7 +161,7 @@ def _snapshot(source: Place, volume: Volume, task: Task) -> None:
         raise ActionFailed(f"{source} is a volume of another host than {volume.at.host.name}")
     if volume.size(task) is None:
         size = volume.run(task, "blockdev", "--getsize64", str(source.path)).strip()
-        volume.at.sh(_LINK, task, volume.device, volume.at.path)
+        volume.at.sh(LINK, task, volume.device, volume.at.path)
         volume.run(task, *_CREATE, "-s", "-L", f"{size}b", "-n", volume.name, str(source.path))
 
 
@@ -187,7 +202,7 @@ def _make(line: Line, last: list[str], task: Task) -> None:
         if last:
             part.run(task, *last, str(part.device))
 
-    _volume(place(line.destination, settings)).make(mebibytes(line) * MIB, task, fill)
+    volume_of(place(line.destination, settings)).make(mebibytes(line) * MIB, task, fill)
 
 
 def mv(line: Line, vm: int, task: Task) -> None:
@@ -196,12 +211,15 @@ def mv(line: Line, vm: int, task: Task) -> None:
     if source.size(task) is None or (source.host.name, source.path) == (target.host.name, target.path):
         tm_ssh.mv(line, vm, task)
         return
-    volumes = _volumes(source, task)
+    volumes = volumes_in(source, task)
     names = sorted(set(_noted(source, task)))
     if not volumes:
         _enter(names, source, target, task)
     elif target.host.local and f"/vms/{vm}/" in str(target.path):
         _leave(volumes, source, target, task)
+    elif is_one_group(source.host):
+        _hand_over(volumes, source, target, task)
+        volumes = []
     else:
         _cross(volumes, source, target, task)
     for volume in volumes:
@@ -209,14 +227,23 @@ def mv(line: Line, vm: int, task: Task) -> None:
     source.remove(task)
 
 
+def _hand_over(volumes: Sequence[Volume], source: Place, target: Place, task: Task) -> None:
+    """From host to host, in a group of both: only the directory is copied."""
+    for volume in volumes:
+        volume.deactivate(task)
+    copying.copy(source, target, settings, task, follow=False)
+    for volume in volumes:
+        volume_of(target.below(volume.at.path.name)).activate(task)
+
+
 def _cross(volumes: Sequence[Volume], source: Place, target: Place, task: Task) -> None:
     """From host to host: the volumes, then the directory, whose links lead to them then."""
-    made = [_volume(target.below(volume.at.path.name)) for volume in volumes]
+    made = [volume_of(target.below(volume.at.path.name)) for volume in volumes]
     for volume, new in zip(volumes, made, strict=True):
         _bring(volume.there, volume.size(task), new, task)
     copying.copy(source, target, settings, task, follow=False)
     for new in made:
-        target.sh(_LINK, task, new.device, new.at.path)
+        target.sh(LINK, task, new.device, new.at.path)
 
 
 def _leave(volumes: Sequence[Volume], source: Place, target: Place, task: Task) -> None:
@@ -230,13 +257,13 @@ def _leave(volumes: Sequence[Volume], source: Place, target: Place, task: Task) 
 
 def _enter(names: Sequence[str], source: Place, target: Place, task: Task) -> None:
     """From the front-end: volumes of the files that are named, then what else is in the directory."""
-    made = [_volume(target.below(name)) for name in names]
+    made = [volume_of(target.below(name)) for name in names]
     for new in made:
         disk = source.below(new.at.path.name)
         _bring(disk, disk.size(task), new, task)
     copying.copy(source, target, settings, task, follow=False, leave_out=[*names, NOTE])
     for new in made:
-        target.sh(_LINK, task, new.device, new.at.path)
+        target.sh(LINK, task, new.device, new.at.path)
 
 
 def _bring(source: Place, size: int | None, volume: Volume, task: Task) -> None:
@@ -301,7 +328,7 @@ def delete(line: Line, vm: int, task: Task) -> None:
     """Remove the VM's directory with its volumes, or one disk; never anything else."""
     target = Place(place(line.destination, settings).host, removable(line, vm))
     one = _volume_at(target, task)
-    for volume in [one] if one else _volumes(target, task):
+    for volume in [one] if one else volumes_in(target, task):
         volume.remove(task)
     tm_ssh.delete(line, vm, task)
 

@@ -23,7 +23,7 @@ from oned.drivers.lib.reach import here
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, mebibytes, path_of, removable
 from oned.drivers.lib.task import ActionFailed, Task
-from oned.drivers.tm import snapshots, tm_lvm, tm_ssh
+from oned.drivers.tm import snapshots, tm_lvm, tm_lvm_moves, tm_ssh
 from oned.drivers.tm.tm_conf import SUFFIX, SiteCommands
 
 driver = Driver("tm_shared", TM, threads=15)
@@ -235,7 +235,7 @@ COMMANDS: dict[str, Command] = {
     "SNAP_DELETE": _layers.delete,
 }
 
-ELSEWHERE: dict[str, dict[str, Command]] = {"ssh": tm_ssh.COMMANDS, "lvm": tm_lvm.COMMANDS}
+ELSEWHERE: dict[str, dict[str, Command]] = {"ssh": tm_ssh.COMMANDS, "lvm": tm_lvm.COMMANDS | tm_lvm_moves.COMMANDS}
 """Types whose disks are on the hosts alone."""
 TYPES: dict[str, dict[str, Command]] = {"": COMMANDS, "shared": COMMANDS, "qcow2": COMMANDS, **ELSEWHERE}
 """Types of datastores that are served; the classic form has none."""

@@ -163,7 +163,7 @@ def premigrate(line: Line, vm: int, task: Task) -> None:
     """What a live migration needs on the destination: an empty disk for each qcow2 one, which the hypervisor fills
     while its guest writes to it, and copies of all else. Of a disk with snapshots that is the last layer only.
     """
-    source, target = _ends(line, vm)
+    source, target = ends(line, vm)
     names = source.demand(["ls", "-A", "--", str(source.path)], task).splitlines()
     for name in sorted(names):  # a disk before the layers over it
         one, other = source.below(name), target.below(name)
@@ -184,7 +184,7 @@ def _disk(file: Place, task: Task) -> Probe | None:
     return None if not size else of_any(file.head(HEADER, task), size)
 
 
-def _ends(line: Line, vm: int) -> tuple[Place, Place]:
+def ends(line: Line, vm: int) -> tuple[Place, Place]:
     """The VM's directory on both hosts of a live migration. Errors: ActionFailed, if it is none of a VM."""
     both = (f"{host}:{line.directory}" for host in (line.source, line.destination))
     source, target = (place(there, settings) for there in both)
@@ -196,12 +196,12 @@ def _ends(line: Line, vm: int) -> tuple[Place, Place]:
 
 def postmigrate(line: Line, vm: int, task: Task) -> None:
     """The source has nothing of the VM any more."""
-    _ends(line, vm)[0].remove(task)
+    ends(line, vm)[0].remove(task)
 
 
 def failmigrate(line: Line, vm: int, task: Task) -> None:
     """The destination has nothing of the VM."""
-    _ends(line, vm)[1].remove(task)
+    ends(line, vm)[1].remove(task)
 
 
 _layers = snapshots.Layers(lambda text: place(text, settings))

@@ -9,6 +9,8 @@ destination, for the memory), MIGRATE_UNSAFE, MIGRATE_COPIES (types of datastore
 
 import base64
 import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -36,6 +38,10 @@ LIVE, PEER_TO_PEER, NON_SHARED_DISK, NON_SHARED_INC, UNSAFE = 1, 2, 64, 128, 512
 COMPLETED = 1
 """VIR_DOMAIN_JOB_STATS_COMPLETED."""
 COPIES = "ssh lvm"
+LVM = Settings("tm_lvm")
+"""What the transfer driver knows of the groups of volumes."""
+WATCH = 1.0
+"""Seconds between two looks whether the destination is still reached."""
 SETTLING, LOOK = 10.0, 0.25
 """Seconds that libvirt has to finish with a domain by itself, and between two looks."""
 
@@ -125,9 +131,31 @@ class Moves:
             if domain is None:
                 raise ActionFailed(f"domain {name} does not run on {request.host}")
             here.wait_for_job(domain, task)
-            with abortable(request.host, name, self._settings, task):
+            with abortable(request.host, name, self._settings, task) as abort, self._watched(request, abort):
                 self._drive(domain, there, request)
             _report(there.find(name), request, task)
+
+    @contextlib.contextmanager
+    def _watched(self, request: VMRequest, abort: Callable[[], None]) -> Iterator[None]:
+        """Within the block, a move whose destination is not reached any more is ended: the source would wait for TCP to
+        give up, a quarter of an hour. That it is lost is noticed by the keep-alive of a connection of its own.
+        """
+        over = threading.Event()
+        with hypervisor(request.destination, self._settings) as there:
+
+            def watch() -> None:
+                while not over.wait(WATCH):
+                    if not there.connection.isAlive():
+                        abort()
+                        return
+
+            watcher = threading.Thread(target=watch, daemon=True)
+            watcher.start()
+            try:
+                yield
+            finally:
+                over.set()
+                watcher.join()
 
     def _drive(self, domain: Domain, there: Hypervisor, request: VMRequest) -> None:
         flags, parameters = LIVE, {}
@@ -143,13 +171,15 @@ class Moves:
             domain.migrate3(there.connection, parameters, flags)
 
     def _takes_disks(self, request: VMRequest) -> bool:
+        if _type(request) == "lvm" and LVM.get("SHARED_VG", "NO", request.host).upper() == "YES":
+            return False
         return _type(request) in self._settings.get("MIGRATE_COPIES", COPIES, request.host).split()
 
     # -- transfer -------------------------------------------------------------------------------------------------
     def _transfer(self, when: str, request: VMRequest, task: Task) -> None:
         """Have the transfer driver do its part: before the move, after it, or after it has failed."""
         line = request.tm_command.strip()
-        if line and (self._takes_disks(request) or self._settings.get("TM_DRIVER", "")):
+        if line and (self._takes_disks(request) or _type(request) == "lvm" or self._settings.get("TM_DRIVER", "")):
             document = b"" if request.document is None else ElementTree.tostring(request.document)
             vm = base64.b64encode(document).decode()
             transfers.perform(f"{when}{line} {vm}".rstrip(), request, self._settings, task)

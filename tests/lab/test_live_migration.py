@@ -111,6 +111,90 @@ def test_whoever_dies_in_the_middle_of_a_move_one_host_has_the_guest(shared: Wor
         driver.ask(guest.line("CANCEL", other, guest.name, "-"), 30)
 
 
+def slowly(lab: World, guest: Guest, host: str) -> None:
+    """Let a move of the guest from the host take half a minute."""
+    lab.run(host, "virsh", "-q", "migrate-setspeed", guest.name, "1")
+
+
+def begins(lab: World, host: str) -> None:
+    """Wait until a move to the host is under way."""
+    until(lambda: lab.processes(host, lambda words: "qemu" in words[0]), 30, "the move has begun")
+
+
+@pytest.mark.soak
+def test_a_move_that_is_cancelled_leaves_the_guest_where_it_is_alone(shared: World, tmp_path: Path) -> None:
+    guest = Guest(shared, tmp_path, 5)
+    guest.prepare("host01")
+    with kvm_driver(shared, tmp_path, MIGRATE_UNSAFE="yes") as driver:
+        guest.deploy(driver, "host01")
+        guest.says("host01", "tick 3$")
+        slowly(shared, guest, "host01")
+        driver.send(migrate(guest, "host01", "host02"))
+        begins(shared, "host02")
+        driver.send("DRIVER_CANCEL 5")
+        assert driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 60) == "CANCEL SUCCESS 5 -"
+        assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("a", "d")
+        last = guest.ticks("host01")[-1]
+        guest.says("host01", f"tick {last + 2}$")
+        assert unbroken(guest.ticks("host01"))
+        driver.ask(guest.line("CANCEL", "host01", guest.name, "-"), 30)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("cut", ["host02", "host01"])
+def test_a_cable_that_is_cut_in_the_middle_of_a_move_leaves_the_guest_on_one_host(
+    shared: World, tmp_path: Path, cut: str
+) -> None:
+    guest = Guest(shared, tmp_path, 6 if cut == "host01" else 7)
+    guest.prepare("host01")
+    with kvm_driver(shared, tmp_path, MIGRATE_UNSAFE="yes") as driver:
+        guest.deploy(driver, "host01")
+        guest.says("host01", "tick 3$")
+        slowly(shared, guest, "host01")
+        driver.send(migrate(guest, "host01", "host02"))
+        begins(shared, "host02")
+        shared.cut(cut)
+        try:
+            answer = driver.answer(120) or ""
+        finally:
+            shared.join(cut)
+        assert answer.startswith(f"MIGRATE FAILURE {guest.vid} "), answer
+        assert "the VM stays on host01" in answer or "on host01 it cannot be asked about" in answer
+        until(lambda: guest.state(driver, "host01", 60) == "a", 90, "the guest runs where it was")
+        driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 60)
+        assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("a", "d")
+        last = guest.ticks("host01")[-1]
+        guest.says("host01", f"tick {last + 2}$")
+        assert unbroken(guest.ticks("host01"))
+        assert driver.ask(migrate(guest, "host01", "host02"), 120) == f"MIGRATE SUCCESS {guest.vid} -"
+        driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 30)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", ["MIGRATE_ADDRESS", "MIGRATE_URI"])
+def test_a_move_takes_the_way_that_the_destination_names(shared: World, tmp_path: Path, way: str) -> None:
+    guest = Guest(shared, tmp_path, 8 if way == "MIGRATE_URI" else 9)
+    guest.prepare("host01")
+    with kvm_driver(shared, tmp_path, MIGRATE_UNSAFE="yes") as driver:
+        second = "10.77.1.12"
+        shared.run("host02", "ip", "addr", "replace", f"{second}/24", "dev", "br0")
+        shared.run("host01", "ip", "addr", "replace", "10.77.1.11/24", "dev", "br0")
+        value = second if way == "MIGRATE_ADDRESS" else f"qemu+tcp://{second}/system"
+        with (tmp_path / "etc/hosts/host02").open("a") as settings:
+            settings.write(f"{way}={value}\n")
+        guest.deploy(driver, "host01")
+        guest.says("host01", "tick 3$")
+        slowly(shared, guest, "host01")
+        driver.send(migrate(guest, "host01", "host02"))
+        begins(shared, "host02")
+        port = ":16509" if way == "MIGRATE_URI" else ":4915"
+        until(lambda: f"{second}{port}" in shared.run("host01", "ss", "-Htn", "dst", second), 20, "the way is taken")
+        shared.run("host01", "virsh", "-q", "migrate-setspeed", guest.name, "1000")
+        assert driver.answer(120) == f"MIGRATE SUCCESS {guest.vid} -"
+        assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("d", "a")
+        driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 30)
+
+
 @pytest.mark.soak
 def test_disks_that_are_not_shared_go_along(tmp_path: Path) -> None:
     with guest_world(tmp_path / "lab", 2) as lab:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,14 +61,16 @@ class FakeHosts:
         self.states: dict[str, tuple[int, int]] = {"h1": (ACTIVE, 1)}
         self.begun, self.aborted = threading.Event(), threading.Event()
         self.moves_all_the_same = False
+        self.cut: set[str] = set()
         self.transfers: list[str] = []
+        self.line = ""
 
     @contextmanager
     def hypervisor(self, host: str, _: Settings) -> Iterator[SimpleNamespace]:
         found = FakeDomain(self, host)
         try:
             yield SimpleNamespace(
-                connection=host,
+                connection=SimpleNamespace(isAlive=lambda: host not in self.cut),
                 find=lambda name: found if host in self.states else None,
                 state=lambda name: self.states.get(host),
                 wait_for_job=lambda domain, task: None,
@@ -77,13 +79,14 @@ class FakeHosts:
             raise ActionFailed(str(error)) from error
 
     @contextmanager
-    def abortable(self, host: str, name: str, settings: Settings, task: Task) -> Iterator[None]:
+    def abortable(self, host: str, name: str, settings: Settings, task: Task) -> Iterator[Callable[[], None]]:
         with task.at_cancel(self.aborted.set):
-            yield
+            yield self.aborted.set
 
     def perform(self, line: str, request: VMRequest, settings: Settings, task: Task) -> None:
         task.check()
         self.transfers.append(line.partition(" ")[0])
+        self.line = line
 
 
 @pytest.fixture
@@ -95,6 +98,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> FakeHosts:
     monkeypatch.setattr(moves, "failures", lambda: made.hypervisor("h2", Settings("vmm_kvm")))
     monkeypatch.setattr(moves.transfers, "perform", made.perform)
     monkeypatch.setattr(moves, "SETTLING", moves.LOOK)
+    monkeypatch.setattr(moves, "WATCH", 0.01)
     return made
 
 
@@ -119,6 +123,7 @@ def test_a_cancelled_move_is_aborted_and_the_other_host_has_nothing_of_it(hosts:
     assert cancelled(hosts, task) == "it was cancelled; the VM stays on h1"
     assert hosts.states == {"h1": (ACTIVE, 1)}
     assert hosts.transfers == ["PREMIGRATE", "FAILMIGRATE"]
+    assert hosts.line == "FAILMIGRATE ssh h2 h1 /ds/0/7 7 0", "type, destination, source, directory, VM, datastore"
 
 
 def test_a_move_that_is_done_before_it_can_be_cancelled_leaves_nothing_behind(hosts: FakeHosts, task: Task) -> None:
@@ -135,3 +140,10 @@ def test_a_move_that_fails_leaves_what_a_person_has_paused_alone(hosts: FakeHost
         moves.Moves(Settings("vmm_kvm")).migrate(REQUEST, task)
     assert hosts.states == {"h1": (PAUSED, PAUSED_BY_USER)}
     assert hosts.transfers == ["PREMIGRATE", "FAILMIGRATE"]
+
+
+def test_a_move_whose_destination_is_not_reached_any_more_is_aborted(hosts: FakeHosts, task: Task) -> None:
+    threading.Thread(target=lambda: hosts.begun.wait(10) and hosts.cut.add("h2"), daemon=True).start()
+    with pytest.raises(ActionFailed, match="operation aborted; the VM stays on h1"):
+        moves.Moves(Settings("vmm_kvm")).migrate(REQUEST, task)
+    assert hosts.states == {"h1": (ACTIVE, 1)}

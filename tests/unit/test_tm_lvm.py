@@ -95,7 +95,7 @@ class RecordingHost:
         if script == tm_lvm._LINKS:
             listed = (f"{Path(at).name} {to}\n" for at, to in self.links.items() if str(Path(at).parent) == words[0])
             return "".join(listed).encode(), 0
-        if script == tm_lvm._LINK:
+        if script == tm_lvm.LINK:
             self.links[words[1]] = words[0]
             self.commands.append(f"ln {words[0]} {words[1]}")
             return b"", 0
