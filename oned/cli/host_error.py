@@ -134,21 +134,41 @@ class _HostError:
             self._do(vm, "one.vm.recover", RECREATE if self._given.recreate else DELETE)
 
     def _migrate(self) -> None:
-        """Boot VMs elsewhere; those that ran are known to run no more."""
+        """Boot VMs elsewhere, whose disks other hosts reach; those that ran are known to run no more."""
         from oned.sched.evacuation import plan  # NumPy comes with the scheduler's match-making
 
         for oid in [vm.content for vm in self._info().all("VMS/ID")]:
             vm = parse(self._one.text("one.vm.info", int(oid)))
             if vm_state(vm) == "RUNNING":
                 self._do(vm, "oned.vm.lost")
-        found = plan(self._one, self._given.host, lost=True)
+        alone, found = self._unshared(), plan(self._one, self._given.host, lost=True)
         for move in found.moves:
             if move.state == "UNKNOWN" or self._given.force:
                 vm = parse(self._one.text("one.vm.info", move.vm))
-                self._do(vm, "one.vm.migrate", move.host.id, False, True)
+                store = alone.get(_datastore(vm))
+                if store is None:
+                    self._do(vm, "one.vm.migrate", move.host.id, False, True)
+                else:
+                    self._leave(vm, store)
         for stays in found.stays:
             self._left += 1
             complain(f"VM {stays.vm} {stays.name} is left in {stays.state}: {stays.why}")
+
+    def _unshared(self) -> dict[int, str]:
+        """The system datastores that each host has for itself: id → name."""
+        stores = parse(self._one.text("one.datastorepool.info")).all("DATASTORE")
+        return {
+            store.int("ID"): store.text("NAME") for store in stores if store.text("TEMPLATE/SHARED").upper() == "NO"
+        }
+
+    def _leave(self, vm: Document, store: str) -> None:
+        """A VM whose disks are on the host that is off: there is nothing that could be moved."""
+        self._left += 1
+        complain(
+            f"VM {vm.int('ID')} {vm.text('NAME')} is left in {vm_state(vm)}: its disks are on the host alone (datastore"
+            f" {store}, SHARED = NO). It can go on when the host is back, or begin anew with new disks: onevm recover"
+            f" --recreate {vm.int('ID')}"
+        )
 
     def _do(self, vm: Document, method: str, *arguments: int | bool) -> None:
         """One call for a VM; what refuses it is told, and the others go on."""
@@ -159,6 +179,12 @@ class _HostError:
         except ServerRefused as refusal:
             self._left += 1
             complain(f"VM {oid} {name} is left in {vm_state(vm)}: {refusal}")
+
+
+def _datastore(vm: Document) -> int:
+    """The system datastore of the VM's last stay."""
+    stay = vm.last("HISTORY_RECORDS/HISTORY")
+    return -1 if stay is None else stay.int("DS_ID")
 
 
 def fence_command(directory: Path, host: Document) -> list[str]:

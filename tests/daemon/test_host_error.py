@@ -246,6 +246,23 @@ def test_vms_are_moved_with_their_disks_and_those_that_are_off_only_by_force(by_
     clean(by_hand)
 
 
+def test_vms_whose_disks_are_on_the_host_alone_are_left_and_why_is_told(by_hand: Watched) -> None:
+    shared, alone = by_hand.vms(1)[0], by_hand.allocate()
+    own = by_hand.one.datastore.allocate("NAME = own\nTYPE = SYSTEM_DS\nTM_MAD = dummy\nSHARED = NO")
+    by_hand.one.vm.deploy(alone, by_hand.host("alpha"), False, own)
+    by_hand.reaches(alone, "RUNNING")
+    by_hand.orders("im MONITOR host=alpha fail=dead", "vmm * host=alpha fail=dead")
+    until(lambda: by_hand.host_info(by_hand.host("alpha")).int("STATE") == 3, "the error")
+    saver = by_hand.saver("-m")
+    _, errors = saver.communicate(timeout=60)
+    assert saver.returncode == 1
+    assert f"VM {alone} one-{alone} is left in UNKNOWN: its disks are on the host alone (datastore own" in errors
+    by_hand.reaches(shared, "RUNNING")
+    assert (by_hand.places([shared, alone]), by_hand.state(alone)) == ([["beta"], []], "UNKNOWN")
+    by_hand.one.vm.recover(alone, 3)
+    clean(by_hand)
+
+
 def test_a_host_that_is_well_is_left_alone(by_hand: Watched) -> None:
     vms = by_hand.vms(1)
     saver = by_hand.saver("-d", "--force-without-fencing")
