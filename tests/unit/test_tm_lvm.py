@@ -25,6 +25,7 @@ class RecordedSession:
     """A command of a host that only notes it: what it reads is kept, what it says was said before."""
 
     lost = ""
+    lingers = False
 
     def __init__(self, host: "RecordingHost", argv: Sequence[str]) -> None:
         self._host, self._argv, self._read = host, argv, b""
