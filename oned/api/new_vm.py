@@ -58,6 +58,7 @@ def found_vm(
     """
     user, setting = call.user, call.services.setting
     given = template.copy()
+    rules.check_forms(given)
     rules.check_capacity(given)
     rules.check_disks(template)
     machine.check(template)

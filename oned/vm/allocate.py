@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from oned.errors import ActionError, InternalError, NotAuthorized
-from oned.numbers import decimal, mib, whole
+from oned.numbers import MOST, decimal, mib, whole
 from oned.template.template import Template, Value
 from oned.vm.targets import Prefixes, assign
 from oned.vm.vm import VM
@@ -54,6 +54,15 @@ ENGINE = frozenset(
     ]
 )
 """Attributes that the engine understands: they go to TEMPLATE, all others to USER_TEMPLATE (4.0 and later)."""
+VECTORS = frozenset((
+    "CONTEXT", "CPU_MODEL", "DISK", "FEATURES", "GRAPHICS", "NIC", "NIC_ALIAS", "NIC_DEFAULT", "NUMA_NODE", "OS", "PCI",
+    "RAW", "TOPOLOGY", "TPM", "VIDEO",
+))  # fmt: skip
+"""Attributes that are vectors; as single values they would mean nothing."""
+SINGLE = frozenset((
+    "NAME", "CPU", "MEMORY", "VCPU", "VCPU_MAX", "MEMORY_MAX", "MEMORY_SLOTS", "EMULATOR", "SUBMIT_ON_HOLD",
+))  # fmt: skip
+"""Attributes that are single values."""
 CLASSIC_NAMES = {"REQUIREMENTS": "SCHED_REQUIREMENTS", "RANK": "SCHED_RANK"}
 """Names up to 3.8 → names since 4.0; the old one is dropped where the new one is given."""
 
@@ -104,6 +113,16 @@ def _values(template: Template, name: str, key: str) -> list[Value]:
     return [vector[key] if name in FREE_BESIDE else vector for vector in holding]
 
 
+def check_forms(template: Template) -> None:
+    """InternalError for a single value where a vector belongs, and the other way round."""
+    for name, value in template:
+        if name in VECTORS and isinstance(value, str):
+            detail = f'Wrong format for {name} attribute. It is {name} = [ NAME = "value", … ]'
+            raise InternalError(detail=detail)
+        if name in SINGLE and isinstance(value, dict):
+            raise InternalError(detail=f'Wrong format for {name} attribute. It is {name} = "value"')
+
+
 def check_capacity(template: Template) -> None:
     """InternalError unless MEMORY and CPU are positive numbers, and so is VCPU and what may be plugged, if given.
 
@@ -113,12 +132,18 @@ def check_capacity(template: Template) -> None:
         if name in template and template.get(name) != template.get(name).strip():
             template.set(name, template.get(name).strip())
     if whole(template.get("MEMORY")) <= 0:
-        raise InternalError(detail="MEMORY attribute must be a positive integer value.")
+        raise InternalError(detail=f"MEMORY attribute must be a positive integer value.{_limit(template, 'MEMORY')}")
     if decimal(template.get("CPU")) <= 0:
         raise InternalError(detail="CPU attribute must be a positive float or integer value.")
     for name in _WHOLE:
         if name in template and whole(template.get(name)) <= 0:
-            raise InternalError(detail=f"{name} attribute must be a positive integer value.")
+            raise InternalError(detail=f"{name} attribute must be a positive integer value.{_limit(template, name)}")
+
+
+def _limit(template: Template, name: str) -> str:
+    """A sentence for a number that is one, but too large."""
+    digits = template.get(name).lstrip("0")
+    return f" It is below {MOST}." if digits.isascii() and digits.isdigit() else ""
 
 
 def check_maximum(template: Template) -> None:

@@ -48,13 +48,11 @@ def _quoted(value: str) -> str:
 
 
 def check_context(template: Template) -> None:
-    """InternalError for a CONTEXT or requirements that could not be made: twice there, no vector, no such variable."""
-    contexts = [value for name, value in template if name == "CONTEXT"]
+    """InternalError for a CONTEXT or requirements that could not be made: twice there, no such variable."""
+    contexts = template.vectors("CONTEXT")
     if len(contexts) > 1:
         raise InternalError(detail="Only one CONTEXT attribute can be defined. Put its variables into one")
     for context in contexts:
-        if isinstance(context, str):
-            raise InternalError(detail='Wrong format for CONTEXT attribute. It is CONTEXT = [ NAME = "value", … ]')
         for name, text in context.items():
             if name != FILES_DS:
                 _check_variables(f"CONTEXT: {name}", text)

@@ -124,7 +124,7 @@ def test_a_template_is_taken_as_xml_too(simulated: Daemon) -> None:
     ("CPU = 1", "MEMORY attribute must be a positive integer value."),
     ("CPU = 1\nMEMORY = 0", "MEMORY attribute must be a positive integer value."),
     ("CPU = 1\nMEMORY = 1.5", "MEMORY attribute must be a positive integer value."),
-    ("CPU = 1\nMEMORY = 99999999999", "MEMORY attribute must be a positive integer value."),
+    ("CPU = 1\nMEMORY = 99999999999", "MEMORY attribute must be a positive integer value. It is below 2147483648."),
     ("MEMORY = 64", "CPU attribute must be a positive float or integer value."),
     ("CPU = -1\nMEMORY = 64", "CPU attribute must be a positive float or integer value."),
     ("CPU = nan\nMEMORY = 64", "CPU attribute must be a positive float or integer value."),
@@ -138,6 +138,18 @@ def test_a_template_is_taken_as_xml_too(simulated: Daemon) -> None:
 ])  # fmt: skip
 def test_capacity_must_be_positive_numbers(simulated: Daemon, template: str, text: str) -> None:
     assert refusal(simulated.one.vm.allocate, template) == (f"[one.vm.allocate] {text}", 8192)
+
+
+@pytest.mark.parametrize(("given", "form"), [
+    ('DISK = "x"', 'DISK = [ NAME = "value", … ]'), ('NIC = "x"', 'NIC = [ NAME = "value", … ]'),
+    ('OS = "x"', 'OS = [ NAME = "value", … ]'), ('GRAPHICS = "vnc"', 'GRAPHICS = [ NAME = "value", … ]'),
+    ('CONTEXT = "x"', 'CONTEXT = [ NAME = "value", … ]'), ("NAME = [ A = b ]", 'NAME = "value"'),
+    ("VCPU = [ A = b ]", 'VCPU = "value"'),
+])  # fmt: skip
+def test_an_attribute_of_the_wrong_form_is_refused(simulated: Daemon, given: str, form: str) -> None:
+    text, code = refusal(simulated.one.vm.allocate, f"{GOOD}{given}")
+    name = given.split(maxsplit=1)[0]
+    assert (text, code) == (f"[one.vm.allocate] Wrong format for {name} attribute. It is {form}", 8192)
 
 
 def test_capacity_is_kept_without_the_blanks_around_it(simulated: Daemon) -> None:
