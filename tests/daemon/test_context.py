@@ -83,7 +83,7 @@ def test_the_template_of_the_vm_and_of_its_owner_come_as_base64(cloud: Scripted,
 
 @pytest.mark.parametrize(("template", "text"), [
     ("CONTEXT = [ A = 1 ] CONTEXT = [ B = 2 ]", "Only one CONTEXT attribute can be defined. "),
-    ("CONTEXT = [ A = 1 ] CONTEXT = two", "Only one CONTEXT attribute can be defined. "),
+    ("CONTEXT = [ A = 1 ] CONTEXT = two", "Wrong format for CONTEXT attribute. "),
     ("CONTEXT = one", "Wrong format for CONTEXT attribute. "),
     ("REQUIREMENTS = 1 REQUIREMENTS = 2", "Only one REQUIREMENTS attribute can be defined. "),
     ("SCHED_REQUIREMENTS = 1 SCHED_REQUIREMENTS = 2", "Only one SCHED_REQUIREMENTS attribute can be defined. "),
