@@ -64,11 +64,21 @@ def resolved(text: str) -> Path:
 
 
 def open_users(text: str) -> int:
-    """A descriptor of the regular file that a user names. Errors: ActionFailed, the same for all that is none."""
+    """A descriptor of the regular file that a user names, which everybody may read: he is no user of this machine.
+
+    Errors: ActionFailed, the same for all that is none.
+    """
+    refused = ActionFailed(
+        f"{text} cannot be read: it is no regular file for everybody to read. If it may be: chmod o+r"
+    )
     try:
-        return open_regular(named(text))
+        descriptor = open_regular(named(text))
     except ActionFailed:
-        raise ActionFailed(f"{text} cannot be read: it is no regular file that oned may read") from None
+        raise refused from None
+    if not os.fstat(descriptor).st_mode & stat.S_IROTH:
+        os.close(descriptor)
+        raise refused
+    return descriptor
 
 
 def open_regular(path: Path) -> int:

@@ -5,6 +5,7 @@ converts it would read those. Such files are refused here, before any other prog
 hypervisors are refused when they come: no guest could boot them as raw bytes, which is what every other file is.
 """
 
+import json
 import os
 import struct
 from dataclasses import dataclass
@@ -81,10 +82,12 @@ def backing_file(path: Path) -> Path:
         return Path(file.read(min(size, LONGEST_NAME)).decode("utf-8", "replace")) if offset else Path()
 
 
-def probe_any(path: Path) -> Probe:
-    """Format and size of a disk, wherever its header leads: for what only needs these two."""
+def probe_writable(path: Path) -> Probe:
+    """Format and size of a disk that is to be changed, whatever it is laid over. Errors: as check_writable."""
     with path.open("rb") as file:
-        return of_any(file.read(HEADER), path.stat().st_size)
+        head = file.read(HEADER)
+    check_writable(head)
+    return of_any(head, path.stat().st_size)
 
 
 def of_any(head: bytes, bytes_there: int) -> Probe:
@@ -92,6 +95,27 @@ def of_any(head: bytes, bytes_there: int) -> Probe:
     if not head.startswith(QCOW) or len(head) < 32:
         return Probe("raw", bytes_there)
     return Probe("qcow2", struct.unpack_from(">Q", head, 24)[0])
+
+
+def check_writable(head: bytes) -> None:
+    """ActionFailed for a qcow2 file that cannot be written without writing elsewhere.
+
+    The guest of a raw disk can write such a header: who grows the disk by it would write to any file of the machine.
+    """
+    if head.startswith(QCOW) and struct.unpack_from(">I", head.ljust(HEADER, b"\0"), 4) != (2,):
+        _check_features(head)
+
+
+def growing(path: Path, size: int) -> list[str]:
+    """The command that gives a qcow2 file more bytes, and opens nothing of what its header says it is laid over."""
+    file = {"driver": "file", "filename": str(path)}
+    return [
+        "qemu-img",
+        "resize",
+        "-q",
+        "json:" + json.dumps({"driver": "qcow2", "backing": None, "file": file}),
+        str(size),
+    ]
 
 
 def _check_features(head: bytes) -> None:

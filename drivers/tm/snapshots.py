@@ -13,7 +13,7 @@ from pathlib import Path
 
 from oned.drivers.lib import copying
 from oned.drivers.lib.places import Place
-from oned.drivers.lib.probe import HEADER, of_any
+from oned.drivers.lib.probe import HEADER, check_writable, of_any
 from oned.drivers.lib.script import Line
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
@@ -76,7 +76,9 @@ def lay(below: Place, layer: Place, task: Task) -> None:
     size = below.size(task)
     if size is None:
         raise ActionFailed(f"there is no {below}")
-    if (form := of_any(below.head(HEADER, task), size).format) != "qcow2":
+    head = below.head(HEADER, task)
+    check_writable(head)
+    if (form := of_any(head, size).format) != "qcow2":
         raise ActionFailed(f"{below} is {form}: only disks that are qcow2 files have snapshots")
     with layer.made_whole(task) as part:
         name = os.path.relpath(below.path, layer.path.parent)

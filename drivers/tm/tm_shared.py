@@ -18,7 +18,7 @@ from oned.drivers.lib import blank, contextdisk, files, script
 from oned.drivers.lib.blank import QUICK
 from oned.drivers.lib.driver import Driver
 from oned.drivers.lib.places import Place
-from oned.drivers.lib.probe import MIB, backing_file, probe, probe_any
+from oned.drivers.lib.probe import MIB, backing_file, growing, probe, probe_writable
 from oned.drivers.lib.reach import here
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, mebibytes, path_of, removable
@@ -187,11 +187,11 @@ def _shared(text: str) -> Place:
 def resize(line: Line, vm: int, task: Task) -> None:
     """The disk is larger; one that is large enough stays as it is."""
     path, size = path_of(line.destination), mebibytes(line) * MIB
-    found = probe_any(path)
+    found = probe_writable(path)
     if found.size >= size:
         task.info(f"{path} has {found.mib} MiB already: kept")
     elif found.format == "qcow2":
-        task.run(["qemu-img", "resize", "-q", "-f", "qcow2", str(path), str(size)], QUICK)
+        task.run(growing(path, size), QUICK)
     else:
         os.truncate(path, size)
 

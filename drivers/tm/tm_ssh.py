@@ -12,7 +12,7 @@ from pathlib import Path
 from oned.drivers.lib import blank, contextdisk, copying
 from oned.drivers.lib.cache import cache_of
 from oned.drivers.lib.places import Place, place
-from oned.drivers.lib.probe import HEADER, MIB, Probe, of_any, of_head
+from oned.drivers.lib.probe import HEADER, MIB, Probe, check_writable, growing, of_any, of_head
 from oned.drivers.lib.script import Line, mebibytes, path_of, removable
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
@@ -141,11 +141,13 @@ def resize(line: Line, vm: int, task: Task) -> None:
     size = target.size(task)
     if size is None:
         raise ActionFailed(f"RESIZE: there is no {target}")
-    found = of_any(target.head(HEADER, task), size)
+    head = target.head(HEADER, task)
+    check_writable(head)
+    found = of_any(head, size)
     if found.size >= wanted:
         task.info(f"{target} has {found.mib} MiB already: kept")
     elif found.format == "qcow2":
-        target.demand(["qemu-img", "resize", "-q", "-f", "qcow2", str(target.path), str(wanted)], task)
+        target.demand(growing(target.path, wanted), task)
     else:
         target.demand(["truncate", "-s", str(wanted), "--", str(target.path)], task)
 

@@ -14,6 +14,7 @@ from oned.image.states import DiskType, ImageState, ImageType
 from oned.numbers import mib, whole
 from oned.template.template import Template
 from oned.vm.allocate import check_disk
+from oned.vm.disk import is_volatile, made_as
 
 OWN = (
     "DISK_ID", "SAVE_AS", "SAVE_AS_SOURCE", "SAVE_AS_DATASTORE", "HOTPLUG_SAVE_AS", "HOTPLUG_SAVE_AS_SOURCE",
@@ -128,6 +129,8 @@ def fill(call: Call, template: Template, chosen: Chosen) -> None:
     for place, disk in enumerate(template.vectors("DISK")):
         for name in OWN:
             disk.pop(name, None)
+        if "DRIVER" in disk and is_volatile(disk):
+            disk["DRIVER"] = made_as(disk, "")
         if place in chosen:
             image = chosen[place]
             datastore = call.pools.datastores.get(image.datastore)

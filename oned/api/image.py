@@ -309,7 +309,10 @@ def _check_cloneable(call: Call, image: Image, place: Datastore) -> None:
     if not image.is_disk:
         raise rules.refused("KERNEL, RAMDISK and CONTEXT images cannot be cloned. Register the file anew")
     if image.state not in CLONEABLE:
-        raise rules.refused(f"Cannot clone image in state {image.state.name}. It must be READY, or USED and a copy")
+        raise rules.refused(
+            f"Cannot clone image in state {image.state.name}. It must be READY, or USED and not persistent. "
+            f"oneimage show {image.id} tells which VMs use it"
+        )
     origin = call.pools.datastores.get(image.datastore)
     if origin.ds_mad != place.ds_mad:
         raise rules.refused(

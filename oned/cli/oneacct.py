@@ -12,17 +12,12 @@ from oned.cli.table import OPTIONS, Column, Table, Wishes
 from oned.cli.units import moment
 from oned.client.client import Client
 from oned.client.documents import Document, parse
+from oned.client.states import history_action
 
 program = Program("oneacct", "shows what VMs took of hosts, and for how long")
 
 _FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
 _ALL = -2
-_ACTIONS = {
-    0: "none", 1: "migrate", 2: "live-migrate", 5: "undeploy", 6: "undeploy-hard", 9: "stop", 10: "suspend",
-    13: "delete", 14: "delete-recreate", 19: "poweroff", 20: "poweroff-hard", 27: "terminate", 28: "terminate-hard",
-    48: "poweroff-migrate", 49: "poweroff-hard-migrate",
-}  # fmt: skip
-"""ACTION of a stay that ended → its name; others are shown as numbers."""
 _REASONS = ("none", "erro", "stop", "user", "canc")
 _HOUR = 3600.0
 
@@ -69,7 +64,7 @@ SUMS = {
 
 
 def _ended(stay: Document) -> str:
-    return _ACTIONS.get(stay.int("ACTION"), stay.text("ACTION"))
+    return history_action(stay)
 
 
 def _reason(stay: Document) -> str:

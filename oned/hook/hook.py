@@ -151,7 +151,8 @@ def _triggers(setting: str, on: str, state: str, lcm_state: str) -> frozenset[tu
         return frozenset(((STATE, _host_state(state)),))
     if setting == "HOST_HOOK" and on in HOST_EVENTS:
         return frozenset(((STATE, HOST_EVENTS[on].name),))
-    raise BadHook(f"Unknown {setting} {on}. Hook not registered!")
+    known = {"VM_HOOK": [*VM_EVENTS, CUSTOM], "HOST_HOOK": [*HOST_EVENTS, CUSTOM]}.get(setting, [REMOVE])
+    raise BadHook(f"Unknown {setting} {on}. Hook not registered! ON is one of {', '.join((CREATE, *known))}")
 
 
 def _pair(state: str, lcm_state: str) -> State:

@@ -273,3 +273,9 @@ def test_integers_are_taken_in_each_spelling(simulated: Daemon) -> None:
     for kind in ("int", "i4", "i8"):
         _, body = post(simulated, call("one.datastore.info", f"<{kind}>0</{kind}>"))
         assert answer(body)[0] is True
+
+
+def test_the_driver_of_a_volatile_disk_is_its_format_whatever_it_says(simulated: Daemon) -> None:
+    """A guest that is given the bytes of a qcow2 file could write a header that leads to files of the host."""
+    vm = simulated.one.vm.allocate(f"{GOOD}DISK = [ TYPE = fs, SIZE = 10, FORMAT = qcow2, DRIVER = raw ]")
+    assert simulated.vm(vm).text("TEMPLATE/DISK/DRIVER") == "qcow2"

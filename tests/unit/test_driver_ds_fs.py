@@ -130,7 +130,14 @@ def test_an_image_made_with_a_backing_file_by_qemu_is_refused(store: Store) -> N
 def test_only_regular_files_are_copied(store: Store) -> None:
     os.mkfifo(store.safe / "fifo")
     for path in (store.safe / "fifo", store.safe, store.safe / "nothing"):
-        assert store.refused(path) == f"{path} cannot be read: it is no regular file that oned may read"
+        assert (
+            store.refused(path) == f"{path} cannot be read: it is no regular file for everybody to read. "
+            "If it may be: chmod o+r"
+        )
+    private = store.safe / "private"
+    private.write_bytes(b"x" * 512)
+    private.chmod(0o640)
+    assert "If it may be: chmod o+r" in store.refused(private)
     admin = {"GID": "0"}
     assert "is no regular file" in store.refused("/dev/null", **admin)
     assert "is no regular file" in store.refused("/dev/zero", **admin)

@@ -288,6 +288,28 @@ def test_a_disk_grows_and_never_shrinks(transfer: Transfer) -> None:
     assert "is not a number" in transfer.run("RESIZE shared h1:{1}/disk.0 big 7 1")
 
 
+def test_a_disk_whose_header_keeps_its_data_elsewhere_is_not_made_larger(transfer: Transfer) -> None:
+    """The guest of a raw disk can write such a header: the file that it names is not his."""
+    need_programs("qemu-img")
+    victim = transfer.images / "victim"
+    transfer.home.mkdir(parents=True)
+    disk = transfer.home / "disk.0"
+    words = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={victim},data_file_raw=on", disk, "1M"]
+    subprocess.run(words, check=True)
+    victim.write_text("not yours")
+    assert "keeps its data in another file" in transfer.run("RESIZE shared h1:{1}/disk.0 3 7 1")
+    assert victim.read_text() == "not yours"
+
+
+def test_what_a_disk_is_laid_over_is_not_opened_to_make_it_larger(transfer: Transfer) -> None:
+    need_programs("qemu-img")
+    transfer.home.mkdir(parents=True)
+    disk = transfer.home / "disk.0"
+    words = ["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", "nbd://127.0.0.1:1/x", "-F", "raw", disk, "1M"]
+    subprocess.run(words, check=True)
+    assert transfer.run("RESIZE shared h1:{1}/disk.0 3 7 1") == DONE
+
+
 def test_a_qcow2_disk_grows_inside(transfer: Transfer) -> None:
     need_programs("qemu-img")
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", transfer.images / "a", "8M"], check=True)
