@@ -7,10 +7,10 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, SupportsIndex
 
 KEPT = 1 << 20
 """Bytes kept of each output of a command; what comes after is read and dropped, so the command never blocks."""
@@ -75,12 +75,15 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def finish(self, deadline: float) -> Finished:
-        """Read both outputs until they close or the command lingers; it must end within `deadline` seconds."""
+    def finish(self, deadline: float, said: Callable[[str], None] = lambda line: None) -> Finished:
+        """Read both outputs until they close or the command lingers; it must end within `deadline` seconds.
+
+        said  gets each line of standard output as it comes
+        """
         if self._process is None:
             return Finished("", "", self._missing)
         end = time.monotonic() + deadline
-        in_time, output, errors = self._read(self._process, end)
+        in_time, output, errors = self._read(self._process, end, said)
         status = None
         if in_time:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -88,15 +91,17 @@ class Child:
         problem = verdict(self.argv[0], status, deadline, errors)
         return Finished(output, errors, problem, status)
 
-    def _read(self, process: subprocess.Popen[bytes], end: float) -> tuple[bool, str, str]:
+    def _read(self, process: subprocess.Popen[bytes], end: float, said: Callable[[str], None]) -> tuple[bool, str, str]:
         """Whether both outputs closed in time, and what they held, as text."""
         assert process.stdout is not None
         assert process.stderr is not None
-        kept: dict[IO[bytes], bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
+        kept: dict[IO[bytes], bytearray] = {process.stdout: _Heard(said), process.stderr: bytearray()}
         with selectors.DefaultSelector() as selector:
             for stream in kept:
                 selector.register(stream, selectors.EVENT_READ)
             in_time = self._drain(selector, process.pid, kept, end)
+        for text in kept.values():
+            text.extend(b"")
         output, errors = (bytes(text).decode("utf-8", "replace") for text in kept.values())
         return in_time, output, errors
 
@@ -127,8 +132,25 @@ class Child:
         """Take what there is of an output; False at its end."""
         stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
         chunk = os.read(key.fd, 1 << 16)
-        kept[stream] += chunk[: KEPT - len(kept[stream])]
+        kept[stream].extend(chunk[: KEPT - len(kept[stream])])
         return bool(chunk)
+
+
+class _Heard(bytearray):
+    """Text of which each line is told once it is whole; the last one that is not is told at the end."""
+
+    def __init__(self, said: Callable[[str], None]) -> None:
+        super().__init__()
+        self._said, self._told = said, 0
+
+    def extend(self, data: Iterable[SupportsIndex]) -> None:
+        """More of it; nothing is its end."""
+        super().extend(more := bytes(data))
+        end = self.rfind(b"\n") + 1 if more else len(self)
+        if end > self._told:
+            for line in self[self._told : end].decode("utf-8", "replace").splitlines():
+                self._said(line)
+            self._told = end
 
 
 def verdict(program: str, status: int | None, deadline: float, errors: str) -> str:

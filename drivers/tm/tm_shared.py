@@ -4,8 +4,9 @@ A script's commands are carried out in order; the first that fails ends it. Each
 a temporary name, a finished copy is checked and kept. The host in front of a path is not looked at: every path is in
 the shared directory. Options: -t THREADS, --overlay (qcow2 images of type shared are not copied but laid over).
 Lines of other types are done by the modules of those. With the name of such a type for its argument the driver serves
-hosts that keep their disks so, whatever datastore an image is from. With the name of a tm.conf of 1.2 to 3.2 the driver
-runs the commands of that file instead of its own.
+hosts that keep their disks so, whatever datastore an image is from. Where the site has a program for a command of a
+type, var/remotes/tm/<type>/<command>, that does it, be the type one of ours or the site's own. With the name of a
+tm.conf of 1.2 to 3.2 the driver runs the commands of that file instead of its own.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from oned.drivers.lib.reach import here
 from oned.drivers.lib.request import TM, TransferRequest
 from oned.drivers.lib.script import Line, mebibytes, path_of, removable
 from oned.drivers.lib.task import ActionFailed, Task
-from oned.drivers.tm import snapshots, tm_lvm, tm_lvm_moves, tm_ssh
+from oned.drivers.tm import site, snapshots, tm_lvm, tm_lvm_moves, tm_ssh
 from oned.drivers.tm.tm_conf import SUFFIX, SiteCommands
 
 driver = Driver("tm_shared", TM, threads=15)
@@ -46,15 +47,26 @@ def transfer(request: TransferRequest, task: Task) -> str:
     if options.site is not None:
         options.site.carry_out(request.script, task)
         return ""
-    for line in script.read(request.script):
+    for step in [_step(text) for text in script.words_of(request.script)]:
         task.check()
-        try:
-            _command(line)(line, request.vm, task)
-        except OSError as error:
-            raise ActionFailed(
-                f"{line.command} failed: {error.strerror or error}: {error.filename or line.text}"
-            ) from error
+        step(request.vm, task)
     return ""
+
+
+def _step(text: str) -> Callable[[int, Task], None]:
+    """What is done for a line of a script. Errors: ActionFailed, for a line that is not understood."""
+    if argv := site.of_type(text):
+        return lambda vm, task: site.run(argv, task)
+    line = script.parse(text)
+
+    def carry_out(vm: int, task: Task) -> None:
+        try:
+            _command(line)(line, vm, task)
+        except OSError as error:
+            reason = f"{error.strerror or error}: {error.filename or line.text}"
+            raise ActionFailed(f"{line.command} failed: {reason}") from error
+
+    return carry_out
 
 
 def _command(line: Line) -> "Command":

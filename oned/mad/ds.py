@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from oned.command import Command
 from oned.ids import Kind
 from oned.mad.contract import Source, Unspeakable, Writer
-from oned.mad.line import NOTHING
+from oned.mad.line import NOTHING, as_in_6
 from oned.mad.values import pairs
 
 VERBS = frozenset(("CP", "CLONE", "MKFS", "RM", "STAT", "MONITOR"))
@@ -58,7 +58,12 @@ def classic(command: Command, _: Source) -> str:
     return " ".join([command.verb, str(command.oid), *words])
 
 
-DIALECTS: dict[str, Writer] = {"xml": xml, "classic": classic}
+def xml6(command: Command, source: Source) -> str:
+    """As xml, with two blanks before the id. Raises Unspeakable."""
+    return as_in_6(xml(command, source))
+
+
+DIALECTS: dict[str, Writer] = {"xml": xml, "xml6": xml6, "classic": classic}
 """PROTOCOL → the writer of its requests."""
 
 

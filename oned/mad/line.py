@@ -19,6 +19,12 @@ _CANCELLED = re.compile(r"Driver command for ([0-9]{1,18}) cancelled")
 _NOT_TEXT = dict.fromkeys((*range(0x09), *range(0x0A, 0x20), 0x7F, 0xFFFE, 0xFFFF), "\ufffd")
 
 
+def as_in_6(request: str) -> str:
+    """The request as 6.x writes it: with an empty word, that is two blanks, before the id."""
+    verb, _, rest = request.partition(" ")
+    return f"{verb}  {rest}"
+
+
 @dataclass(frozen=True)
 class Answer:
     """The end of a command; info is "" when the driver has nothing to tell."""

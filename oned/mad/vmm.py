@@ -1,14 +1,14 @@
 """The dialects of virtualization drivers (VMM): plain words (to 3.0), or a base64 document (3.2 and later)."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from oned.command import Command
 from oned.ids import Kind
 from oned.mad.contract import Source, Unspeakable, Writer
-from oned.mad.line import NOTHING
+from oned.mad.line import NOTHING, as_in_6
 from oned.mad.values import pairs
 
 PLAIN: Mapping[str, tuple[str, str]] = {
@@ -42,6 +42,9 @@ ELEMENTS: tuple[tuple[str, str, str], ...] = (
 """Elements of the document between HOST and VM, in order: name, argument that fills it, value when there is none."""
 LATER = ("TM_COMMAND_ROLLBACK",)
 """Elements that came after 3.8: they are there only when they say something."""
+
+SCRIPTS = ("TM_COMMAND", "TM_COMMAND_ROLLBACK")
+"""Elements that are lines of a transfer script."""
 
 XML_VERBS = frozenset(PLAIN) | {
     "ATTACHDISK", "DETACHDISK", "ATTACHNIC", "DETACHNIC", "UPDATENIC", "CLEANUP",
@@ -80,21 +83,37 @@ def plain(table: Mapping[str, tuple[str, str]]) -> Writer:
 
 def xml(command: Command, source: Source) -> str:
     """`VERB <id> <base64 of VMM_DRIVER_ACTION_DATA>`, every element there. Raises Unspeakable."""
+    return _request(command, source, _cdata, ())
+
+
+def xml6(command: Command, source: Source) -> str:
+    """The same as 6.x writes it: networks name their own drivers, and lines of scripts are escaped."""
+    return as_in_6(_request(command, source, escape, ("NET_DRV", "MIGR_NET_DRV")))
+
+
+def _request(command: Command, source: Source, script: Callable[[str], str], without: Container[str]) -> str:
     if command.verb not in XML_VERBS:
         raise Unspeakable(f"the xml dialect has no request {command.verb}")
     filled = [("HOST", command.host)]
     filled += [
         (element, command.arguments.get(name) or default)
         for element, name, default in ELEMENTS
-        if name in command.arguments or element not in LATER
+        if element not in without and (name in command.arguments or element not in LATER)
     ]
-    body = "".join(f"<{name}>{escape(value)}</{name}>" if value else f"<{name}/>" for name, value in filled)
+    body = "".join(
+        f"<{name}>{(script if name in SCRIPTS else escape)(value)}</{name}>" if value else f"<{name}/>"
+        for name, value in filled
+    )
     vm = source.document(Kind.VM, command.oid)
     document = f"<VMM_DRIVER_ACTION_DATA>{body}{vm}</VMM_DRIVER_ACTION_DATA>"
     return f"{command.verb} {command.oid} {base64.b64encode(document.encode()).decode()}"
 
 
-DIALECTS: dict[str, Writer] = {"plain": plain(PLAIN), "plain12": plain(PLAIN_12), "xml": xml}
+def _cdata(text: str) -> str:
+    return f"<![CDATA[{text.replace(']]>', ']]]]><![CDATA[>')}]]>"
+
+
+DIALECTS: dict[str, Writer] = {"plain": plain(PLAIN), "plain12": plain(PLAIN_12), "xml": xml, "xml6": xml6}
 """PROTOCOL → the writer of its requests."""
 
 GUESSES_PATHS = ("plain", "plain12")

@@ -87,10 +87,10 @@ ERAS = {
     ),
     "6.10": Era(
         _sections(
-            'NAME = "kvm", EXECUTABLE = "one_vmm_exec", ARGUMENTS = "-l deploy=x 6.10", TYPE = "kvm", PROTOCOL = "xml"',
+            'NAME = "kvm", EXECUTABLE = "one_vmm_exec", ARGUMENTS = "-l a=x 6.10", TYPE = "kvm", PROTOCOL = "xml6"',
             'NAME = "kvm", EXECUTABLE = "one_im_ssh", ARGUMENTS = "-r 3 -t 15 kvm", PROTOCOL = "4"',
-            'EXECUTABLE = "one_tm", ARGUMENTS = "-t 15 -d dummy,shared"',
-            'DATASTORE_MAD = [ EXECUTABLE = "one_datastore", ARGUMENTS = "-t 15 -d fs" ]',
+            'EXECUTABLE = "one_tm", ARGUMENTS = "-t 15 -d dummy,shared", PROTOCOL = "datastore6"',
+            'DATASTORE_MAD = [ EXECUTABLE = "one_datastore", ARGUMENTS = "-t 15 -d fs 6", PROTOCOL = "xml6" ]',
         ),
         {"one_vmm_exec": "vmm_xml", "one_im_ssh": "im_4", "one_datastore": "datastore_fs"},
         tm_mad="", domain="{host}:one-{vm}:ruby",

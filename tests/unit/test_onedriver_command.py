@@ -141,7 +141,7 @@ def test_what_comes_with_oned_passes(
     ("im", "im_2", "2"), ("im", "im_3", "3"), ("im", "im_4", "4"), ("tm", "tm_classic", "classic"),
     ("datastore", "image_fs", "classic"), ("datastore", "datastore_fs", "xml"), ("hm", "hm_exec", "classic"),
     ("vmm", "vmm_plain", "plain"), ("vmm", "vmm_plain12", "plain12"), ("vmm", "vmm_xml", "xml"),
-    ("tm", "tm_datastore", "datastore"),
+    ("tm", "tm_datastore", "datastore"), ("vmm", "vmm_xml", "xml6"), ("datastore", "datastore_fs", "xml6"),
 ])  # fmt: skip
 def test_what_others_wrote_keeps_most_of_it(
     engine: Path, capsys: pytest.CaptureFixture[str], kind: str, program: str, protocol: str
@@ -151,7 +151,8 @@ def test_what_others_wrote_keeps_most_of_it(
     os.symlink(OTHERS / "tm_site", engine / "etc/tm_site")
     (engine / "lib/tm_commands").mkdir()
     os.symlink(OTHERS / "tm_site", engine / "lib/tm_commands/site")
-    arguments = {"tm_classic": "tm_site/tm_site.conf", "tm_datastore": "-d shared"}.get(program, "")
+    release = {"vmm_xml": "6.10", "datastore_fs": "-d fs 6"}.get(program, "") if protocol == "xml6" else ""
+    arguments = {"tm_classic": "tm_site/tm_site.conf", "tm_datastore": "-d shared"}.get(program, release)
     program = str(OTHERS / program)
     words = ("-k", kind, "-p", program, f"--arguments={arguments}", "-d", protocol, "-l", "2")
     status, told, _ = run(capsys, "test", "shared", *words)

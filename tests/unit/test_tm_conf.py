@@ -9,6 +9,7 @@ import pytest
 from oned.drivers.lib.line import Voice
 from oned.drivers.lib.task import Task
 from oned.drivers.lib.testing import DriverProcess, program
+from oned.drivers.tm import site as site_programs
 from oned.drivers.tm import tm_conf
 
 CONF = "# commands\n\nCLONE = site/clone.sh\nmine   = /{root}/mine.sh  # by its whole path\nSLOW = site/slow.sh\n"
@@ -67,9 +68,9 @@ def test_a_failure_is_what_the_script_says_between_the_marks(
     assert run("CLONE bad word", "CLONE never") == "TRANSFER FAILURE 7 there is no bad"
     path = site / "lib/tm_commands/site/clone.sh"
     assert driver.logs == [
-        f"LOG E 7 Command execution fail: {path} bad word", "LOG E 7 noise",
+        "LOG I 7 <bad>", "LOG I 7 <word>", f"LOG E 7 Command execution fail: {path} bad word", "LOG E 7 noise",
         "LOG E 7 ERROR MESSAGE --8<------", "LOG E 7 there is", "LOG E 7 no bad", "LOG E 7 ERROR MESSAGE ------>8--",
-        "LOG E 7 ExitCode: 3", "LOG I 7 <bad>", "LOG I 7 <word>",
+        "LOG E 7 ExitCode: 3",
     ]  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def test_a_tm_conf_that_cannot_be_used_is_a_driver_that_cannot_start(
 
 
 def test_a_long_command_says_now_and_then_that_it_is_at_work(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tm_conf, "TELL", 0.05)
+    monkeypatch.setattr(site_programs, "TELL", 0.05)
     monkeypatch.setenv("ONE_LOCATION", str(site))
     slow = site / "lib/tm_commands/site/slow.sh"
     slow.write_text("#!/bin/sh\nsleep 0.5\n")
@@ -122,3 +123,14 @@ def test_a_long_command_says_now_and_then_that_it_is_at_work(site: Path, monkeyp
         told = lines.read().splitlines()
     assert len(told) > 2
     assert set(told) == {f"LOG I 7 {slow} is still at work"}
+
+
+def test_what_a_command_says_is_in_the_log_while_it_is_at_work(driver: DriverProcess, site: Path) -> None:
+    talks = site / "lib/tm_commands/site/slow.sh"
+    talks.write_text(f'#!/bin/sh\necho half; printf "a line "; read answer <"{site}/answer"; echo "$answer"\n')
+    os.mkfifo(site / "answer")
+    (site / "script").write_text("SLOW\n")
+    driver.send(f"TRANSFER 7 {site / 'script'}")
+    assert driver.line() == "LOG I 7 half"
+    (site / "answer").write_text("whole\n")
+    assert [driver.line(), driver.line()] == ["LOG I 7 a line whole", "TRANSFER SUCCESS 7 -"]

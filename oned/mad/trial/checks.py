@@ -179,7 +179,7 @@ def _long_lines(session: Session) -> Iterator[Finding]:
     objects, verb, number = session.objects, session.objects.ping, session.number()
     with session.greeted() as trial:
         session.objects = replace(objects, padding=PADDING)
-        documents = objects.dialect == "xml"
+        documents = objects.dialect in ("xml", "xml6")
         answer = session.ask(trial, verb, number) if documents else None
         session.objects = objects
         if documents and answer is None:

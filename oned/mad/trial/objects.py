@@ -34,7 +34,7 @@ a system never obeys it, one that is gone has."""
 MORE: Mapping[tuple[Mad, str], tuple[str, ...]] = {
     (Mad.VMM, "plain"): ("REBOOT", "RESET"),
     (Mad.VMM, "plain12"): ("REBOOT", "RESET"),
-    (Mad.VMM, "xml"): tuple(sorted(vmm.XML_VERBS - set(VERBS[Mad.VMM]))),
+    **{(Mad.VMM, name): tuple(sorted(vmm.XML_VERBS - set(VERBS[Mad.VMM]))) for name in ("xml", "xml6")},
 }
 """Verbs of a dialect that drivers of older releases may lack."""
 CLASSIC_DS = ("CP", "MKFS", "RM")
