@@ -14,6 +14,7 @@ from oned.drivers.lib.line import Voice
 from oned.drivers.lib.reach import here
 from oned.drivers.lib.request import HookRequest
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.tm import site as site_programs
 from oned.drivers.tm import tm_conf
 from tests.processes import ends
 
@@ -47,7 +48,7 @@ def way(request: pytest.FixtureRequest, task: Task, tmp_path: Path, monkeypatch:
 
     def site(script: Path, seconds: float) -> Finished:
         monkeypatch.setenv("ONE_LOCATION", str(tmp_path))
-        monkeypatch.setattr(tm_conf, "DEADLINE", seconds)
+        monkeypatch.setattr(site_programs, "DEADLINE", seconds)
         (tmp_path / "etc").mkdir()
         (tmp_path / "etc/tm.conf").write_text(f"RUN = {script}\n")
         (tmp_path / "lines").write_text("RUN\n")

@@ -83,6 +83,26 @@ def test_xml_request_keeps_empty_elements_and_escapes_values() -> None:
     assert "<DEPLOY_ID>a&lt;b</DEPLOY_ID>" in text
 
 
+def test_lines_of_scripts_are_cdata_and_escaped_in_6() -> None:
+    wanted = command("ATTACHDISK", arguments={"tm_command": "CLONE <a> ]]> & b"})
+    plain, escaped = (vmm.DIALECTS[name](wanted, NoSource()) for name in ("xml", "xml6"))
+    assert "<TM_COMMAND><![CDATA[CLONE <a> ]]]]><![CDATA[> & b]]></TM_COMMAND>" in unpacked(plain)
+    assert "<TM_COMMAND>CLONE &lt;a&gt; ]]&gt; &amp; b</TM_COMMAND>" in unpacked(escaped)
+    for line in (plain, escaped):
+        assert ElementTree.fromstring(unpacked(line)).findtext("TM_COMMAND") == "CLONE <a> ]]> & b"
+
+
+def unpacked(line: str) -> str:
+    return base64.b64decode(line.rsplit(maxsplit=1)[-1]).decode()
+
+
+def test_requests_of_6_have_two_blanks_before_the_id_and_no_network_driver() -> None:
+    line = vmm.DIALECTS["xml6"](command("CANCEL"), NoSource())
+    assert line.startswith("CANCEL  7 ")
+    assert "NET_DRV" not in unpacked(line)
+    assert tm.DIALECTS["datastore6"](command("TRANSFER", Mad.TM), NoSource()) == "TRANSFER  7 /v/7/deployment.0"
+
+
 def test_transfer_request_names_its_script() -> None:
     assert tm.request(command("TRANSFER", Mad.TM), NoSource()) == "TRANSFER 7 /v/7/deployment.0"
 

@@ -151,8 +151,10 @@ def test_what_others_wrote_keeps_most_of_it(
     os.symlink(OTHERS / "tm_site", engine / "etc/tm_site")
     (engine / "lib/tm_commands").mkdir()
     os.symlink(OTHERS / "tm_site", engine / "lib/tm_commands/site")
-    release = {"vmm_xml": "6.10", "datastore_fs": "-d fs 6"}.get(program, "") if protocol == "xml6" else ""
-    arguments = {"tm_classic": "tm_site/tm_site.conf", "tm_datastore": "-d shared"}.get(program, release)
+    arguments = {
+        "tm_classic": "tm_site/tm_site.conf", "tm_datastore": "-d shared",
+        "vmm_xml": "6.10" if protocol == "xml6" else "4.10", "datastore_fs": "-d fs 6" if protocol == "xml6" else "",
+    }.get(program, "")  # fmt: skip
     program = str(OTHERS / program)
     words = ("-k", kind, "-p", program, f"--arguments={arguments}", "-d", protocol, "-l", "2")
     status, told, _ = run(capsys, "test", "shared", *words)
