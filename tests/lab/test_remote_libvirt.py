@@ -72,6 +72,25 @@ def test_a_cold_move_takes_the_guest_with_its_memory(lab: World, tmp_path: Path)
         assert driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 30) == "CANCEL SUCCESS 2 -"
 
 
+@pytest.mark.soak
+def test_a_save_that_is_cancelled_ends_at_once_and_the_guest_goes_on(lab: World, tmp_path: Path) -> None:
+    guest = Guest(lab, tmp_path, 7)
+    guest.prepare("host01")
+    checkpoint = f"{guest.place}/checkpoint"
+    with kvm_driver(lab, tmp_path) as driver:
+        guest.deploy(driver, "host01")
+        guest.says("host01", "tick 2$")
+        driver.send(guest.line("SAVE", "host01", guest.name, checkpoint))
+        until((guest.directory("host01") / "checkpoint.part").exists, 20, "the save has begun")
+        driver.send("DRIVER_CANCEL 7")
+        assert driver.line(20) == "LOG I 7 Driver command for 7 cancelled"
+        last = guest.ticks("host01")[-1]
+        guest.says("host01", f"tick {last + 1}$")
+        assert guest.state(driver, "host01") == "a"
+        assert driver.ask(guest.line("SAVE", "host01", guest.name, checkpoint), 60) == "SAVE SUCCESS 7 -"
+        assert guest.state(driver, "host01") == "d"
+
+
 def test_actions_in_turn_share_one_connection_and_a_new_one_follows_when_libvirtd_was_restarted(
     lab: World, tmp_path: Path
 ) -> None:
