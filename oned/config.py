@@ -46,12 +46,15 @@ _HOOK_KEYS = dict.fromkeys(
 )  # fmt: skip
 _IM = """\
 [ NAME = "dummy", EXECUTABLE = "one_im_dummy", PROTOCOL = "3" ]
-[ NAME = "kvm", EXECUTABLE = "one_im_probes", ARGUMENTS = "kvm", PROTOCOL = "4" ]"""
+[ NAME = "kvm", EXECUTABLE = "one_im_probes", ARGUMENTS = "kvm", PROTOCOL = "4" ]
+[ NAME = "xen", EXECUTABLE = "one_im_probes", ARGUMENTS = "xen", PROTOCOL = "4" ]"""
 _VM = """\
 [ NAME = "dummy", EXECUTABLE = "one_vmm_dummy", TYPE = "xml", PROTOCOL = "xml" ]
 [ NAME = "kvm", EXECUTABLE = "one_vmm_kvm", ARGUMENTS = "kvm", DEFAULT = "vmm_kvm/vmm_kvm.conf", TYPE = "kvm", \
 PROTOCOL = "xml" ]
 [ NAME = "qemu", EXECUTABLE = "one_vmm_kvm", ARGUMENTS = "qemu", DEFAULT = "vmm_kvm/vmm_kvm.conf", TYPE = "kvm", \
+PROTOCOL = "xml" ]
+[ NAME = "xen", EXECUTABLE = "one_vmm_kvm", ARGUMENTS = "xen", DEFAULT = "vmm_xen/vmm_xen.conf", TYPE = "xen", \
 PROTOCOL = "xml" ]"""
 _TM = """\
 [ NAME = "dummy", EXECUTABLE = "one_tm_dummy", PROTOCOL = "datastore" ]
@@ -181,7 +184,7 @@ SETTINGS = Table(
                 "by Basic authentication."),
         Setting("IM_MAD", VECTOR, _IM, "1.0", f"Information drivers: {_DRIVER}.",
                 keys=_KEYS, needs=_NEEDS),
-        Setting("VM_MAD", VECTOR, _VM, "1.0", f"Hypervisor drivers: {_DRIVER}, DEFAULT, TYPE (kvm or xml).",
+        Setting("VM_MAD", VECTOR, _VM, "1.0", f"Hypervisor drivers: {_DRIVER}, DEFAULT, TYPE (kvm, xen or xml).",
                 keys=_KEYS, needs=_NEEDS),
         Setting("TM_MAD", VECTOR, _TM, "1.2", f"Transfer drivers: {_DRIVER}.", keys=_KEYS, needs=_NEEDS),
         Setting("HM_MAD", VECTOR, '[ EXECUTABLE = "one_hm" ]', "1.4",

@@ -25,12 +25,12 @@ from oned.drivers.lib.report import quoted, report
 from oned.drivers.lib.request import IM_ENCODED, HostRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
-from oned.drivers.lib.uri import HERE
+from oned.drivers.lib.uri import HERE, XEN_HERE
 from oned.template import render
 from oned.template.template import Template
 
 PROBES = {"kvm": "kvm", "qemu": "kvm", "xen": "xen"}
-URIS = {"kvm": HERE, "qemu": HERE, "xen": "xen:///system"}
+URIS = {"kvm": HERE, "qemu": HERE, "xen": XEN_HERE}
 """The libvirt of a host as it is called there; LIBVIRT_URI says otherwise for this machine."""
 FIRST_SAMPLE = 0.2
 """Seconds over which the first cycle of a host measures; later ones measure since the one before."""

@@ -19,6 +19,8 @@ SUMS = {
     "DISKWRIOPS": ("block.", ".wr.reqs"),
 }
 """Values that are sums over all devices: prefix and end of libvirt's names."""
+MEMORY = "balloon.current"
+"""KiB that a domain has: each hypervisor tells that."""
 NANOSECONDS = 1_000_000_000
 
 
@@ -72,7 +74,7 @@ def measure(kvm: libvirt.Hypervisor, name: str, task: Task) -> dict[str, str]:
         clock.forget(name)
         return {"STATE": "d"}
     sums = {word: sum(_matching(stats, *ends)) for word, ends in SUMS.items()}
-    memory = _number(stats, "balloon.rss") or _number(stats, "balloon.current")
+    memory = _number(stats, "balloon.rss") or _number(stats, MEMORY)
     state = letter(_number(stats, "state.state"), _number(stats, "state.reason"))
     return {
         "STATE": state,
@@ -93,12 +95,29 @@ def _stats(kvm: libvirt.Hypervisor, name: str) -> Mapping[str, object]:
     if domain is None:
         return {}
     try:
-        found = kvm.connection.domainListGetStats([domain], 0, 0)
+        stats = _all_stats(kvm, domain)
+        whole = stats if MEMORY in stats else {**_plain_stats(domain), **stats}
     except libvirt.library().libvirtError as error:
         if libvirt.error_number(error) == libvirt.NO_DOMAIN:
             return {}
         raise
-    return found[0][1] if found and _number(found[0][1], "state.state") != libvirt.SHUTOFF else {}
+    return whole if _number(whole, "state.state") != libvirt.SHUTOFF else {}
+
+
+def _all_stats(kvm: libvirt.Hypervisor, domain: libvirt.Domain) -> Mapping[str, object]:
+    try:
+        found = kvm.connection.domainListGetStats([domain], 0, 0)
+    except libvirt.library().libvirtError as error:
+        if libvirt.error_number(error) == libvirt.NO_SUPPORT:
+            return {}
+        raise
+    return found[0][1] if found else {}
+
+
+def _plain_stats(domain: libvirt.Domain) -> Mapping[str, object]:
+    """State, memory and CPU time, by the same names, of a hypervisor that has no other numbers."""
+    state, _, memory, _, used = domain.info()
+    return {"state.state": state, "state.reason": domain.state()[1], MEMORY: memory, "cpu.time": used}
 
 
 def _matching(stats: Mapping[str, object], start: str, end: str) -> list[int]:

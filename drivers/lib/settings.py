@@ -18,15 +18,16 @@ class Settings:
     """
 
     def __init__(self, driver: str) -> None:
-        self._driver = driver
+        self.driver = driver
+        """The name that its files have."""
 
     def get(self, name: str, default: str, host: str = "") -> str:
         """The host's own value, that of the environment, that of the rc file, or the default."""
         configuration = configuration_directory()
-        directory = configuration / self._driver
+        directory = configuration / self.driver
         places = (directory / "hosts" / host, configuration / "hosts" / host) if host and "/" not in host else ()
         own = next((value for place in places if (value := _values(place).get(name))), "")
-        return own or os.environ.get(name) or _values(directory / f"{self._driver}rc").get(name) or default
+        return own or os.environ.get(name) or _values(directory / f"{self.driver}rc").get(name) or default
 
 
 def _values(path: Path) -> dict[str, str]:

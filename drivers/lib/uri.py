@@ -17,7 +17,9 @@ from oned.drivers.lib.settings import Settings
 if TYPE_CHECKING:
     from oned.drivers.lib.reach.ssh import Target
 
-HERE = "qemu:///system"
+HERE, XEN_HERE = "qemu:///system", "xen:///system"
+XEN = "vmm_xen"
+"""The driver that serves hosts with Xen."""
 CONNECT_SECONDS = 10
 ALIVE_SECONDS, MISSES = 5, 5
 """Seconds between two questions whether sshd is there, and how many of them may stay without an answer."""
@@ -29,7 +31,8 @@ def uri_of(host: str, settings: Settings) -> str:
     """
     if set_by_hand := settings.get("LIBVIRT_URI", "", host):
         return set_by_hand
-    return HERE if host_at(host, settings).local else _by_ssh(host, settings)
+    here = XEN_HERE if settings.driver == XEN else HERE
+    return here if host_at(host, settings).local else _by_ssh(host, settings)
 
 
 def files_at(host: str, settings: Settings) -> Host:
@@ -48,7 +51,8 @@ def _by_ssh(host: str, settings: Settings) -> str:
     if len(target.keys) == 1:
         options["keyfile"] = str(Path(target.keys[0]).expanduser())
     words = "&".join(f"{name}={quote(value)}" for name, value in options.items())
-    return f"qemu+ssh://{quote(target.user)}@{target.address}:{target.port}/system?{words}"
+    scheme = "xen" if settings.driver == XEN else "qemu"
+    return f"{scheme}+ssh://{quote(target.user)}@{target.address}:{target.port}/system?{words}"
 
 
 def _program(target: "Target") -> Path:

@@ -4,10 +4,11 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from oned.drivers.lib.driver import Driver
-from oned.drivers.lib.hypervisor import Domain, hypervisor
+from oned.drivers.lib.hypervisor import Domain, hypervisor, library
 from oned.drivers.lib.request import VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.lib.uri import XEN
 from oned.drivers.vmm.described import described
 from oned.drivers.vmm.hotplug import running
 
@@ -43,7 +44,9 @@ class Sizes:
             task.check()
             if cpus != domain.vcpusFlags(LIVE):
                 domain.setVcpusFlags(cpus, LIVE)
-            if shares := wanted.findtext("cputune/shares"):
+            if self._settings.driver == XEN:
+                set_weight(domain, wanted, task)
+            elif shares := wanted.findtext("cputune/shares"):
                 domain.setSchedulerParametersFlags({"cpu_shares": int(shares)}, LIVE)
             if module:
                 domain.attachDeviceFlags(module, LIVE)
@@ -63,6 +66,16 @@ class Sizes:
                 disk.findtext("TARGET", ""), int(disk.findtext("RESIZE", "0")) * MIB, IN_BYTES
             )
         return ""
+
+
+def set_weight(domain: Domain, wanted: Element, task: Task) -> None:
+    """Tell Xen's scheduler what the VM is worth; a scheduler that knows no weights does without."""
+    shares = wanted.findtext("cputune/shares")
+    try:
+        if shares:
+            domain.setSchedulerParametersFlags({"weight": int(shares)}, LIVE)
+    except library().libvirtError as error:
+        task.info(f"The weight {shares} is not set: {error}")
 
 
 def _module(more: int) -> str:

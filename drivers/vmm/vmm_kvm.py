@@ -1,13 +1,15 @@
-"""KVM and QEMU through libvirt, on this machine and, by ssh or wherever LIBVIRT_URI of a host leads, on others.
+"""KVM, QEMU and Xen through libvirt, on this machine and, by ssh or wherever LIBVIRT_URI of a host leads, on others.
 
-Every action may be repeated: it looks at what is there first. Settings (environment, etc/vmm_kvm/vmm_kvmrc, or
-for single hosts etc/hosts/<host>): LIBVIRT_URI, SHUTDOWN_TIMEOUT (300 s), MIGRATE_UNSAFE (yes for a shared directory
-that libvirt does not know as one), and what moves.py says.
+Every action may be repeated: it looks at what is there first. The word of its arguments is kvm, qemu or xen. Settings
+(environment, etc/vmm_kvm/vmm_kvmrc, with Xen etc/vmm_xen/vmm_xenrc, or for single hosts etc/hosts/<host>): LIBVIRT_URI,
+SHUTDOWN_TIMEOUT (300 s), MIGRATE_UNSAFE (yes for a shared directory that libvirt does not know as one), and what
+moves.py says.
 """
 
 import argparse
 import os
 from pathlib import Path
+from xml.etree import ElementTree
 
 from oned.drivers.lib import metrics
 from oned.drivers.lib.driver import Driver
@@ -26,7 +28,7 @@ from oned.drivers.lib.reach.host import Host
 from oned.drivers.lib.request import VMM, VMRequest
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed, Task
-from oned.drivers.lib.uri import files_at
+from oned.drivers.lib.uri import XEN, files_at
 from oned.drivers.vmm import hotplug, moves, resize, snapshots
 from oned.drivers.vmm.described import local_text, text_of
 from oned.drivers.vmm.networks import Networks
@@ -38,6 +40,7 @@ PRESS = 10
 """Seconds between two presses of its power button."""
 
 driver = Driver("vmm_kvm", VMM, threads=15)
+driver.options.add_argument("hypervisor", nargs="?", default="kvm")
 settings = Settings("vmm_kvm")
 networks = Networks(settings)
 
@@ -46,6 +49,8 @@ networks = Networks(settings)
 def prepare(arguments: argparse.Namespace) -> None:
     """Errors: CannotStart without libvirt-python."""
     check_installed()
+    if arguments.hypervisor == "xen":
+        settings.driver = XEN
 
 
 def name_of(request: VMRequest) -> str:
@@ -62,7 +67,11 @@ def deploy(request: VMRequest, task: Task) -> str:
 def _create(kvm: Hypervisor, request: VMRequest, task: Task) -> Domain:
     """A new domain; or the one that an earlier request, of a driver that died, was about to create."""
     try:
-        return kvm.connection.createXML(_brought(request, task), 0)
+        text = _brought(request, task)
+        made = kvm.connection.createXML(text, 0)
+        if settings.driver == XEN:
+            resize.set_weight(made, ElementTree.fromstring(text), task)
+        return made
     except library().libvirtError:
         if domain := kvm.settled(f"one-{request.vm}", task):
             return domain

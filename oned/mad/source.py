@@ -10,8 +10,9 @@ from oned.pool.pools import Pools
 from oned.template.parse import TemplateError, parse
 from oned.template.template import Template
 from oned.vm import context
-from oned.vm.deployment import kvm, xml
+from oned.vm.deployment import xml
 from oned.vm.deployment.facts import Facts
+from oned.vm.deployment.writers import WRITERS, hypervisor_of
 from oned.vm.document import full_document
 from oned.vm.machine import Site, directory
 from oned.vm.snapshots import content
@@ -54,10 +55,11 @@ class DriverSource:
     def _deployment(self, command: Command, vm: VM) -> str:
         driver = self.drivers.find(Mad.VMM, command.driver)
         section = driver.section if driver else None
-        if section is None or section.type != "kvm":
+        write = WRITERS.get(section.type) if section is not None else None
+        if section is None or write is None:
             return xml.document(vm.template)
         place = directory(vm, vm.record)
-        hypervisor = "qemu" if (section.arguments or "").split()[-1:] == ["qemu"] else "kvm"
+        hypervisor = hypervisor_of(section.arguments or "")
         facts = Facts(
             vid=vm.id,
             hypervisor=hypervisor,
@@ -69,7 +71,7 @@ class DriverSource:
             vn_mad=vm.record.vn_mad,
             contents={tree.disk: content(vm.trees, tree.disk) for tree in vm.trees},
         )
-        return kvm.domain(vm.template, facts)
+        return write(vm.template, facts)
 
     def _defaults(self, name: str) -> Template:
         """The DEFAULT file of a driver; one that cannot be read is logged and counts as empty."""

@@ -14,8 +14,9 @@ from oned.mad.contract import Writer
 from oned.mad.line import Greeting
 from oned.mad.section import DriverSection
 from oned.template.parse import parse
-from oned.vm.deployment import kvm, xml
+from oned.vm.deployment import xml
 from oned.vm.deployment.facts import Facts
+from oned.vm.deployment.writers import WRITERS, hypervisor_of
 
 FIRST = 999_999_000
 """Ids of the objects, above all that an engine has."""
@@ -148,14 +149,15 @@ class Objects:
 
     def _deployment(self, oid: int, place: Path) -> str:
         template = parse(f'NAME = "onedriver-{oid}"\nCPU = 1\nMEMORY = 16\n')
-        if self.section.type != "kvm":
+        write = WRITERS.get(self.section.type)
+        if write is None:
             return xml.document(template)
-        hypervisor = "qemu" if (self.section.arguments or "").split()[-1:] == ["qemu"] else "kvm"
+        hypervisor = hypervisor_of(self.section.arguments or "")
         facts = Facts(
             vid=oid, hypervisor=hypervisor, directory=str(place), defaults=parse(""), vnc_base_port=5900,
             console_log=f"{place}/console.log", tm_mad="shared",
         )  # fmt: skip
-        return kvm.domain(template, facts)
+        return write(template, facts)
 
     def _script(self, oid: int) -> dict[str, str]:
         return {"local_file": str(self.script(oid))}

@@ -63,11 +63,17 @@ def _free_target(values: dict[str, str], facts: Facts, taken: Iterable[str]) -> 
     return next(prefix + letter for letter in string.ascii_lowercase if prefix + letter not in taken)
 
 
+def is_block(values: dict[str, str], facts: Facts) -> bool:
+    """Whether it is a block device of the host."""
+    is_made = bool(values.get("SOURCE")) or is_volatile(values)
+    return values.get("TYPE", "").upper() == "BLOCK" or (facts.tm_mad == VOLUMES and is_made)
+
+
 def disk_element(disk: Disk, facts: Facts, boot_order: int | None) -> Element:
     """`<disk>` with its file or block device in the VM's directory."""
     values, defaults = disk.values, facts.defaults.vector("DISK")
     kind = values.get("TYPE", "").upper()
-    is_block = kind == "BLOCK" or (facts.tm_mad == VOLUMES and (bool(values.get("SOURCE")) or is_volatile(values)))
+    block = is_block(values, facts)
     source = facts.path(disk.number)
     return element(
         "disk",
@@ -79,11 +85,11 @@ def disk_element(disk: Disk, facts: Facts, boot_order: int | None) -> Element:
             io=values.get("IO") or defaults.get("IO"),
             discard=values.get("DISCARD") or defaults.get("DISCARD"),
         ),
-        element("source", dev=source if is_block else "", file="" if is_block else source),
+        element("source", dev=source if block else "", file="" if block else source),
         element("target", dev=disk.target, bus=disk.bus),
         element("readonly") if values.get("READONLY", "").upper() == "YES" or kind == "CDROM" else None,
         tuning.iotune({**defaults, **values}),
         element("boot", order=boot_order) if boot_order else None,
-        type="block" if is_block else "file",
+        type="block" if block else "file",
         device=DEVICES.get(kind, "disk"),
     )

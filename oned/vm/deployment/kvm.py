@@ -23,6 +23,7 @@ from oned.vm.deployment import memory, options, tuning
 from oned.vm.deployment.disks import Disk, disk_element, disks
 from oned.vm.deployment.element import element, text
 from oned.vm.deployment.facts import Facts
+from oned.vm.deployment.given import command_line, raw, says_yes, single, vector
 from oned.vm.ports import usual
 
 SHARES_PER_CORE = 1024
@@ -44,7 +45,7 @@ def domain(template: Template, facts: Facts) -> str:
             "domain",
             element("name", text=facts.name),
             element("uuid", text=template.vector("OS")["UUID"]) if template.vector("OS").get("UUID") else None,
-            _vcpu(template, facts),
+            vcpu(template, facts),
             _cputune(template, facts),
             *memory.sizes(template),
             _os(template, facts),
@@ -57,36 +58,22 @@ def domain(template: Template, facts: Facts) -> str:
             _devices(template, facts),
             type="kvm" if facts.hypervisor == "kvm" else "qemu",
         ),
-        "".join(_raw(template, facts)),
+        raw(template, facts, "kvm", "qemu"),
     )
 
 
-def _single(name: str, template: Template, facts: Facts) -> str:
-    return template.get(name) or facts.defaults.get(name)
-
-
-def _vector(name: str, template: Template, facts: Facts) -> dict[str, str]:
-    """The template's vector over that of the DEFAULT file, key by key."""
-    given = {key: value for key, value in template.vector(name).items() if value}
-    return {**facts.defaults.vector(name), **given}
-
-
-def _says_yes(value: str) -> bool:
-    return value.upper() in ("YES", "TRUE", "1")
-
-
-def _vcpu(template: Template, facts: Facts) -> Element:
+def vcpu(template: Template, facts: Facts) -> Element:
     """The virtual CPUs that the guest begins with, and how many it may be given while it runs."""
-    now, most = int(_single("VCPU", template, facts) or "1"), _most_cpus(template, facts)
+    now, most = int(single("VCPU", template, facts) or "1"), _most_cpus(template, facts)
     return element("vcpu", text=most, current="" if most == now else now)
 
 
 def _most_cpus(template: Template, facts: Facts) -> int:
-    return max(int(_single("VCPU", template, facts) or "1"), int(template.get("VCPU_MAX") or "0"))
+    return max(int(single("VCPU", template, facts) or "1"), int(template.get("VCPU_MAX") or "0"))
 
 
 def _cputune(template: Template, facts: Facts) -> Element | None:
-    if not _says_yes(facts.defaults.get("CPU_SHARES")):
+    if not says_yes(facts.defaults.get("CPU_SHARES")):
         return None
     shares = max(2, round(float(template.get("CPU") or 1) * SHARES_PER_CORE))
     return element("cputune", element("shares", text=shares))
@@ -94,35 +81,34 @@ def _cputune(template: Template, facts: Facts) -> Element | None:
 
 def _os(template: Template, facts: Facts) -> Element:
     """How the VM boots: kernel or boot devices. BOOT of the form disk0,nic0 is on the devices instead."""
-    os = _vector("OS", template, facts)
-    root = f"root=/dev/{os['ROOT']} " if os.get("ROOT") else ""
-    cmdline = (root + os.get("KERNEL_CMD", "")).strip()
+    os = vector("OS", template, facts)
     own, loader = tuning.firmware(os, facts.directory)
     kind = element("type", text="hvm", arch=os.get("ARCH") or "x86_64", machine=os.get("MACHINE"))
     made = element("os", kind, *loader, firmware=own)
     if os.get("KERNEL"):
-        parts = (("kernel", os["KERNEL"]), ("initrd", os.get("INITRD", "")), ("cmdline", cmdline))
+        parts = (("kernel", os["KERNEL"]), ("initrd", os.get("INITRD", "")), ("cmdline", command_line(os)))
         made.extend(element(name, text=value) for name, value in parts if value)
     if os.get("BOOTLOADER"):
         made.append(element("bootloader", text=os["BOOTLOADER"]))
     if not _boot_orders(template, facts):
-        made.extend(element("boot", dev=device) for device in _boot_list(os) if device in BOOT_DEVICES)
+        made.extend(element("boot", dev=device) for device in boot_list(os) if device in BOOT_DEVICES)
     return made
 
 
-def _boot_list(os: dict[str, str]) -> list[str]:
+def boot_list(os: dict[str, str]) -> list[str]:
+    """The words of OS/BOOT."""
     return (os.get("BOOT") or "hd").lower().replace(" ", "").split(",")
 
 
 def _boot_orders(template: Template, facts: Facts) -> dict[str, int]:
     """Place in the boot order by device (`disk0`, `nic1`), if BOOT names devices of the template."""
-    named = [device for device in _boot_list(_vector("OS", template, facts)) if device not in BOOT_DEVICES]
+    named = [device for device in boot_list(vector("OS", template, facts)) if device not in BOOT_DEVICES]
     return {device: place for place, device in enumerate(named, 1)}
 
 
 def _cpu(template: Template, facts: Facts) -> Element | None:
-    wanted = _vector("CPU_MODEL", template, facts)
-    model, topology = wanted.get("MODEL", ""), tuning.topology(_vector("TOPOLOGY", template, facts))
+    wanted = vector("CPU_MODEL", template, facts)
+    model, topology = wanted.get("MODEL", ""), tuning.topology(vector("TOPOLOGY", template, facts))
     names = wanted.get("FEATURES", "").replace(",", " ").split() if model else []
     features = [element("feature", policy="require", name=name) for name in names]
     numa = memory.node(template, _most_cpus(template, facts))
@@ -136,11 +122,11 @@ def _cpu(template: Template, facts: Facts) -> Element | None:
 
 
 def _features(template: Template, facts: Facts) -> Element:
-    wanted = {"ACPI": "yes", **_vector("FEATURES", template, facts)}
-    made = element("features", *(element(name.lower()) for name in SWITCHES if _says_yes(wanted.get(name, ""))))
-    if _says_yes(wanted.get("HYPERV", "")):
+    wanted = {"ACPI": "yes", **vector("FEATURES", template, facts)}
+    made = element("features", *(element(name.lower()) for name in SWITCHES if says_yes(wanted.get(name, ""))))
+    if says_yes(wanted.get("HYPERV", "")):
         made.append(options.hyperv(template.get("HYPERV_OPTIONS"), facts.defaults.get("HYPERV_OPTIONS")))
-    if tuning.is_secure(_vector("OS", template, facts)):
+    if tuning.is_secure(vector("OS", template, facts)):
         made.append(element("smm", state="on"))
     if facts.hypervisor != "kvm":
         made.append(element("tcg", element("tb-cache", text=TRANSLATION_CACHE, unit="MiB")))
@@ -148,7 +134,7 @@ def _features(template: Template, facts: Facts) -> Element:
 
 
 def _clock(template: Template, facts: Facts) -> Element:
-    local = _says_yes(_vector("FEATURES", template, facts).get("LOCALTIME", ""))
+    local = says_yes(vector("FEATURES", template, facts).get("LOCALTIME", ""))
     return element("clock", offset="localtime" if local else "utc")
 
 
@@ -160,21 +146,21 @@ def _devices(template: Template, facts: Facts) -> Element:
         "devices",
         _emulator(template, facts),
         *(disk_element(disk, facts, orders.get(f"disk{disk.number}")) for disk in all_disks),
-        _scsi_controller(all_disks, _vector("FEATURES", template, facts).get("VIRTIO_SCSI_QUEUES", "")),
+        _scsi_controller(all_disks, vector("FEATURES", template, facts).get("VIRTIO_SCSI_QUEUES", "")),
         *(_interface(nic, facts, orders.get(f"nic{nic.get('NIC_ID', place)}")) for place, nic in nics),
         *_console(facts),
         *_screen(template, facts),
-        *_inputs(template, facts),
+        *inputs(template, facts),
         _guest_agent(template, facts),
         *options.host_devices(template.vectors("PCI")),
-        tuning.tpm(_vector("TPM", template, facts)),
+        tuning.tpm(vector("TPM", template, facts)),
         element("memballoon", element("stats", period=BALLOON_PERIOD), model="virtio"),
         element("rng", element("backend", text="/dev/urandom", model="random"), model="virtio"),
     )
 
 
 def _emulator(template: Template, facts: Facts) -> Element | None:
-    path = _single("EMULATOR", template, facts)
+    path = single("EMULATOR", template, facts)
     return element("emulator", text=path) if path else None
 
 
@@ -215,7 +201,7 @@ def _switched(nic: dict[str, str], facts: Facts) -> list[Element | None]:
     if (facts.vn_mad if own in ("", "dummy") else own) != "ovswitch":
         return []
     number = nic.get("VLAN_ID", "")
-    if not number and _says_yes(nic.get("VLAN", "")) and nic.get("NETWORK_ID", "").isdecimal():
+    if not number and says_yes(nic.get("VLAN", "")) and nic.get("NETWORK_ID", "").isdecimal():
         number = str(FIRST_VLAN + int(nic["NETWORK_ID"]))
     vlan = element("vlan", element("tag", id=number)) if number.isdecimal() else None
     return [element("virtualport", type="openvswitch"), vlan]
@@ -230,8 +216,9 @@ def _console(facts: Facts) -> list[Element]:
     ]
 
 
-def _graphics(template: Template, facts: Facts) -> Element | None:
-    wanted = _vector("GRAPHICS", template, facts)
+def graphics(template: Template, facts: Facts) -> Element | None:
+    """The screen."""
+    wanted = vector("GRAPHICS", template, facts)
     kind = wanted.get("TYPE", "").lower()
     if not kind:
         return None
@@ -251,30 +238,25 @@ def _graphics(template: Template, facts: Facts) -> Element | None:
 
 def _screen(template: Template, facts: Facts) -> list[Element | None]:
     """What the guest shows on, the way there, and for spice the way of its agent."""
-    graphics = _graphics(template, facts)
+    shown = graphics(template, facts)
     agent = element("channel", element("target", type="virtio", name=SPICE_AGENT), type="spicevmc")
-    video = tuning.video(_vector("VIDEO", template, facts))
-    if graphics is None or graphics.get("type") != "spice":
-        return [graphics, video]
+    video = tuning.video(vector("VIDEO", template, facts))
+    if shown is None or shown.get("type") != "spice":
+        return [shown, video]
     more = options.spice(template.get("SPICE_OPTIONS"), facts.defaults.get("SPICE_OPTIONS"))
     if video is not None:
         more = [device for device in more if device.tag != "video"]
     is_there = any(device.tag == "channel" for device in more)
-    return [graphics, video, *([] if is_there else [agent]), *more]
+    return [shown, video, *([] if is_there else [agent]), *more]
 
 
-def _inputs(template: Template, facts: Facts) -> list[Element]:
+def inputs(template: Template, facts: Facts) -> list[Element]:
+    """Mice and tablets."""
     wanted = template.vectors("INPUT") or facts.defaults.vectors("INPUT")
     return [element("input", type=given["TYPE"].lower(), bus=given.get("BUS")) for given in wanted if given.get("TYPE")]
 
 
 def _guest_agent(template: Template, facts: Facts) -> Element | None:
-    if not _says_yes(_vector("FEATURES", template, facts).get("GUEST_AGENT", "")):
+    if not says_yes(vector("FEATURES", template, facts).get("GUEST_AGENT", "")):
         return None
     return element("channel", element("target", type="virtio", name="org.qemu.guest_agent.0"), type="unix")
-
-
-def _raw(template: Template, facts: Facts) -> list[str]:
-    """What the user adds in libvirt's own words."""
-    given = [*facts.defaults.vectors("RAW"), *template.vectors("RAW")]
-    return [raw.get("DATA", "") for raw in given if raw.get("TYPE", "").lower() in ("kvm", "qemu")]
