@@ -133,6 +133,8 @@ SETTINGS = Table(
         Setting("VM_MONITORING_EXPIRATION_TIME", SECONDS, "86400", "3.8",
                 "How long samples of VMs are kept, and reasons of ended VMs."),
         Setting("DATASTORE_LOCATION", TEXT, "", "3.4", "Directory of the datastores on the hosts; var/datastores."),
+        Setting("UPLOAD_LOCATION", TEXT, "", "oned",
+                "Directory where files that clients send are kept until they are images; var/uploads."),
         Setting("SCRIPTS_REMOTE_DIR", TEXT, "/var/tmp/one", "2.0", "Directory of the drivers' scripts on the hosts."),
         Setting("VNC_BASE_PORT", WHOLE, "5900", "2.0", "Port of a VM's console: this plus its id."),
         Setting("DEFAULT_DEVICE_PREFIX", TEXT, "hd", "2.0", "Of device names: hd, sd, vd or xvd."),

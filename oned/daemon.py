@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import select
@@ -30,6 +31,7 @@ from oned.errors import StoreFailed
 from oned.hook.declared import declared
 from oned.hook.hook import TIMEOUT
 from oned.ids import Kind
+from oned.image.uploads import Uploads
 from oned.locations import Locations
 from oned.mad.hooks import HookDesk, NoFiles
 from oned.mad.images import ImageWork
@@ -64,8 +66,8 @@ log = logging.getLogger(__name__)
 
 TOLD_TO_DRIVERS = ("CONTEXT_SAFE_DIRS", "SCRIPTS_REMOTE_DIR")
 """Settings that drivers find in their environment."""
-ROUND_EVERY, WATCHDOG_EVERY, EXPIRE_EVERY = 1.0, 10.0, 600.0
-"""Seconds between two rounds of the monitor, two signs of life, two deletions of old samples."""
+ROUND_EVERY, WATCHDOG_EVERY, EXPIRE_EVERY, SWEEP_EVERY = 1.0, 10.0, 600.0, 30.0
+"""Seconds between two rounds of the monitor, signs of life, deletions of old samples, looks at what clients send."""
 
 
 @dataclass
@@ -112,6 +114,7 @@ class Daemon:
         named = by_all(services.pools, left_open)
         await asyncio.gather(drivers.start(named), services.hooks.drivers.start())
         services.hooks.resume()
+        await self._sweep(services)
         await resume(services.operations, left_open)
 
     async def _end(self, serving: "asyncio.Task[None]") -> None:
@@ -164,10 +167,11 @@ class Daemon:
 
     def _surroundings(self) -> Surroundings:
         config, locations = self.config, self.locations
+        told = {name: config[name] for name in TOLD_TO_DRIVERS}
         return Surroundings(
             programs=tuple(locations.drivers),
             directory=locations.var,
-            environment=os.environ | locations.exports() | {name: config[name] for name in TOLD_TO_DRIVERS},
+            environment=os.environ | locations.exports() | told | {"UPLOAD_LOCATION": self._upload_location()},
             log=locations.driver_log,
             lock=lambda label: locations.lock_dir / f".{label}.lock",
         )
@@ -207,7 +211,8 @@ class Daemon:
         restorer.reloaded = reasons.load
         strays = Strays(operations, pools, self._intervals().of_moves)
         strays.reload()
-        images = ImageWork(operations, pools, stores)
+        uploads = Uploads(Path(self._upload_location()))
+        images = ImageWork(operations, pools, stores, uploads)
         Plugs(operations, pools, images)
         Snaps(operations)
         return Services(
@@ -227,6 +232,7 @@ class Daemon:
             images=images,
             stores=stores,
             strays=strays,
+            uploads=uploads,
             started=clock.now(),
             config_xml=self.config.xml(secrets=True),
             public_config_xml=self.config.xml(secrets=False),
@@ -248,6 +254,9 @@ class Daemon:
 
     def _datastores(self) -> str:
         return str(self.config["DATASTORE_LOCATION"] or self.locations.var / "datastores")
+
+    def _upload_location(self) -> str:
+        return os.path.abspath(self.config["UPLOAD_LOCATION"] or self.locations.uploads)
 
     def _events(self, database: Database) -> Events:
         """The events, with numbers above all that are reserved on disk."""
@@ -295,6 +304,7 @@ class Daemon:
             (self._round, ROUND_EVERY, (services,)),
             (notify, WATCHDOG_EVERY, ("WATCHDOG=1",)),
             (self._expire, EXPIRE_EVERY, (services,)),
+            (self._sweep, SWEEP_EVERY, (services,)),
         ]
         for job, seconds, arguments in jobs:
             timers.add_job(job, "interval", seconds=seconds, args=arguments, **rules)
@@ -306,6 +316,10 @@ class Daemon:
         services.monitor.round()
         services.stores.round()
         services.strays.round()
+
+    async def _sweep(self, services: Services) -> None:
+        """Remove what clients have sent and nobody waits for."""
+        await services.uploads.sweep(image.path for image in services.pools.images if image.origin_path)
 
     async def _expire(self, services: Services) -> None:
         """Delete samples that are older than oned.conf keeps them, and as old reasons of VMs that have ended."""

@@ -68,6 +68,11 @@ class Locations:
         return self.var / "vms"
 
     @property
+    def uploads(self) -> Path:
+        """Directory of the files that clients send, if oned.conf says no other."""
+        return self.var / "uploads"
+
+    @property
     def oned_log(self) -> Path:
         return self.log / "oned.log"
 

@@ -1,12 +1,15 @@
 """Opening what a user names: regular files only, outside of the directories that are restricted."""
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from oned.drivers.lib.request import var_directory
 from oned.drivers.lib.task import ActionFailed
+
+_SENT = re.compile("[0-9a-f]{48}")
 
 
 def own_directories() -> list[Path]:
@@ -61,6 +64,17 @@ def resolved(text: str) -> Path:
         return Path(os.path.realpath(path, strict=True))
     except (OSError, ValueError) as error:
         raise _unreadable(text, error) from None
+
+
+def open_sent(text: str) -> int | None:
+    """A descriptor of what a client has sent, if a path is the engine's name of one, letter by letter, else None.
+
+    Such names are given by the engine only, which refuses them from users. Errors: ActionFailed.
+    """
+    directory, _, name = text.rpartition("/")
+    if not directory or directory != os.environ.get("UPLOAD_LOCATION") or not _SENT.fullmatch(name):
+        return None
+    return open_regular(Path(os.path.realpath(directory)) / name)
 
 
 def open_users(text: str) -> int:

@@ -14,6 +14,7 @@ from oned.document.object import Owned, PoolObject
 from oned.document.permissions import ADMIN, MANAGE, USE, Permissions, default_octal
 from oned.errors import ActionError, BadArgument, InternalError, NoRoom, NotAuthorized
 from oned.ids import DEFAULT_CLUSTER, Kind
+from oned.image.uploads import Uploads
 from oned.mad.hooks import HookDesk
 from oned.mad.images import ImageWork
 from oned.mad.monitor import Monitor
@@ -70,6 +71,7 @@ class Services:
     images: ImageWork
     stores: StoreMonitor
     strays: Strays
+    uploads: Uploads
     calls: Calls = field(default_factory=Calls)
     watched: Watched = field(default_factory=Watched)
     started: float = 0.0

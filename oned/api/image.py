@@ -37,21 +37,37 @@ async def allocate(
     Since: 2.0; datastore 3.4; skip_capacity_check 5.6.
     """
     call.demand_create(Kind.IMAGE)
-    place = _place(call, datastore)
+    image = described(call, template, place_of(call, datastore))
+    if image.path and call.services.uploads.owns(image.path):
+        raise rules.refused("PATH is where oned keeps what clients send. Use oneimage create --upload")
+    return await register(call, image, skip=skip_capacity_check)
+
+
+def described(call: Call, template: str, place: Datastore) -> Image:
+    """The image of a template, in no pool yet. Raises what refuses it."""
     given = call.template(template)
     _check_restricted(call, given)
     image = new_image(call, check_name(given.get("NAME")))
     rules.describe(image, given, place, _defaults(call))
     image.persistent = image.persistent or int(_keeps_all(call, place))
     claim(call, image)
+    return image
+
+
+async def register(call: Call, image: Image, *, skip: bool = False) -> Image:
+    """A described image with its id, once its datastore driver has told the size of its PATH. Raises what refuses it.
+
+    skip  do not look whether it fits
+    """
+    place = place_of(call, image.datastore)
     if image.path:
         size, problem = await call.services.images.size(image, place)
         if problem:
             raise rules.refused(f"{problem}. Nothing was registered")
         image.size = size or image.size
-        place = _place(call, datastore)
+        place = place_of(call, image.datastore)
         claim(call, image)
-    check_room(call, place, 0 if image.source else image.size, skip=skip_capacity_check)
+    check_room(call, place, 0 if image.source else image.size, skip=skip)
     return admit(call, image)
 
 
@@ -75,7 +91,8 @@ def admit(call: Call, image: Image) -> Image:
     return image
 
 
-def _place(call: Call, datastore: int) -> Datastore:
+def place_of(call: Call, datastore: int) -> Datastore:
+    """The datastore of a number, if the caller may use it."""
     place = call.pools.datastores.get(datastore)
     call.demand(USE, place)
     return place
@@ -290,7 +307,7 @@ def clone(call: Call, image: Image, name: str, datastore: int = -1) -> Image:
 def found_clone(call: Call, image: Image, name: str, datastore: int = -1) -> Image:
     """The copy of an image that would be made, without an id. Raises what refuses it; changes nothing."""
     call.demand_create(Kind.IMAGE)
-    place = _place(call, image.datastore if datastore < 0 else datastore)
+    place = place_of(call, image.datastore if datastore < 0 else datastore)
     copy = new_image(call, check_name(name))
     _check_cloneable(call, image, place)
     copy.type, copy.datastore, copy.size = image.type, place.id, image.size

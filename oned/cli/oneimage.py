@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from oned.cli import editor, image_views
+from oned.cli import editor, image_upload, image_views
 from oned.cli.actions import DRY_RUN, Step, apply, each
 from oned.cli.command import FAILURE, CommandError, Option, Program
+from oned.cli.image_upload import UPLOAD
 from oned.cli.lists import FILTERS, Listing, add_list, filtered, show_each
 from oned.cli.names import DATASTORES, IMAGES, ImageId, ImageList
 from oned.cli.output import FORMATS, complain, say
@@ -14,9 +15,12 @@ from oned.cli.owned import APPEND, add_locks, add_owners, add_rename, change_tem
 from oned.cli.preview import preview
 from oned.cli.units import mebibytes
 from oned.cli.wait import Events
-from oned.client.client import Client
+from oned.client.client import Client, ServerRefused
 from oned.client.documents import Document
 from oned.client.states import image_state
+
+if TYPE_CHECKING:
+    from oned.template.template import Template
 
 program = Program("oneimage", "registers the disks and files that VMs are made of")
 
@@ -48,20 +52,39 @@ _PATIENCE = 600.0
 _LONGEST_CALL = 20
 
 
-@program.command("create", "[<file>]", DATASTORE, *TEMPLATE, NO_CHECK, WAIT, TIMEOUT)
+@program.command("create", "[<file>]", DATASTORE, *TEMPLATE, UPLOAD, NO_CHECK, WAIT, TIMEOUT)
 def create(one: Client, file: str = "", **options: Any) -> int:
     """Registers an image by a template, by options, or by a template that options complete."""
-    text = _template(file, options)
+    given = _template(file, options)
     place = _DEFAULT_DATASTORE if options["datastore"] is None else DATASTORES.id(one, options["datastore"])
     events = _events(one, options)
-    image = one.number("one.image.allocate", text, place, options["no_check"])
+    image = (_upload if options["upload"] else _allocate)(one, given, place, options["no_check"])
     say(f"ID: {image}")
     return _wait(one, [image], events, options)
 
 
-def _template(file: str, options: dict[str, Any]) -> str:
-    """The text of the new image. Raises CommandError if there is nothing to make one of."""
+def _allocate(one: Client, given: "Template", place: int, skip: bool) -> int:
     from oned.template import render
+
+    try:
+        return one.number("one.image.allocate", render.text(given), place, skip)
+    except ServerRefused as refused:
+        hint = image_upload.hint(given.get("PATH").strip(), refused.text)
+        raise ServerRefused(refused.text + hint, refused.code) from None
+
+
+def _upload(one: Client, given: "Template", place: int, skip: bool) -> int:
+    from oned.template import render
+
+    def text(path: str) -> str:
+        given.set("PATH", path)
+        return render.text(given)
+
+    return image_upload.upload(one, given.get("PATH").strip(), text, place, skip)
+
+
+def _template(file: str, options: dict[str, Any]) -> "Template":
+    """The new image. Raises CommandError if there is nothing to make one of."""
     from oned.template.parse import parse as parse_template
     from oned.template.template import Template
 
@@ -73,7 +96,7 @@ def _template(file: str, options: dict[str, Any]) -> str:
         given.set("PERSISTENT", "YES")
     if not len(given):
         raise CommandError("name a template file, or options such as --name and --path")
-    return render.text(given)
+    return given
 
 
 @program.command("clone", "<image> <name>", DATASTORE, WAIT, TIMEOUT)

@@ -60,6 +60,8 @@ class Image(Owned):
     saving  the VM whose disk becomes this image, -1 when none does
     made    when its files were whole, epoch s; 0 if there never were any to make
     replaces the MiB of what that disk takes the place of; until it has, size has room for both
+    origin_path  of a file that a client has sent, while it is copied from where the front-end keeps it: what it was
+            called there
     growing  the MiB that it is being given as the disk of a VM, 0 when it is not
     vms     ids of the VMs that use it; clones those of the images that are being copied from it. Both are derived
     """
@@ -70,7 +72,7 @@ class Image(Owned):
     STORED = (
         "name", "uid", "gid", "octal", "lock", "type", "disk_type", "persistent", "regtime", "source", "path",
         "format", "fs", "size", "stored", "previous", "cloning", "origin", "saving", "replaces",
-        "made", "growing", "datastore",
+        "made", "growing", "datastore", "origin_path",
     )  # fmt: skip
 
     type: int = ImageType.OS
@@ -90,6 +92,7 @@ class Image(Owned):
     replaces: int = 0
     made: float = 0.0
     growing: int = 0
+    origin_path: str = ""
     datastore: int = 1
 
     def __init__(self, oid: int, name: str, owner: tuple[int, int], octal: int) -> None:

@@ -14,6 +14,7 @@ from oned.datastore.datastore import Datastore
 from oned.ids import Kind
 from oned.image.image import Image
 from oned.image.states import ImageState
+from oned.image.uploads import Uploads
 from oned.mad import ds
 from oned.mad.operations import Operations
 from oned.mad.stores import StoreMonitor
@@ -38,8 +39,8 @@ FIRST_QUESTION = 1 << 30
 class ImageWork:
     """Commands for images go in, their answers come by `answered`."""
 
-    def __init__(self, operations: Operations, pools: Pools, stores: StoreMonitor) -> None:
-        self._operations, self._pools, self._stores = operations, pools, stores
+    def __init__(self, operations: Operations, pools: Pools, stores: StoreMonitor, uploads: Uploads) -> None:
+        self._operations, self._pools, self._stores, self._uploads = operations, pools, stores, uploads
         self._questions = itertools.count(FIRST_QUESTION)
         operations.outcomes[Kind.IMAGE] = self.answered
         operations.followers.append(self.followed)
@@ -74,6 +75,7 @@ class ImageWork:
         for intent in unit.desk.open_for(Kind.IMAGE, image.id):
             unit.abandon(intent)
         self._measure(unit, image)
+        self._let_go(unit, image)
         self._pools.uses.removed(image)
         self._pools.images.drop(unit, image)
         unit.tell(Change(Kind.IMAGE, image.id, "state", ImageState(image.stored).name, "DONE"))
@@ -146,6 +148,7 @@ class ImageWork:
         verb = "cloning" if image.cloning >= 0 else "copying" if image.path else "making"
         origin, result = image.cloning, ds.made(info)
         self._pools.uses.copied(image)
+        self._let_go(unit, image)
         if not success or not result.source:
             image.origin = origin
             self.move(unit, image, ImageState.ERROR, f"Error {verb} image: {info or 'no reason given'}")
@@ -158,6 +161,12 @@ class ImageWork:
         image.format = result.format or image.format or "raw"
         self.move(unit, image, ImageState.READY)
         self._measure(unit, image)
+
+    def _let_go(self, unit: Unit, image: Image) -> None:
+        """What a client has sent for it is not needed any more."""
+        if image.origin_path:
+            path, image.path, image.origin_path = image.path, image.origin_path, ""
+            unit.after(lambda: self._uploads.forget(path))
 
     def _lack(self, image: Image, size: int) -> str:
         """Why its owner may not have an image of so many MiB, more than was known when it was registered; "" if so."""

@@ -187,6 +187,7 @@ PROBLEMS: tuple[Check, ...] = (
     changes.numbers_are_told_apart,
     images.images_are_at_their_places,
     images.waiting_images_have_an_intent,
+    images.what_was_sent_is_being_copied,
     images.growing_images_have_their_disk,
     hooks_run_one_at_a_time,
 )

@@ -70,6 +70,14 @@ def waiting_images_have_an_intent(snapshot: Snapshot) -> Iterator[str]:
             yield f"image {image.id}: it is {ImageState(image.stored).name}, and no driver was asked that it be {what}"
 
 
+def what_was_sent_is_being_copied(snapshot: Snapshot) -> Iterator[str]:
+    """An image of a file that a client has sent leads to that file only while it is copied or removed."""
+    for image in snapshot.pools.images:
+        if image.origin_path and image.stored not in WORKS:
+            state = ImageState(image.stored).name
+            yield f"image {image.id}: it is {state}, and its PATH is still that of what was sent for it"
+
+
 def _is_saved(snapshot: Snapshot, vm_id: int, image: int) -> bool:
     """Whether a disk of a VM that lives becomes the image."""
     vm = snapshot.pools.vms.peek(vm_id)

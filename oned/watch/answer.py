@@ -35,7 +35,7 @@ class Text:
 
 
 class Request:
-    """A GET of a page."""
+    """A request for a page."""
 
     def __init__(self, scope: Mapping[str, Any]) -> None:
         self._headers: dict[str, str] = {

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from oned.api.call import Services
+from oned.watch import uploads
 from oned.watch.answer import Refusal, Request, Text, give
 from oned.watch.events import Stream
 from oned.watch.metrics import Metrics
@@ -15,7 +16,7 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 class Pages:
-    """/metrics and /events.
+    """/metrics, /events and /uploads/.
 
     scheduler  says whether mm_sched runs
     """
@@ -34,6 +35,9 @@ class Pages:
 
     async def _page(self, scope: Any, receive: Receive, send: Send) -> None:
         path = scope["path"]
+        if path.startswith(uploads.PREFIX):
+            await uploads.serve(self._services, scope, receive, send)
+            return
         if path not in (METRICS, EVENTS):
             raise Refusal(404, f"There is nothing at {path}; calls go to /RPC2, and there are {METRICS} and {EVENTS}.")
         if scope["method"] != "GET":

@@ -13,6 +13,7 @@ from oned.onedb.images import (
     images_are_at_their_places,
     images_in_use_are_enabled,
     waiting_images_have_an_intent,
+    what_was_sent_is_being_copied,
 )
 from oned.onedb.snapshot import Snapshot
 from oned.vm.states import DISK_RESIZE_POWEROFF, DONE, PENDING, POWEROFF, State
@@ -124,4 +125,13 @@ def test_an_image_grows_with_the_disk_of_a_vm_and_only_then(engine: Engine) -> N
     assert list(growing_images_have_their_disk(engine.snapshot)) == [
         "image 2: it is to have 60 MiB, the VM whose disk it is asked for 0",
         "image 3: it is to have 0 MiB, the VM whose disk it is asked for 70",
+    ]
+
+
+def test_an_image_that_was_copied_does_not_lead_to_what_was_sent(engine: Engine) -> None:
+    copied, coming = engine.image(1), engine.image(2, ImageState.LOCKED)
+    assert list(what_was_sent_is_being_copied(engine.snapshot)) == []
+    copied.origin_path = coming.origin_path = "/home/ann/disk"
+    assert list(what_was_sent_is_being_copied(engine.snapshot)) == [
+        "image 1: it is READY, and its PATH is still that of what was sent for it"
     ]
