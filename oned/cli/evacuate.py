@@ -10,6 +10,9 @@ from oned.client.client import Client, ServerRefused
 from oned.client.documents import Document, parse
 from oned.client.states import vm_state
 from oned.sched.evacuation import MOVABLE, Move, Plan, plan
+from oned.sched.place import Rules
+from oned.sched.settings import of_this_machine
+from oned.setting import ConfigError
 
 _DISABLED = 1
 _PAUSE = 0.1
@@ -20,16 +23,31 @@ _STEP = 0
 
 
 class Manner(NamedTuple):
-    """How a host is emptied: save the memory instead of moving live, so many VMs at a time, seconds for all of it."""
+    """How a host is emptied.
+
+    cold     save the memory instead of moving live
+    jobs     so many VMs at a time
+    timeout  seconds for all of it
+    rules    how hosts are chosen
+    """
 
     cold: bool
     jobs: int
     timeout: float
+    rules: Rules
+
+
+def rules() -> Rules:
+    """The policies by which hosts are chosen. Raises CommandError for a sched.conf that cannot be read."""
+    try:
+        return of_this_machine()
+    except ConfigError as error:
+        raise CommandError(f"the scheduler's policy is not known: {error}") from None
 
 
 def show_plan(one: Client, host: int, closed: list[int]) -> int:
     """Write what would become of each VM of the host, which goes to none of the closed hosts; 0 if all could go."""
-    found = plan(one, host, closed=closed)
+    found = plan(one, host, rules(), closed=closed)
     say(f"{'VM':>6} {'NAME':<20} {'STATE':<10} {'TO':<15} WHY")
     for move in found.moves:
         say(f"{move.vm:>6} {move.name:<20} {move.state:<10} {move.host.name:<15} {move.why}")
@@ -64,7 +82,7 @@ class _Evacuation:
     def run(self) -> int:
         while True:
             self._look()
-            found = plan(self._one, self._host)
+            found = plan(self._one, self._host, self._manner.rules)
             self._start(found)
             waits = bool(self._going) or any(vm.passes for vm in found.stays)
             left = self._deadline - time.monotonic()

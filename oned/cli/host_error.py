@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from oned.cli.evacuate import rules
 from oned.cli.output import complain, say
 from oned.cli.running import run
 from oned.client.client import Client, ClientError, ServerRefused
@@ -142,6 +143,7 @@ class _HostError:
             if vm_state(vm) == "RUNNING":
                 self._do(vm, "oned.vm.lost")
         alone, found = self._unshared(), plan(self._one, self._given.host, lost=True)
+        found = plan(self._one, self._given.host, rules(), lost=True)
         for move in found.moves:
             if move.state == "UNKNOWN" or self._given.force:
                 vm = parse(self._one.text("one.vm.info", move.vm))

@@ -143,7 +143,8 @@ def flush(one: Client, hosts: HostList, *, dry_run: bool, resched: bool, verbose
         return _resched(one, hosts, dry_run=dry_run, verbose=verbose)
     if dry_run:
         return max(evacuate.show_plan(one, host, hosts) for host in hosts)
-    chosen = evacuate.Manner(manner["cold"], manner["jobs"] or _JOBS, manner["timeout"] or _PATIENCE)
+    jobs, timeout = manner["jobs"] or _JOBS, manner["timeout"] or _PATIENCE
+    chosen = evacuate.Manner(manner["cold"], jobs, timeout, evacuate.rules())
     evacuate.disable(one, hosts, chosen)
     return max(evacuate.evacuate(one, host, chosen) for host in hosts)
 

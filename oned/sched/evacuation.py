@@ -56,8 +56,8 @@ class Plan:
     stays: Sequence[Stays]
 
 
-def plan(one: Client, host: int, *, lost: bool = False, closed: Collection[int] = ()) -> Plan:
-    """The plan for a host, on the books of now: other hosts of the same hypervisor, by the default policy.
+def plan(one: Client, host: int, rules: Rules, *, lost: bool = False, closed: Collection[int] = ()) -> Plan:
+    """The plan for a host, on the books of now: other hosts of the same hypervisor, by the scheduler's policy.
 
     lost    the host is off for good: VMs in UNKNOWN go too
     closed  ids of other hosts that take none, as if they were disabled
@@ -66,7 +66,7 @@ def plan(one: Client, host: int, *, lost: bool = False, closed: Collection[int] 
     movable = (*MOVABLE, LOST) if lost else MOVABLE
     found = {int(vm.findtext("ID") or -1): vm for vm in there}
     asked = [pools.candidate(vm, host) for vm in there if _state(vm) in movable]
-    placements, left = _placed(one, host, asked, closed) if asked else ([], {})
+    placements, left = _placed(one, host, rules, asked, closed) if asked else ([], {})
     moves = [_move(placement, found[placement.vm.id]) for placement in placements]
     stays = [
         Stays(number, vm.findtext("NAME") or "", _state(vm), left.get(number) or _why(_state(vm)))
@@ -77,7 +77,7 @@ def plan(one: Client, host: int, *, lost: bool = False, closed: Collection[int] 
 
 
 def _placed(
-    one: Client, source: int, asked: Sequence[Candidate], closed: Collection[int]
+    one: Client, source: int, rules: Rules, asked: Sequence[Candidate], closed: Collection[int]
 ) -> tuple[list[Placement], dict[int, str]]:
     """A host for each, and why there is none for the rest."""
     clusters = pools.clusters(one.text("one.clusterpool.info"))
@@ -85,7 +85,7 @@ def _placed(
     kinds = {host.id: host.attributes.get("VM_MAD") for host in hosts}
     fits = {host.id: host.up and host.id not in closed and kinds[host.id] == kinds.get(source) for host in hosts}
     alike = [replace(host, up=fits[host.id]) for host in hosts]
-    found = Match(alike, Rules(), _rights(one, asked), clock.now()).place(asked)
+    found = Match(alike, rules, _rights(one, asked), clock.now()).place(asked)
     return found.placed, {left.vm.id: report.of_left(left, len(hosts)).summary for left in found.left}
 
 

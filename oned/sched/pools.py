@@ -85,10 +85,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Guest:
-    """A running VM that may be moved to even out the load, and when it came to its host (epoch s)."""
+    """A running VM that may be moved to even out the load.
+
+    since      when it came to its host, epoch s
+    used       what it was last measured to use: hundredths of a core, KiB
+    """
 
     vm: Candidate
     since: float
+    used: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,9 @@ def guests(pool: str) -> tuple[list[Guest], int]:
         going += state in ON_THE_WAY
         stays = vm.findtext("RESCHED") == "1" or _attribute(vm, "SCHED_REBALANCE").upper() == "NO"
         if state == RUNNING and not stays and (source := _source(vm)) >= 0:
-            found.append(Guest(candidate(vm, source), _float(vm, "HISTORY_RECORDS/HISTORY[last()]/STIME")))
+            since = _float(vm, "HISTORY_RECORDS/HISTORY[last()]/STIME")
+            used = round(_float(vm, "MONITORING/CPU")), round(_float(vm, "MONITORING/MEMORY"))
+            found.append(Guest(candidate(vm, source), since, used))
     return found, going
 
 

@@ -1,6 +1,7 @@
 """Which running VMs go to which host to even out the load: a pure function of hosts, VMs and settings.
 
-The load of a host is the larger of the shares of its CPU and of its memory that VMs take, by the books. A move is made
+The load of a host is the larger of the shares of its CPU and of its memory that its VMs were promised, by the books,
+or, if it is so set, of the shares that are used, as measured. A move is made
 only from a host whose load is more than the threshold above that of the other, and only if both are then between
 the loads that the two had. So the list of loads, highest first, falls with each move in the order of dictionaries: no
 row of moves leads back to where it began, and a pool within the threshold stays as it is.
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from oned.sched.capacity import EVERYWHERE, Books
 from oned.sched.feasible import Feasible, Limits
-from oned.sched.pools import Guest, Host, Wish
+from oned.sched.pools import Guest, Host
 from oned.sched.rights import Rights
 
 PERCENT = 100.0
@@ -29,12 +30,14 @@ class Balance:
     batch      moves in a cycle
     cooldown   seconds for which a VM that came to its host, and both hosts of a move, are left alone
     dry_run    say what would be moved, and move nothing
+    by_use     the load is what is used, not what VMs were promised
     """
 
     threshold: int = 20
     batch: int = 1
     cooldown: int = 600
     dry_run: bool = False
+    by_use: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,14 @@ class Shift:
     source: Host
     target: Host
     loads: tuple[float, float]
-    threshold: int
+    balance: Balance
 
     @property
     def why(self) -> str:
         """In words."""
-        high, low = self.loads
-        where = f"to {self.target.name} ({low:.0f} % taken) from {self.source.name} ({high:.0f} %)"
-        return f"rebalancing, {where}: more than THRESHOLD = {self.threshold} apart"
+        (high, low), word = self.loads, "used" if self.balance.by_use else "taken"
+        where = f"to {self.target.name} ({low:.0f} % {word}) from {self.source.name} ({high:.0f} %)"
+        return f"rebalancing, {where}: more than THRESHOLD = {self.balance.threshold} apart"
 
 
 def rebalance(
@@ -89,7 +92,8 @@ class _Plan:
         self._threshold = balance.threshold / PERCENT
         self._balance = balance
         self._place = {host.id: at for at, host in enumerate(self._books.hosts)}
-        self._cpu, self._memory = self._most("MAX_CPU"), self._most("MAX_MEM")
+        self._cpu, self._memory = self._number("MAX_CPU"), self._number("MAX_MEM")
+        self._taken = self._used() if balance.by_use else self._promised()
         self._counts = np.array(
             [host.up and host.id not in moment.cooling for host in self._books.hosts], dtype=np.bool_
         ) & (self._cpu > 0) & (self._memory > 0)  # fmt: skip
@@ -121,7 +125,7 @@ class _Plan:
     def _targets(self, at: int, guest: Guest, loads: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Per host the higher of the two loads after the move, infinite where it must not go."""
         wish = guest.vm.wish
-        here, there = self._loads_with(wish, -1)[at], self._loads_with(wish, 1)
+        here, there = self._loads_with(guest, -1)[at], self._loads_with(guest, 1)
         low, high = np.minimum(here, there), np.maximum(here, there)
         good = self._counts & (loads[at] - loads > self._threshold) & (low >= loads) & (high < loads[at])
         if not good.any():
@@ -135,19 +139,32 @@ class _Plan:
         wish, source = guest.vm.wish, self._place[guest.vm.wish.source]
         self._books.give_back(source, guest.vm.id, wish)
         self._books.take(target, guest.vm.id, wish)
+        for taken, amount in zip(self._taken, self._amounts(guest), strict=True):
+            taken[source] -= amount
+            taken[target] += amount
         hosts, before = self._books.hosts, (float(loads[source]) * PERCENT, float(loads[target]) * PERCENT)
-        return Shift(guest, hosts[source], hosts[target], before, self._balance.threshold)
+        return Shift(guest, hosts[source], hosts[target], before, self._balance)
 
     def _loads(self) -> NDArray[np.float64]:
-        return self._share(self._books.free_cpu, self._books.free_memory)
+        return self._share(*self._taken)
 
-    def _loads_with(self, wish: Wish, sign: int) -> NDArray[np.float64]:
+    def _loads_with(self, guest: Guest, sign: int) -> NDArray[np.float64]:
         """The loads that each host would have with, or without, the VM."""
-        return self._share(self._books.free_cpu - sign * wish.cpu, self._books.free_memory - sign * wish.memory)
+        (cpu, memory), (its_cpu, its_memory) = self._taken, self._amounts(guest)
+        return self._share(cpu + sign * its_cpu, memory + sign * its_memory)
 
     def _share(self, cpu: NDArray[np.int64], memory: NDArray[np.int64]) -> NDArray[np.float64]:
-        most_cpu, most_memory = np.maximum(self._cpu, 1), np.maximum(self._memory, 1)
-        return np.maximum((self._cpu - cpu) / most_cpu, (self._memory - memory) / most_memory)
+        return np.maximum(cpu / np.maximum(self._cpu, 1), memory / np.maximum(self._memory, 1))
 
-    def _most(self, name: str) -> NDArray[np.int64]:
+    def _promised(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self._cpu - self._books.free_cpu, self._memory - self._books.free_memory
+
+    def _used(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self._number("USED_CPU"), self._number("USED_MEM")
+
+    def _amounts(self, guest: Guest) -> tuple[int, int]:
+        """What moves with the VM: hundredths of a core, KiB."""
+        return guest.used if self._balance.by_use else (guest.vm.wish.cpu, guest.vm.wish.memory)
+
+    def _number(self, name: str) -> NDArray[np.int64]:
         return np.array([int(float(host.attributes.get(name) or 0)) for host in self._books.hosts], dtype=np.int64)

@@ -1,8 +1,10 @@
 """What the scheduler makes of sched.conf."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 
 from oned.config_sched import SchedConfig
+from oned.locations import Locations
 from oned.sched.dispatch import Moves
 from oned.sched.place import Rules
 from oned.sched.rebalance import Balance
@@ -59,6 +61,15 @@ def read(config: SchedConfig) -> Settings:
     )
 
 
+def of_this_machine() -> Rules:
+    """The policies of the sched.conf of this machine, the usual ones where there is none, and no limit of a cycle.
+
+    Raises ConfigError.
+    """
+    path = Locations.of(os.environ).sched_conf
+    return replace(read(SchedConfig.load(path, [])).rules, max_dispatch=0, max_host=0) if path.is_file() else Rules()
+
+
 def _balance(config: SchedConfig) -> Balance | None:
     """What REBALANCE says; None without it."""
     for given in config.vectors("REBALANCE"):
@@ -68,6 +79,7 @@ def _balance(config: SchedConfig) -> Balance | None:
             batch=int(given.get("BATCH", usual.batch)),
             cooldown=int(given.get("COOLDOWN", usual.cooldown)),
             dry_run=TRUTH.read(given.get("DRYRUN", "NO")),
+            by_use=given.get("BY", "").upper() == "USED",
         )
     return None
 

@@ -60,6 +60,14 @@ def test_vms_come_with_their_wishes() -> None:
     assert moving.moves
 
 
+def test_running_vms_come_with_what_they_use_and_since_when() -> None:
+    vms = """<VM_POOL><VM><ID>8</ID><STATE>3</STATE><LCM_STATE>3</LCM_STATE><RESCHED>0</RESCHED>
+    <MONITORING><CPU>151.6</CPU><MEMORY>2048</MEMORY></MONITORING><TEMPLATE><CPU>1</CPU><MEMORY>64</MEMORY></TEMPLATE>
+    <HISTORY_RECORDS><HISTORY><HID>1</HID><STIME>5</STIME></HISTORY></HISTORY_RECORDS></VM></VM_POOL>"""
+    [guest], going = pools.guests(vms)
+    assert (guest.vm.id, guest.since, guest.used, going) == (8, 5.0, (152, 2048), 0)
+
+
 def test_document_with_entities_is_not_expanded() -> None:
     text = '<!DOCTYPE a [<!ENTITY e "boom">]><VM_POOL><VM><ID>1</ID><STATE>1</STATE><UID>&e;</UID></VM></VM_POOL>'
     assert [vm.wish.uid for vm in pools.candidates(text)] == [0]

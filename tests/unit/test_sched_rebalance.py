@@ -94,6 +94,37 @@ def test_vms_and_hosts_that_just_moved_are_left_alone() -> None:
     assert run(hosts, guests, Balance(), cooling=(1,)) == []
 
 
+def measured(*hosts: tuple[int, ...]) -> tuple[list[Host], list[Guest]]:
+    """Hosts whose VMs were promised a core each, and use so many hundredths."""
+    found, guests = pool(*((100,) * len(vms) for vms in hosts))
+    uses = iter(cpu for vms in hosts for cpu in vms)
+    there = [
+        replace(host, attributes={**host.attributes, "USED_CPU": str(sum(vms)), "USED_MEM": "0"})
+        for host, vms in zip(found, hosts, strict=True)
+    ]
+    return there, [replace(guest, used=(next(uses), 0)) for guest in guests]
+
+
+def test_what_is_used_counts_instead_of_what_was_promised_when_it_is_so_set() -> None:
+    hosts, guests = measured((400, 300, 10), (5, 5, 5))
+    assert run(hosts, guests, Balance()) == []
+    (shift,) = run(hosts, guests, Balance(by_use=True))
+    assert moves([shift]) == [(1, 0, 1)]
+    assert shift.why == "rebalancing, to h1 (2 % used) from h0 (71 %): more than THRESHOLD = 20 apart"
+
+
+def test_a_move_by_use_goes_only_where_what_was_promised_fits() -> None:
+    hosts, guests = measured((400, 300), (5,))
+    full = [hosts[0], replace(hosts[1], free_cpu=99)]
+    assert run(full, guests, Balance(by_use=True)) == []
+
+
+def test_vms_that_use_nothing_do_not_move_by_use() -> None:
+    hosts, guests = measured((0, 0, 0, 0, 0, 0), ())
+    assert run(hosts, guests, Balance(by_use=True)) == []
+    assert len(run(hosts, guests, Balance())) == 1
+
+
 HOSTS = st.lists(st.integers(10, 400), max_size=6).filter(lambda vms: sum(vms) <= CORES)
 POOLS = st.lists(HOSTS, min_size=2, max_size=6)
 
