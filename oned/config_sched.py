@@ -31,8 +31,8 @@ SCHED_SETTINGS = Table(
                 keys={"POLICY": whole("a policy, 0 to 3", 0, 3), "RANK": TEXT}),
         Setting("REBALANCE", VECTOR, "", "oned",
                 "Evens out the load by live moves: THRESHOLD percent points between two hosts (20), BATCH moves a "
-                "cycle (1), COOLDOWN seconds of rest for VMs and hosts that had one (600), BY what VMs were PROMISED or what "
-                "is USED as measured (PROMISED), DRYRUN = YES only says it.",
+                "cycle (1), COOLDOWN seconds of rest for VMs and hosts that had one (600), BY what VMs were "
+                "PROMISED or what is USED as measured (PROMISED), DRYRUN = YES only says it.",
                 keys={"BY": one_of("PROMISED", "USED"),
                       "THRESHOLD": whole("percent points, 1 to 100", 1, 100), "BATCH": whole("a number above 0", 1),
                       "COOLDOWN": SECONDS, "DRYRUN": TRUTH}),
