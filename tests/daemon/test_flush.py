@@ -34,6 +34,31 @@ def pool(simulated: Daemon) -> Daemon:
     return simulated
 
 
+def planned(daemon: Daemon, vms: list[int]) -> list[str]:
+    """The hosts that the VMs of alpha would go to."""
+    lines = run(daemon, "onehost", "flush", "alpha", "--dry-run").stdout.splitlines()
+    return [line.split()[3] for line in lines if line.split()[0] in map(str, vms)]
+
+
+def test_hosts_are_chosen_by_the_policy_of_sched_conf(pool: Daemon) -> None:
+    alpha = pool.host("alpha")
+    vms = [running(pool, alpha) for _ in range(3)]
+    for name, priority in (("beta", 1), ("gamma", 9)):
+        pool.one.host.update(pool.host(name), f"PRIORITY = {priority}", 1)
+    conf = pool.etc / "sched.conf"
+    try:
+        conf.write_text("DEFAULT_SCHED = [ POLICY = 4 ]\nMAX_HOST = 1\nMAX_DISPATCH = 1\n")
+        assert planned(pool, vms) == ["gamma"] * 3
+        conf.write_text('DEFAULT_SCHED = [ POLICY = 3, RANK = "- PRIORITY" ]\n')
+        assert planned(pool, vms) == ["beta"] * 3
+        conf.write_text("DEFAULT_SCHED = [ POLICY = 7 ]\n")
+        done = run(pool, "onehost", "flush", "alpha")
+        assert (done.returncode, "the scheduler's policy is not known" in done.stderr) == (255, True)
+        assert pool.host_info(alpha).int("STATE") == 2, "nothing was begun"
+    finally:
+        conf.unlink()
+
+
 def test_running_vms_go_live_and_the_host_is_disabled_first(pool: Daemon) -> None:
     alpha = pool.host("alpha")
     vms = [running(pool, alpha) for _ in range(4)]
@@ -88,31 +113,6 @@ def test_of_several_hosts_none_takes_what_leaves_another(pool: Daemon) -> None:
     run(pool, "onehost", "flush", "alpha,beta")
     assert [place(pool, vm) for vm in vms] == ["gamma"] * 2
     assert pool.check() == []
-
-
-def planned(daemon: Daemon, vms: list[int]) -> list[str]:
-    """The hosts that the VMs of alpha would go to."""
-    lines = run(daemon, "onehost", "flush", "alpha", "--dry-run").stdout.splitlines()
-    return [line.split()[3] for line in lines if line.split()[0] in map(str, vms)]
-
-
-def test_hosts_are_chosen_by_the_policy_of_sched_conf(pool: Daemon) -> None:
-    alpha = pool.host("alpha")
-    vms = [running(pool, alpha) for _ in range(3)]
-    for name, priority in (("beta", 1), ("gamma", 9)):
-        pool.one.host.update(pool.host(name), f"PRIORITY = {priority}", 1)
-    conf = pool.etc / "sched.conf"
-    try:
-        conf.write_text("DEFAULT_SCHED = [ POLICY = 4 ]\nMAX_HOST = 1\nMAX_DISPATCH = 1\n")
-        assert planned(pool, vms) == ["gamma"] * 3
-        conf.write_text('DEFAULT_SCHED = [ POLICY = 3, RANK = "- PRIORITY" ]\n')
-        assert planned(pool, vms) == ["beta"] * 3
-        conf.write_text("DEFAULT_SCHED = [ POLICY = 7 ]\n")
-        done = run(pool, "onehost", "flush", "alpha")
-        assert (done.returncode, "the scheduler's policy is not known" in done.stderr) == (255, True)
-        assert pool.host_info(alpha).int("STATE") == 2, "nothing was begun"
-    finally:
-        conf.unlink()
 
 
 @pytest.fixture
