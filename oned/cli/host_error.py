@@ -142,8 +142,7 @@ class _HostError:
             vm = parse(self._one.text("one.vm.info", int(oid)))
             if vm_state(vm) == "RUNNING":
                 self._do(vm, "oned.vm.lost")
-        alone, found = self._unshared(), plan(self._one, self._given.host, lost=True)
-        found = plan(self._one, self._given.host, rules(), lost=True)
+        alone, found = self._unshared(), plan(self._one, self._given.host, rules(), lost=True)
         for move in found.moves:
             if move.state == "UNKNOWN" or self._given.force:
                 vm = parse(self._one.text("one.vm.info", move.vm))
