@@ -5,6 +5,7 @@ import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
+from xml.etree import ElementTree
 
 from oned.drivers.lib.connections import connected, library
 from oned.drivers.lib.driver import CannotStart
@@ -83,6 +84,7 @@ class Connection(Protocol):
     def lookupByName(self, name: str) -> Domain: ...
     def createXML(self, xml: str, flags: int) -> Domain: ...
     def restore(self, path: str) -> int: ...
+    def restoreFlags(self, frm: str, dxml: str, flags: int) -> int: ...
     def saveImageGetXMLDesc(self, path: str, flags: int) -> str: ...
     def domainListGetStats(
         self, domains: Sequence[Domain], stats: int, flags: int
@@ -166,6 +168,18 @@ class Hypervisor:
 def is_passing(state: int, reason: int) -> bool:
     """Whether a domain is on its way into another state by itself."""
     return state == SHUTOFF or (state == PAUSED and reason not in (PAUSED_BY_USER, PAUSED_BY_ERROR, PAUSED_BY_CRASH))
+
+
+def with_port(xml: str, port: str) -> str:
+    """The XML of a domain whose console listens on the port; as it was, if it does already, or has none."""
+    domain = ElementTree.fromstring(xml)
+    served = [one for one in domain.iterfind("devices/graphics") if one.get("type") in ("vnc", "spice")]
+    if all(one.get("port") == port for one in served):
+        return xml
+    for one in served:
+        one.set("port", port)
+        one.set("autoport", "no")
+    return ElementTree.tostring(domain, "unicode")
 
 
 @contextlib.contextmanager

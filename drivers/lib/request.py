@@ -25,6 +25,7 @@ class VMRequest:
     tm_command    lines of a transfer script: before a disk is attached, after it was detached
     tm_rollback   the same, after a disk could not be attached
     document      the VM as one.vm.info gives it; absent in the plain dialect
+    graphics_port port of its console on the destination, if that is to be another one
     net_drv       network driver of the host, for NICs that do not name theirs; dest_net_drv that of the destination
     """
 
@@ -41,6 +42,7 @@ class VMRequest:
     document: ElementTree.Element | None = None
     net_drv: str = ""
     dest_net_drv: str = ""
+    graphics_port: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def _from_document(vm: int, text: bytes) -> VMRequest:
         tm_rollback=value("TM_COMMAND_ROLLBACK"),
         net_drv=value("NET_DRV"),
         dest_net_drv=value("MIGR_NET_DRV"),
+        graphics_port=value("MIGR_GRAPHICS_PORT"),
         document=root.find("VM"),
     )
 

@@ -28,6 +28,7 @@ from oned.drivers.lib.hypervisor import (
     hypervisor,
     is_passing,
     library,
+    with_port,
 )
 from oned.drivers.lib.request import VMRequest
 from oned.drivers.lib.settings import Settings
@@ -40,6 +41,8 @@ COMPLETED = 1
 COPIES = "ssh lvm"
 LVM = Settings("tm_lvm")
 """What the transfer driver knows of the groups of volumes."""
+SECURE, MIGRATABLE = 1, 8
+"""Flags of a domain's XML (virDomainXMLFlags): with its passwords; as a migration takes it."""
 WATCH = 1.0
 """Seconds between two looks whether the destination is still reached."""
 SETTLING, LOOK = 10.0, 0.25
@@ -165,6 +168,8 @@ class Moves:
             flags |= NON_SHARED_INC if _has_layers(domain) else NON_SHARED_DISK
         if address := self._settings.get("MIGRATE_ADDRESS", "", request.destination):
             parameters["migrate_uri"] = f"tcp://{address}"
+        if request.graphics_port:
+            parameters["destination_xml"] = with_port(domain.XMLDesc(SECURE | MIGRATABLE), request.graphics_port)
         if uri := self._settings.get("MIGRATE_URI", "", request.destination):
             domain.migrateToURI3(uri, parameters, flags | PEER_TO_PEER)
         else:

@@ -23,6 +23,7 @@ from oned.drivers.lib.hypervisor import (
     error_number,
     hypervisor,
     library,
+    with_port,
 )
 from oned.drivers.lib.reach.host import Host
 from oned.drivers.lib.request import VMM, VMRequest
@@ -31,6 +32,7 @@ from oned.drivers.lib.task import ActionFailed, Task
 from oned.drivers.lib.uri import XEN, files_at
 from oned.drivers.vmm import hotplug, moves, resize, snapshots
 from oned.drivers.vmm.described import local_text, text_of
+from oned.drivers.vmm.moves import SECURE
 from oned.drivers.vmm.networks import Networks
 
 SHUTDOWN_TIMEOUT = "300"
@@ -183,9 +185,20 @@ def restore(request: VMRequest, task: Task) -> str:
         if kvm.settled(name_of(request), task) is None:
             if not _exists(host, request.checkpoint, task):
                 raise ActionFailed(f"there is no checkpoint {request.checkpoint}")
-            kvm.connection.restore(request.checkpoint)
+            _go_on(kvm, request)
     host.demand(["rm", "-f", "--", request.checkpoint], task)
     return ""
+
+
+def _go_on(kvm: Hypervisor, request: VMRequest) -> None:
+    """Restore the domain, with the port of its console that its VM has now: on another host it may be another one."""
+    port = request.document.findtext("TEMPLATE/GRAPHICS/PORT") if request.document is not None else None
+    saved = kvm.connection.saveImageGetXMLDesc(request.checkpoint, SECURE) if port else ""
+    wanted = with_port(saved, port) if port else ""
+    if wanted == saved:
+        kvm.connection.restore(request.checkpoint)
+    else:
+        kvm.connection.restoreFlags(request.checkpoint, wanted, 0)
 
 
 @driver.action("REBOOT", repeatable=True)

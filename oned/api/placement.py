@@ -1,5 +1,7 @@
 """Where a VM may go: the checks of deploy and migrate."""
 
+from dataclasses import replace
+
 from oned.api.call import Call
 from oned.command import Mad
 from oned.datastore.datastore import SYSTEM, Datastore
@@ -33,15 +35,37 @@ def check_room(call: Call, vm: VM, host: Host, *, enforce: bool) -> None:
 
 
 def give_port(call: Call, vm: VM, host: Host) -> None:
-    """Write a port into the VM's GRAPHICS if another VM of the host has the usual one and it names none itself."""
-    base, graphics = call.services.setting("VNC_BASE_PORT"), vm.template.vector("GRAPHICS")
-    usual = port_of(vm.id, graphics, base)
-    if usual is None or graphics.get("PORT"):
-        return
+    """Write a port into the VM's GRAPHICS if another VM of the host has its own; one that was named counts at first."""
+    graphics = vm.template.vector("GRAPHICS")
+    if (port := other_port(call, vm, host)) and (vm.history or not graphics.get("PORT")):
+        graphics["PORT"] = str(port)
+
+
+def other_port(call: Call, vm: VM, host: Host) -> int:
+    """The port that the VM's console is to have on a host, where another VM has its own; 0 if none has."""
+    base = call.services.setting("VNC_BASE_PORT")
     others = filter(None, (call.pools.vms.peek(number) for number in host.vms if number != vm.id))
-    taken = {port_of(other.id, other.template.vector("GRAPHICS"), base) for other in others}
-    if usual in taken:
-        graphics["PORT"] = str(free(vm.id, base, taken))
+    taken = {port for other in others for port in _ports(other, host, base)}
+    own = port_of(vm.id, vm.template.vector("GRAPHICS"), base)
+    return 0 if own is None or own not in taken else free(vm.id, base, taken)
+
+
+def _ports(vm: VM, host: Host, base: int) -> list[int | None]:
+    """The ports that a VM has on a host, or is to have there at the end of its move."""
+    coming = [record.port for record in vm.history[-2:] if record.port and record.hid == host.id]
+    return [port_of(vm.id, vm.template.vector("GRAPHICS"), base), *coming]
+
+
+def _moved_port(call: Call, vm: VM, host: Host) -> int:
+    """The port of the console on the host that the VM moves to, if it must be another one; 0 if not.
+
+    The stay that ends remembers what it was: the VM may come back.
+    """
+    port = other_port(call, vm, host)
+    if port:
+        base = call.services.setting("VNC_BASE_PORT")
+        vm.record.port = port_of(vm.id, vm.template.vector("GRAPHICS"), base) or 0
+    return port
 
 
 def check_datastore(call: Call, datastore: int) -> None:
@@ -71,7 +95,7 @@ def place_again(call: Call, vm: VM, host: Host, datastore: int, *, enforce: bool
     go_along = chosen.id != vm.record.ds_id or not chosen.is_shared
     wanted = on_system(vm.template) if go_along and _counts_room(call, enforce=enforce) else 0
     _check_space(call, vm, host, chosen, wanted)
-    return _at(call, host, chosen)
+    return replace(_at(call, host, chosen), port=_moved_port(call, vm, host))
 
 
 def _counts_room(call: Call, *, enforce: bool) -> bool:

@@ -38,10 +38,11 @@ ELEMENTS: tuple[tuple[str, str, str], ...] = (
     ("TM_COMMAND", "tm_command", ""),
     ("TM_COMMAND_ROLLBACK", "tm_rollback", ""),
     ("DISK_TARGET_PATH", "target", ""),
+    ("MIGR_GRAPHICS_PORT", "graphics_port", ""),
 )
 """Elements of the document between HOST and VM, in order: name, argument that fills it, value when there is none."""
-LATER = ("TM_COMMAND_ROLLBACK",)
-"""Elements that came after 3.8: they are there only when they say something."""
+LATER = ("TM_COMMAND_ROLLBACK", "MIGR_GRAPHICS_PORT")
+"""Elements that came after 3.8, the last one with us: they are there only when they say something."""
 
 SCRIPTS = ("TM_COMMAND", "TM_COMMAND_ROLLBACK")
 """Elements that are lines of a transfer script."""

@@ -15,7 +15,7 @@ from oned.vm.history import ACTIONS, Record
 from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.machine import Site
 from oned.vm.row import IMPORTED, Opens, Placement, Row, is_wild, makes_context
-from oned.vm.states import CLEANUP, DONE, RUNNING, WAITS_FOR_DRIVER, State
+from oned.vm.states import CLEANUP, DONE, MOVING, RUNNING, WAITS_FOR_DRIVER, State
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,7 @@ class Lifecycle:
         self._note(vm, row, cause)
         if row.to is not None:
             _move(vm, row.to)
+        _show_port(vm)
         if row.then:
             unit.open(row.then(vm, self.site))
         unit.touch(vm)
@@ -155,6 +156,12 @@ def _move(vm: VM, to: State) -> None:
     vm.state = to
 
 
+def _show_port(vm: VM) -> None:
+    """The template tells the port of the console where the VM is now."""
+    if vm.history and vm.record.port and vm.state not in MOVING and "GRAPHICS" in vm.template:
+        vm.template.vector("GRAPHICS")["PORT"] = str(vm.record.port)
+
+
 def _blame(record: Record, event: str, cause: Cause) -> None:
     if (not record.etime or event in _ENDS_ANYWAY) and event in ACTIONS:
         record.action = ACTIONS[event]
@@ -183,6 +190,7 @@ def _open(vm: VM, opens: Opens, cause: Cause, now: int) -> None:
                 vm_mad=place.vm_mad,
                 tm_mad=place.tm_mad,
                 vn_mad=place.vn_mad,
+                port=place.port,
                 ds_id=place.ds_id,
                 sysds_path=place.sysds_path,
                 images=place.images,

@@ -36,6 +36,7 @@ class Record:
     """A stay on a host. Times are epoch seconds, 0 = not yet; `etime` 0 means that the stay goes on.
 
     sysds_path   directory of the system datastore on the host
+    port         port of its console there; 0 if it is what its template says anyway
     stray        whether it may have left a domain on the host: CLEAR, DOUBTFUL, LEFT or ASKED (vm.strays)
     images       the VM's files are in `images` below its directory, as drivers of plain words (to 3.0) expect it
     cpu, memory  the VM's capacity at this stay; 0 in records of before it was kept
@@ -66,6 +67,7 @@ class Record:
     cpu: int = 0
     memory: int = 0
     images: bool = False
+    port: int = 0
     stray: int = CLEAR
 
     @property
@@ -85,7 +87,7 @@ class Record:
 
     def copy(self, seq: int, now: int) -> Self:
         """A new stay on the same host, beginning now."""
-        kept = ("hid", "hostname", "cid", "vm_mad", "tm_mad", "vn_mad", "ds_id", "sysds_path", "images")
+        kept = ("hid", "hostname", "cid", "vm_mad", "tm_mad", "vn_mad", "ds_id", "sysds_path", "images", "port")
         return type(self)(seq=seq, stime=now, **{name: getattr(self, name) for name in kept})
 
     def saved(self) -> dict[str, Any]:

@@ -92,8 +92,9 @@ def migrate(vm: VM, site: Site) -> Command:
     source = place_of_domain(vm)
     there = vm.record.hostname
     files = f"MIGRATE {source.tm_mad} {there} {source.hostname} {directory(vm, source)} {vm.id} {source.ds_id}"
+    port = {"graphics_port": str(vm.record.port)} if vm.record.port else {}
     return command(vm, site, "MIGRATE", source, deploy_id=domain_name(vm), dest_host=there,
-                   dest_net_drv=vm.record.vn_mad, tm_command=files)  # fmt: skip
+                   dest_net_drv=vm.record.vn_mad, tm_command=files, **port)  # fmt: skip
 
 
 def shutdown(vm: VM, site: Site) -> Command:

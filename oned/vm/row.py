@@ -115,6 +115,7 @@ class Placement:
     sysds_path: str
     images: bool = False
     vn_mad: str = "dummy"
+    port: int = 0
 
     @classmethod
     def of(cls, record: Record) -> Self:

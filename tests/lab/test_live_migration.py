@@ -161,7 +161,8 @@ def test_a_cable_that_is_cut_in_the_middle_of_a_move_leaves_the_guest_on_one_hos
         assert answer.startswith(f"MIGRATE FAILURE {guest.vid} "), answer
         assert "the VM stays on host01" in answer or "on host01 it cannot be asked about" in answer
         until(lambda: guest.state(driver, "host01", 60) == "a", 90, "the guest runs where it was")
-        driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 60)
+        cancel, done = guest.line("CANCEL", "host02", guest.name, "-"), f"CANCEL SUCCESS {guest.vid} -"
+        until(lambda: driver.ask(cancel, 60) == done, 90, "the other host is reached again, and cleaned")
         assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("a", "d")
         last = guest.ticks("host01")[-1]
         guest.says("host01", f"tick {last + 2}$")
@@ -193,6 +194,36 @@ def test_a_move_takes_the_way_that_the_destination_names(shared: World, tmp_path
         assert driver.answer(120) == f"MIGRATE SUCCESS {guest.vid} -"
         assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("d", "a")
         driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 30)
+
+
+class Shown(Guest):
+    """A guest with a console at port 6000."""
+
+    def template(self) -> str:
+        return super().template() + 'GRAPHICS=[TYPE=vnc, LISTEN="0.0.0.0", PORT=6000]'
+
+    def port(self, host: str) -> str:
+        return self.lab.run(host, "virsh", "-q", "vncdisplay", self.name).strip()
+
+
+@pytest.mark.soak
+def test_a_guest_whose_port_is_taken_on_the_other_host_gets_another_one_there(shared: World, tmp_path: Path) -> None:
+    guest, other = Shown(shared, tmp_path, 10), Shown(shared, tmp_path, 11)
+    guest.prepare("host01")
+    other.prepare("host02")
+    line = migrate(guest, "host01", "host02")
+    document = base64.b64decode(line.split()[2]).decode()
+    asked = document.replace("<VM>", "<MIGR_GRAPHICS_PORT>6001</MIGR_GRAPHICS_PORT><VM>")
+    with kvm_driver(shared, tmp_path, MIGRATE_UNSAFE="yes") as driver:
+        guest.deploy(driver, "host01")
+        other.deploy(driver, "host02")
+        guest.says("host01", "tick 2$")
+        assert " FAILURE " in (driver.ask(line, 90) or ""), "the port is taken"
+        again = f"MIGRATE {guest.vid} {base64.b64encode(asked.encode()).decode()}"
+        assert driver.ask(again, 90) == f"MIGRATE SUCCESS {guest.vid} -"
+        assert guest.port("host02").endswith(":101")
+        for one in (guest, other):
+            driver.ask(one.line("CANCEL", "host02", one.name, "-"), 30)
 
 
 @pytest.mark.soak

@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from oned.drivers.lib.hypervisor import with_port
 from oned.drivers.vmm.moves import End, Verdict, judge
 
 ALL = list(product(End, End))
@@ -47,3 +48,12 @@ def test_whoever_has_it_is_left_alone_with_it(here: End, there: End) -> None:
 )  # fmt: skip
 def test_what_cannot_be_told_is_left_as_it_is(here: End, there: End) -> None:
     assert judge(here, there) == Verdict()
+
+
+DOMAIN = '<domain><devices><graphics type="vnc" port="6000" autoport="no" /><graphics type="sdl" /></devices></domain>'
+
+
+def test_a_domain_gets_another_port_for_its_console_and_nothing_else_is_changed() -> None:
+    assert with_port(DOMAIN, "6001") == DOMAIN.replace("6000", "6001")
+    assert with_port(DOMAIN, "6000") is DOMAIN
+    assert with_port("<domain><devices /></domain>", "6001") == "<domain><devices /></domain>"
