@@ -5,10 +5,8 @@ rules are there before the tap is, wherever the engine has named it. Bridges of 
 (nf_conntrack_bridge); what is needed of that is done by rules and a set of the tap, which every nftables has.
 """
 
-import ipaddress
 from collections.abc import Callable
 
-from oned.drivers.lib.task import ActionFailed
 from oned.drivers.vnm.step import NetworkDriver, Nic, Step
 
 TABLE = "bridge one"
@@ -40,9 +38,8 @@ def isolation(nic: Nic) -> list[Step]:
     """As `rules`; with VLAN=YES only neighbours by hardware address reach the guest, which sends under its own only."""
     if not nic.says("VLAN"):
         return rules(nic)
-    _demand_mac(nic)
-    network = f"{nic.mac.rpartition(':')[0]}:00"
-    own = [f"sends ether saddr != {nic.mac} drop", f"gets ether saddr & {NETWORK_MASK} != {network} drop"]
+    network = f"{nic.own_mac.rpartition(':')[0]}:00"
+    own = [f"sends ether saddr != {nic.own_mac} drop", f"gets ether saddr & {NETWORK_MASK} != {network} drop"]
     return [_transaction(nic, [*own, *_sends(nic), *_gets(nic)])]
 
 
@@ -59,10 +56,8 @@ def _sends(nic: Nic) -> list[str]:
     """
     found = []
     if nic.says("FILTER_MAC_SPOOFING"):
-        _demand_mac(nic)
-        found += [f"sends ether saddr != {nic.mac} drop", f"sends arp saddr ether != {nic.mac} drop"]
-    four = [ip for ip in nic.addresses if ":" not in ip]
-    six = [ip for ip in nic.addresses if ":" in ip]
+        found += [f"sends ether saddr != {nic.own_mac} drop", f"sends arp saddr ether != {nic.own_mac} drop"]
+    four, six = nic.addresses_of(4), nic.addresses_of(6)
     if not nic.says("FILTER_IP_SPOOFING") or not nic.addresses:
         return found
     if four:
@@ -70,25 +65,9 @@ def _sends(nic: Nic) -> list[str]:
         found.append(f"sends ip saddr != {{ {', '.join(four)} }} drop")
         found.append(f"sends arp saddr ip != {{ 0.0.0.0, {', '.join(four)} }} drop")
     if six:
-        _demand_mac(nic)
-        found.append(f"sends ip6 saddr != {{ {', '.join(['::', _link_local(nic), *six])} }} drop")
+        found.append(f"sends ip6 saddr != {{ {', '.join(['::', nic.link_local, *six])} }} drop")
     spoken = [*(["ip", "arp"] if four else []), *(["ip6"] if six else [])]
     return [*found, f"sends ether type != {{ {', '.join(spoken)} }} drop"]
-
-
-def _demand_mac(nic: Nic) -> None:
-    if not nic.mac:
-        raise ActionFailed(f"a NIC at the bridge {nic.bridge} has no MAC to hold it to: give it one, or no filters")
-
-
-def _link_local(nic: Nic) -> str:
-    """The address that a guest gives itself by its MAC, which it needs to find its neighbours."""
-    own = next((ip for ip in nic.addresses if ":" in ip and ipaddress.ip_address(ip).is_link_local), "")
-    if own:
-        return own
-    first, *rest = bytes.fromhex(nic.mac.replace(":", ""))
-    identity = bytes([first ^ 2, *rest[:2], 0xFF, 0xFE, *rest[2:]])
-    return str(ipaddress.IPv6Address(bytes.fromhex("fe80000000000000") + identity))
 
 
 def _gets(nic: Nic) -> list[str]:

@@ -82,28 +82,50 @@ def port(nic: Nic) -> list[Step]:
     steps = [*unport(nic)]
     if nic.says("VLAN") or nic.get("VLAN_ID"):
         steps.append(Step(("ovs-vsctl", "set", "Port", nic.tap, f"tag={nic.vlan}")))
-    if nic.says("FILTER_MAC_SPOOFING") or nic.says("FILTER_IP_SPOOFING"):
-        steps += [_flow(nic, f"{flow},priority={KEPT},actions=normal") for flow in _allowed(nic)]
-        steps.append(_flow(nic, f"priority={REFUSED},actions=drop"))
-    return steps
+    flows: list[str] = []
+    if nic.says("FILTER_IP_SPOOFING") and nic.addresses:
+        flows = _of_addresses(nic)
+    elif nic.says("FILTER_MAC_SPOOFING"):
+        flows = _of_mac(nic)
+    return [*steps, *(_flow(nic, flow) for flow in flows)]
 
 
-def _allowed(nic: Nic) -> list[str]:
-    if not nic.says("FILTER_IP_SPOOFING"):
-        return [f"dl_src={nic.mac}"]
-    own = [address for address in nic.addresses if ":" not in address]
-    six = [address for address in nic.addresses if ":" in address]
-    flows = [flow for ip in own for flow in (f"dl_src={nic.mac},ip,nw_src={ip}", f"dl_src={nic.mac},arp,arp_spa={ip}")]
-    return [*flows, *(f"dl_src={nic.mac},ipv6,ipv6_src={ip}" for ip in six)]
+def _of_mac(nic: Nic) -> list[str]:
+    """All that is sent under the own MAC, but for ARP that tells of another one."""
+    mac = nic.own_mac
+    return [
+        f"dl_src={mac},arp,arp_sha={mac},priority={KEPT},actions=normal",
+        f"arp,priority={REFUSED + 2},actions=drop",
+        f"dl_src={mac},priority={REFUSED + 1},actions=normal",
+        f"priority={REFUSED},actions=drop",
+    ]
+
+
+def _of_addresses(nic: Nic) -> list[str]:
+    """IP and ARP of the own addresses, and what a guest says that has none yet."""
+    mac, four, six = nic.own_mac, nic.addresses_of(4), nic.addresses_of(6)
+    kept = [f"ip,nw_src={ip}" for ip in four] + [f"arp,arp_sha={mac},arp_spa={ip}" for ip in four]
+    if four:
+        kept += ["udp,nw_src=0.0.0.0,tp_src=68,tp_dst=67", f"arp,arp_sha={mac},arp_spa=0.0.0.0"]
+    if six:
+        kept += [f"ipv6,ipv6_src={ip}" for ip in dict.fromkeys(("::", nic.link_local, *six))]
+    allowed = [f"dl_src={mac},{match},priority={KEPT},actions=normal" for match in kept]
+    return [*allowed, f"priority={REFUSED},actions=drop"]
 
 
 def _flow(nic: Nic, flow: str) -> Step:
-    return Step(("ovs-ofctl", "add-flow", nic.bridge, f"in_port={nic.tap},{flow}"))
+    return Step(("ovs-ofctl", "add-flow", nic.bridge, f"cookie={_cookie(nic)},in_port={nic.tap},{flow}"))
+
+
+def _cookie(nic: Nic) -> str:
+    """By which flows are found again: their port has only a number when it has gone, and that may be another's."""
+    return f"0x{nic.own_mac.replace(':', '')}"
 
 
 def unport(nic: Nic) -> list[Step]:
-    """No flows of the tap."""
-    return [Step(("ovs-ofctl", "del-flows", nic.bridge, f"in_port={nic.tap}"))]
+    """No flows of the NIC; a bridge that is not there has none."""
+    gone = ("sh", "-c", '! ovs-vsctl br-exists "$1" 2>/dev/null', "sh", nic.bridge)
+    return [Step(("ovs-ofctl", "del-flows", nic.bridge, f"cookie={_cookie(nic)}/-1"), gone)]
 
 
 BRIDGE, VLAN, VXLAN = NetworkDriver(pre=bridge), NetworkDriver(pre=vlan), NetworkDriver(pre=vxlan)

@@ -54,6 +54,27 @@ class Nic:
     def get(self, name: str) -> str:
         return dict(self.values).get(name, "")
 
+    @property
+    def own_mac(self) -> str:
+        """What it is held to. Errors: ActionFailed, if it has none."""
+        if not self.mac:
+            raise ActionFailed(
+                f"a NIC at the bridge {self.bridge} has no MAC to hold it to: give it one, or no filters"
+            )
+        return self.mac
+
+    @property
+    def link_local(self) -> str:
+        """The IPv6 address that a guest gives itself by its MAC: it finds its neighbours under that."""
+        if told := [ip for ip in self.addresses_of(6) if ipaddress.ip_address(ip).is_link_local]:
+            return told[0]
+        first, *rest = bytes.fromhex(self.own_mac.replace(":", ""))
+        identity = bytes([first ^ 2, *rest[:2], 0xFF, 0xFE, *rest[2:]])
+        return str(ipaddress.IPv6Address(bytes.fromhex("fe80000000000000") + identity))
+
+    def addresses_of(self, version: int) -> list[str]:
+        return [ip for ip in self.addresses if ipaddress.ip_address(ip).version == version]
+
     def says(self, name: str) -> bool:
         return self.get(name).upper() in ("YES", "1", "TRUE")
 

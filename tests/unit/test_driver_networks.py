@@ -75,16 +75,18 @@ def test_what_is_made_before_the_domain(values: dict[str, str], expected: list[s
 
 def test_open_vswitch_tags_the_tap_and_lets_only_the_own_addresses_out() -> None:
     one = nic("vnet3", VN_MAD="ovswitch", VLAN_ID="9", FILTER_IP_SPOOFING="YES", IP="10.0.0.7")
-    out = "ovs-ofctl add-flow br7 in_port=vnet3,"
-    own = "dl_src=02:00:0a:00:00:07"
+    out = "ovs-ofctl add-flow br7 cookie=0x02000a000007,in_port=vnet3,"
+    mac, kept = "02:00:0a:00:00:07", "priority=40000,actions=normal"
     assert commands("post", one) == [
-        "ovs-ofctl del-flows br7 in_port=vnet3",
+        "ovs-ofctl del-flows br7 cookie=0x02000a000007/-1",
         "ovs-vsctl set Port vnet3 tag=9",
-        f"{out}{own},ip,nw_src=10.0.0.7,priority=40000,actions=normal",
-        f"{out}{own},arp,arp_spa=10.0.0.7,priority=40000,actions=normal",
+        f"{out}dl_src={mac},ip,nw_src=10.0.0.7,{kept}",
+        f"{out}dl_src={mac},arp,arp_sha={mac},arp_spa=10.0.0.7,{kept}",
+        f"{out}dl_src={mac},udp,nw_src=0.0.0.0,tp_src=68,tp_dst=67,{kept}",
+        f"{out}dl_src={mac},arp,arp_sha={mac},arp_spa=0.0.0.0,{kept}",
         f"{out}priority=39000,actions=drop",
     ]
-    assert commands("clean", one) == ["ovs-ofctl del-flows br7 in_port=vnet3"]
+    assert commands("clean", one) == ["ovs-ofctl del-flows br7 cookie=0x02000a000007/-1"]
 
 
 def rules(one: Nic) -> list[str]:
