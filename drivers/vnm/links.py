@@ -123,7 +123,9 @@ def _cookie(nic: Nic) -> str:
 
 
 def unport(nic: Nic) -> list[Step]:
-    """No flows of the NIC; a bridge that is not there has none."""
+    """No flows of the NIC; a bridge that is not there has none, nor has a NIC without a MAC."""
+    if not nic.mac:
+        return []
     gone = ("sh", "-c", '! ovs-vsctl br-exists "$1" 2>/dev/null', "sh", nic.bridge)
     return [Step(("ovs-ofctl", "del-flows", nic.bridge, f"cookie={_cookie(nic)}/-1"), gone)]
 
