@@ -39,7 +39,7 @@ class AgentShell:
                 raise
             if said is None:
                 self._drop()
-                raise ActionFailed(f"{self.host.name}: {verdict(argv[0], None, deadline, '')}")
+                raise ActionFailed(f"{self.host.name}: no answer within {deadline:g} seconds")
             return _finished(argv[0], *said)
 
     def close(self) -> None:
