@@ -40,7 +40,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     ("vmm", ""), ("vmm", "plain12"), ("vmm", "xml"), ("im", ""), ("im", "2"), ("im", "4"), ("tm", ""),
     ("tm", "datastore"), ("datastore", ""), ("hm", ""), ("hm", "argv"),
 ])  # fmt: skip
-def test_a_program_that_keeps_the_protocol_fails_no_check(tmp_path: Path, kind: str, protocol: str) -> None:
+def test_a_program_that_keeps_the_protocol_fails_no_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, protocol: str
+) -> None:
+    monkeypatch.setattr(checks, "QUIET", 0.2)
+    monkeypatch.setattr(checks, "SETTLE", 0.05)
     found = list(checks.run(session(tmp_path, kind, protocol=protocol)))
     assert [result for result in found if result.weight is FAILS] == []
     assert {result.check.name for result in found} == {c.name for c in CHECKS if KINDS[kind] in c.kinds}

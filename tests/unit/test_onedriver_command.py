@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oned.mad.trial import checks
 from oned.mad.trial.checks import CHECKS
 from oned.onedriver import main
 from tests.needs import need_programs
@@ -31,6 +32,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("one_vmm_mine", "one_im_mine", "one_tm_mine"):
         (tmp_path / "lib/mads" / name).symlink_to(BROKEN)
     monkeypatch.setenv("ONE_LOCATION", str(tmp_path))
+    monkeypatch.setattr(checks, "QUIET", 0.2)
+    monkeypatch.setattr(checks, "SETTLE", 0.05)
     return tmp_path
 
 
