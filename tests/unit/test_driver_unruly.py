@@ -1,7 +1,9 @@
 """Commands that flood, do not end, or leave others behind that hold their outputs: every way that drivers run some."""
 
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from oned.drivers.lib import actions
 from oned.drivers.lib.actions import Child, Finished
 from oned.drivers.lib.line import Voice
 from oned.drivers.lib.reach import here
+from oned.drivers.lib.reach.ssh import kill_line
 from oned.drivers.lib.request import HookRequest
 from oned.drivers.lib.task import ActionFailed, Task
 from oned.drivers.tm import site as site_programs
@@ -81,15 +84,19 @@ def test_ten_megabytes_of_errors_hold_nothing_up(way: Way, script: Callable[...,
 def test_one_that_ignores_term_is_ended_with_all_it_started(
     way: Way, script: Callable[..., Path], tmp_path: Path
 ) -> None:
-    assert "script did not end within 0.5 seconds" in way(script(IGNORES_TERM), 0.5).problem
+    assert "script did not end within 1 seconds" in way(script(IGNORES_TERM), 1.0).problem
     assert ends(tmp_path / "child")
 
 
-@pytest.mark.parametrize(("text", "status"), [(LEAVES_ANOTHER, 0), (LEAVES_ANOTHER, 3), (LEAVES_A_CHATTERBOX, 0)])
+@pytest.mark.parametrize(
+    ("text", "status", "seconds"),
+    [(LEAVES_ANOTHER, 0, 30.0), (LEAVES_ANOTHER, 3, 30.0), (LEAVES_A_CHATTERBOX, 0, 1.0)],
+    ids=["silent", "silent and failed", "talking"],
+)
 def test_one_that_has_ended_is_not_held_up_by_what_it_left_behind(
-    way: Way, script: Callable[..., Path], tmp_path: Path, text: str, status: int
+    way: Way, script: Callable[..., Path], tmp_path: Path, text: str, status: int, seconds: float
 ) -> None:
-    finished = way(script(text, status), 0.6)
+    finished = way(script(text, status), seconds)
     assert ("ended with status 3" in finished.problem, finished.problem == "") == (status == 3, status == 0)
     assert ends(tmp_path / "child")
 
@@ -100,3 +107,11 @@ def test_a_service_that_a_command_starts_lives_on_if_it_has_outputs_of_its_own(
     finished = way(script("sleep 30 </dev/null >/dev/null 2>&1 & echo $! >{child}; echo done"), 10)
     assert (finished.output, finished.problem) == ("done\n", "")
     os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
+def test_every_login_shell_of_a_host_ends_a_group(shell: str) -> None:
+    program = shutil.which(shell.split(maxsplit=1)[0]) or pytest.skip(f"there is no {shell}")
+    leader = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    subprocess.run([program, *shell.split()[1:], "-c", kill_line(leader.pid)], check=True)
+    assert leader.wait(10) == -signal.SIGKILL

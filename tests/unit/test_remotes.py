@@ -3,6 +3,7 @@
 import base64
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,29 @@ def test_a_probe_that_fails_is_named_and_keeps_none_back(place: Path, task: Task
     assert (cycle.values["RACK"], cycle.values["ROOM"], cycle.values["h1"]) == ("7", "two words", "kvm")
     assert "HALF" not in cycle.values
     assert len(cycle.domains) == 2
+
+
+@pytest.mark.parametrize(("text", "failed"), [
+    ("head -c 10000000 /dev/zero | tr '\\0' x >&2; exit 3", "x" * 1000),
+    ("trap '' TERM; sleep 60 & wait; sleep 60", "Killed"),
+    ("sleep 60 & echo RACK=7", None),
+])  # fmt: skip
+def test_an_unruly_probe_of_the_site_holds_no_other_up(place: Path, task: Task, text: str, failed: str | None) -> None:
+    site, timeout = place / "var/remotes/im/kvm-site.d", place / "bin/timeout"
+    site.mkdir(parents=True)
+    for path, script in {
+        site / "10-unruly": f"#!/bin/sh\n{text}\n", site / "20-good": "#!/bin/sh\necho ROOM=2\n",
+        timeout: '#!/bin/sh\n[ "$1 $2 $3" = "-k 2 20" ] && shift 3 && exec /usr/bin/timeout -k 0.2 1 "$@"\n',
+    }.items():  # fmt: skip
+        path.write_text(script)
+        path.chmod(0o755)
+    began = time.monotonic()
+    cycle = read(probed(task))
+    assert cycle.values["ROOM"] == "2"
+    assert list(cycle.failed) == ([] if failed is None else ["10-unruly"])
+    assert (failed or "") in cycle.failed.get("10-unruly", "")
+    assert ("RACK" in cycle.values) == (failed is None)
+    assert time.monotonic() - began < 30, "it waits for nothing that sleeps"
 
 
 def test_a_libvirt_that_does_not_answer_is_named_with_its_words(place: Path, task: Task) -> None:

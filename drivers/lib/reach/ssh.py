@@ -140,7 +140,7 @@ class Route:
         with self._ending, self._guard(transport, KILL_SECONDS):
             try:
                 channel = transport.open_session(timeout=KILL_SECONDS)
-                channel.exec_command(f"kill -KILL -- -{leader}")
+                channel.exec_command(kill_line(leader))
                 channel.status_event.wait(KILL_SECONDS)
                 channel.close()
             except _TROUBLE as error:
@@ -312,6 +312,11 @@ def wrapped(argv: Sequence[str], token: str) -> str:
     if len(line.encode()) > LONGEST_COMMAND:
         raise ActionFailed(f"{argv[0]}: the command is longer than {LONGEST_COMMAND} bytes; its data can go by stdin")
     return line
+
+
+def kill_line(leader: int) -> str:
+    """The command line that ends a process group. No "--" before the number: dash takes it for one."""
+    return f"kill -KILL -{leader}"
 
 
 def said(error: BaseException) -> str:
