@@ -37,6 +37,7 @@ class Cache:
 
     def bring(self, source: Place, target: Place, settings: Settings, task: Task) -> None:
         """The target is a copy of the image, from the cache if that has it; it has it afterwards. Errors: as copy."""
+        copying.check_room(target, copying.used(source, task), task)
         name = sha256(source, task)
         kept = Place(self.host, self.directory / f"{name}{SUFFIX}")
         with _one_at_a_time.taken([str(kept)], task, f"the copy of {source} to {self.host.name}"):

@@ -13,6 +13,8 @@ from oned.mad.operations import Operations
 from oned.pool.pools import Pools
 
 log = logging.getLogger(__name__)
+SOON = 5.0
+"""Seconds between two questions at least where files of VMs were still being made at the last."""
 DIRECTORIES = "fs"
 """The driver that measures a system datastore for whose TM_MAD there is none of that name: it is a directory."""
 
@@ -28,10 +30,15 @@ class StoreMonitor:
         operations.observers[Kind.DATASTORE] = self
 
     def round(self) -> None:
-        """Ask all datastores that are due. Of those that hosts do not share the hosts tell in their monitoring."""
+        """Ask all datastores that are due, or in which files of VMs are whole by now.
+
+        Of those that hosts do not share the hosts tell in their monitoring.
+        """
         now = clock.now()
         for datastore in self._pools.datastores if self._interval else ():
-            if not datastore.asking and now - datastore.monitored >= self._interval:
+            since = now - datastore.monitored
+            soon = since >= SOON and self._pools.rooms.has_settled(datastore, now)
+            if not datastore.asking and (since >= self._interval or soon):
                 self.ask(datastore)
 
     def ask(self, datastore: Datastore) -> None:

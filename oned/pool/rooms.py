@@ -54,6 +54,11 @@ class Rooms:
             if vm is None or not is_coming(vm, asked):
                 datastore.coming.drop(oid)
 
+    def has_settled(self, datastore: Datastore, now: float) -> bool:
+        """Whether files of VMs are whole that were not when it was measured: till then they count twice."""
+        vms = filter(None, map(self._vms.peek, datastore.coming))
+        return any(vm.record.petime and vm.record.petime + 1 <= now for vm in vms)
+
     def left(self, datastore: Datastore, host: Host | None = None) -> int | None:
         """The MiB that disks of new VMs may take, 0 or more; None if nothing is known.
 

@@ -192,3 +192,11 @@ def test_of_a_datastore_that_a_host_does_not_have_yet_the_disk_below_counts(root
         told = [[store.int(word) for word in ("ID", "TOTAL_MB", "USED_MB", "FREE_MB")] for store in stores]
         assert told == [[own, 95, 24, 71]], f"of {volumes} only its group could tell, of 0 the front-end does"
         assert daemon.check() == []
+
+
+def test_a_datastore_is_measured_again_soon_after_files_are_whole(simulated: Daemon) -> None:
+    """What was half written when it was measured would count twice until the next interval."""
+    vm = simulated.allocate(disk(100))
+    simulated.one.vm.deploy(vm, simulated.host("alpha"), False, SYSTEM)
+    simulated.reaches(vm, "RUNNING")
+    until(lambda: store(simulated).int("FREE_MB") == HALF, "a measurement that has the files")

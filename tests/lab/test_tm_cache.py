@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.transfers import DONE, MIB, Transfer
+from tests.lab.transfers import DONE, HOME, MIB, VM, Transfer, small
 from tests.lab.world import World
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
@@ -95,6 +95,45 @@ def test_vms_that_come_together_have_an_image_sent_once(cached: Transfer) -> Non
         cached.driver.send(f"TRANSFER {vm} {script}")
     assert {cached.driver.answer(60) for _ in range(20, 24)} == {f"TRANSFER SUCCESS {vm} -" for vm in range(20, 24)}
     assert received(cached.lab, "host01") - before < 3 * MIB
+
+
+def test_a_cache_without_room_keeps_nothing_and_the_disk_comes_all_the_same(cached: Transfer) -> None:
+    image = cached.image("a", 2 * MIB)
+    with small(cached.lab, "/var/lib/one/cache", "1m"):
+        assert cached.run("CLONE ssh {i}/a {0}/disk.0 7 1") == DONE
+        assert cached.lab.run("host01", "ls", "-A", "/var/lib/one/cache") == ""
+    assert cached.at("host01", "disk.0").read_bytes() == image.read_bytes()
+    assert any("keeps no copy of it" in line for line in cached.driver.logs)
+
+
+def test_a_disk_that_does_not_fit_costs_the_cache_nothing(cached: Transfer) -> None:
+    cached.image("a", 3 * MIB)
+    sent_for(cached, "CLONE ssh {i}/a {0}/disk.0 7 1")
+    before = kept(cached)
+    with small(cached.lab, str(HOME), "2m"):
+        answer = cached.run("CLONE ssh {i}/a {0}/disk.1 7 1")
+        assert "disk.1 does not fit: it needs" in answer
+        assert cached.lab.run("host01", "ls", "-A", str(HOME)) == ""
+    assert (kept(cached), len(before)) == (before, 1)
+
+
+def test_an_image_that_vanished_is_named_though_the_cache_has_it(cached: Transfer) -> None:
+    image = cached.image("a", MIB)
+    sent_for(cached, "CLONE ssh {i}/a {0}/disk.0 7 1")
+    image.unlink()
+    assert f"there is no image {image}" in cached.run("CLONE ssh {i}/a {0}/disk.1 7 1")
+    assert cached.left("host01") == ["7/disk.0"]
+
+
+def test_shell_characters_in_the_name_of_an_image_are_just_characters(cached: Transfer) -> None:
+    image = cached.image("a;touch${IFS}x`id`$(id)'\"&|*?[b]\\-é!", MIB)
+    for disk in (0, 1):
+        script = cached.root / "transfer.0.prolog"
+        script.write_text(f"CLONE ssh {os.uname().nodename}:{image} host01:{HOME}/disk.{disk} 7 1\n")
+        cached.driver.send(f"TRANSFER {VM} {script}")
+        assert cached.driver.answer(60) == DONE
+        assert cached.at("host01", f"disk.{disk}").read_bytes() == image.read_bytes()
+    assert len(kept(cached)) == 1
 
 
 # -- many at once ------------------------------------------------------------------------------------------------------

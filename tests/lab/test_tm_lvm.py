@@ -4,12 +4,13 @@ The volumes are files of a file system that each host has of its own at /dev/shm
 """
 
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab.transfers import DONE, MIB, VM, Transfer
+from tests.lab.transfers import DONE, HOME, MIB, VM, Transfer
 from tests.lab.world import World, world
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
@@ -128,3 +129,21 @@ def test_a_group_without_room_leaves_neither_volume_nor_copy(transfer: Transfer)
         assert volumes(transfer, "host01") == []
     finally:
         transfer.lab.run("host01", "umount", f"/dev/{GROUP}")
+
+
+def test_an_image_that_vanished_or_leads_to_another_file_makes_no_volume(transfer: Transfer) -> None:
+    assert "there is no image" in transfer.run("CLONE lvm {i}/gone {0}/disk.0 7 1")
+    header = struct.pack(">4sIQI", b"QFI\xfb", 2, 72, 11) + bytes(52) + b"/etc/shadow"
+    (transfer.images / "bad").write_bytes(header)
+    assert transfer.run("CLONE lvm {i}/bad {0}/disk.0 7 1").startswith(f"TRANSFER FAILURE {VM} ")
+    assert (volumes(transfer, "host01"), transfer.left("host01")) == ([], [])
+
+
+def test_shell_characters_in_the_name_of_an_image_are_just_characters(transfer: Transfer) -> None:
+    image = transfer.image("a;touch${IFS}x`id`$(id)'\"&|*?[b]\\-é!", MIB)
+    script = transfer.root / "transfer.0.prolog"
+    front = os.uname().nodename
+    script.write_text(f"CLONE lvm {front}:{image} host01:{HOME}/disk.0 7 1\n")
+    transfer.driver.send(f"TRANSFER {VM} {script}")
+    assert transfer.driver.answer(60) == DONE
+    assert begins(transfer, "host01", "lv-one-7-0", image.read_bytes())

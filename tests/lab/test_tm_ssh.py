@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.transfers import DONE, HOME, MIB, VM, Transfer
+from tests.lab.transfers import DONE, HOME, MIB, VM, Transfer, small
 from tests.lab.world import World, until
 from tests.needs import need_programs
 
@@ -183,20 +183,9 @@ def test_a_raw_image_of_a_qcow2_datastore_is_refused(transfer: Transfer) -> None
     assert "is no qcow2 image" in transfer.run("CLONE qcow2 {i}/a {0}/disk.0 7 1")
 
 
-@contextlib.contextmanager
-def small(lab: World, options: str) -> Iterator[None]:
-    """Within the block the VM's directory of host01 is a small file system of its own."""
-    lab.run("host01", "mkdir", "-p", str(HOME))
-    lab.run("host01", "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(HOME))
-    try:
-        yield
-    finally:
-        lab.run("host01", "umount", str(HOME))
-
-
 def test_a_disk_that_does_not_fit_is_refused_before_a_byte_is_sent(transfer: Transfer) -> None:
     transfer.image("a", 8 * MIB)
-    with small(transfer.lab, "size=4m"):
+    with small(transfer.lab, str(HOME), "4m"):
         answer = transfer.run("CLONE ssh {i}/a {0}/disk.0 7 1")
         assert re.search(r"disk\.0 does not fit: it needs [89] MiB, and 4 MiB are left in its file system$", answer)
         assert transfer.lab.run("host01", "ls", "-A", str(HOME)) == ""
@@ -205,7 +194,7 @@ def test_a_disk_that_does_not_fit_is_refused_before_a_byte_is_sent(transfer: Tra
 def test_a_file_system_that_fills_while_it_is_copied_to_keeps_nothing(transfer: Transfer) -> None:
     """It has room for the bytes, and for no other file than the first."""
     transfer.image("a")
-    with small(transfer.lab, "size=4m,nr_inodes=2"):
+    with small(transfer.lab, str(HOME), "4m,nr_inodes=2"):
         answer = transfer.run("CLONE ssh {i}/a {0}/disk.0 7 1")
         assert answer.endswith("disk.0 does not fit: no space is left in its file system")
         assert transfer.lab.run("host01", "ls", "-A", str(HOME)) == ""

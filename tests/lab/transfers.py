@@ -1,6 +1,8 @@
 """The transfer driver as a program over a real pipe, a front-end's files, and hosts that are reached by a real sshd."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from oned.drivers.lib.testing import DriverProcess, program
@@ -54,3 +56,14 @@ class Transfer:
         """What of the VM is on a host, temporary names too."""
         stores = self.lab.home(host) / "one/datastores/0"
         return sorted(str(path.relative_to(stores)) for path in stores.rglob("*") if not path.is_dir())
+
+
+@contextmanager
+def small(lab: World, place: str, size: str) -> Iterator[None]:
+    """Within the block a directory of host01 is a file system of its own, of a size for mount."""
+    lab.run("host01", "mkdir", "-p", place)
+    lab.run("host01", "mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place)
+    try:
+        yield
+    finally:
+        lab.run("host01", "umount", place)
