@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from oned.bench.elastic import planning
 from oned.bench.engine import PASSWORD, BenchFailed, Engine
 from oned.bench.load import Load, Outcome, Sender, joined
 from oned.bench.monitoring import watching
@@ -51,6 +52,7 @@ def all_figures(sizes: Sizes) -> Iterator[Figure]:
         with Engine(Path(place, "watching")) as engine:
             yield from watching(engine, sizes)
         yield matching(sizes)
+        yield planning(sizes)
         yield command(sizes)
 
 

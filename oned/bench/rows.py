@@ -46,6 +46,7 @@ ROWS: dict[str, Row] = {
         Row("hosts", "hosts monitored, for a second of CPU of oned and driver", "/s", 42, None, ""),
         Row("watching", "1,000 hosts, 10 VMs each, every 60 s: of one core", "%", 25, None, "", False),
         Row("match", "10,000 VMs x 2,500 hosts x 50 requirements: matching", "s", 1, 0.11, "NumPy columns", False),
+        Row("plan", "elastic: plan for 1,000 nodes and 50,000 tasks", "s", 1, None, "", False),
         Row("dispatch", "dispatch of the scheduler", "/s", 500, 8700, "group commit of rows"),
         Row("start", "start with 10,000 VMs to the first answer", "s", 2, 0.17, "reading the bodies", False),
         Row("memory", "resident memory of all processes at 10,000 VMs", "MiB", 300, 70, "the bodies", False),
@@ -64,6 +65,7 @@ class Sizes(NamedTuple):
     hosts    simulated ones
     pending  VMs, and places hosts, of the match-making
     watched  hosts under watch, with so many guests each, which are asked once in a period (s)
+    nodes    of a batch system, and tasks that wait for more of them
     repeats  of what is short, of which the median counts
     """
 
@@ -76,6 +78,8 @@ class Sizes(NamedTuple):
     watched: int = 1_000
     guests: int = 10
     period: int = 60
+    nodes: int = 1_000
+    tasks: int = 50_000
     repeats: int = 5
 
 

@@ -1,7 +1,7 @@
 """Jobs to shapes: what asks for nodes, how much of it, and what does not and why."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -174,19 +174,25 @@ class _Allowed:
     def take(self, job: Job) -> tuple[int, str]:
         """How many tasks may run as far as quotas go, and what keeps the others, "" when nothing does."""
         tasks, reason = job.tasks, ""
-        for limit in self._limits:
-            if _covers(limit, job):
-                fits = max(0, limit.slots - self._used.get(_key(limit, job), 0)) // max(job.slots, 1)
-                if fits < tasks:
-                    tasks, reason = fits, f"over the batch system's quota {limit.name} of {limit.slots} slots"
+        for limit in self._covering(job):
+            fits = max(0, limit.slots - self._used.get(_key(limit, job), 0)) // max(job.slots, 1)
+            if fits < tasks:
+                tasks, reason = fits, f"over the batch system's quota {limit.name} of {limit.slots} slots"
         self._use(job, tasks)
         return tasks, reason
 
     def _use(self, job: Job, tasks: int) -> None:
+        for limit in self._covering(job):
+            key = _key(limit, job)
+            self._used[key] = self._used.get(key, 0) + tasks * job.slots
+
+    def _covering(self, job: Job) -> Iterator[Limit]:
+        """The limits that hold for a job: of each set the first that covers it."""
+        found = set()
         for limit in self._limits:
-            if _covers(limit, job):
-                key = _key(limit, job)
-                self._used[key] = self._used.get(key, 0) + tasks * job.slots
+            if limit.set not in found and _covers(limit, job):
+                yield limit
+                found |= {limit.set} - {""}
 
 
 def _covers(limit: Limit, job: Job) -> bool:

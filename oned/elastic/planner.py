@@ -191,6 +191,9 @@ class _Planner:
     def _keep_spare(self) -> None:
         """Free slots up to what a class should always have."""
         free = self._free()
+        for view in self.views:
+            if shrink.too_old(view, self.now) and view.node.name in self.bins:  # it is about to go
+                free[view.klass.name] -= max(0, self.bins[view.node.name].free)
         for klass in self.policies.classes:
             sentence = f"{klass.spare} slots of it are to be free"
             while free[klass.name] < klass.spare and self._more(klass, SPARE, sentence):

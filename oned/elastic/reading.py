@@ -159,6 +159,7 @@ class Failures:
 class Limit:
     """A resource quota of the batch system: so many slots for those whom it matches.
 
+    set               of the limits of one set only the first counts that covers a job; "" is a set of its own
     owners, projects  whom; empty is everybody
     each              "owner" or "project" when the limit is for each one of them, "" when for all together
     """
@@ -168,6 +169,7 @@ class Limit:
     owners: frozenset[str] = frozenset()
     projects: frozenset[str] = frozenset()
     each: str = ""
+    set: str = ""
 
 
 @dataclass(frozen=True)

@@ -148,3 +148,15 @@ def test_what_could_run_is_not_impossible(job: Job) -> None:
 def test_a_host_that_is_not_ours_may_hold_what_no_class_holds() -> None:
     assert impossible(Shape(64), ONE, [Kind(64)]) == ""
     assert impossible(Shape(64), Policies(), []).endswith("there is none with a MAX above 0")
+
+
+def test_of_a_set_of_limits_the_first_that_covers_a_job_counts() -> None:
+    limits = [
+        Limit("boss", 50, owners=frozenset({"ada"}), set="s"),
+        Limit("rest", 2, each="owner", set="s"),
+        Limit("all", 40),
+    ]
+    jobs = [waiting("1", owner="ada", tasks=45), waiting("2", owner="bob", tasks=45)]
+    (want,) = demand(jobs, limits, ONE, NOW).wants
+    assert want.tasks == 40
+    assert demand(jobs[1:], limits, ONE, NOW).wants[0].tasks == 2
