@@ -121,6 +121,12 @@ class Packing:
                 self._place(one, lent=True)
         return placed
 
+    def again(self, placed: Iterable[Placed]) -> None:
+        """What found no room, once more: nodes have been added since."""
+        for one in placed:
+            if one.unmet:
+                self._place(one, lent=False)
+
     def add(self, new: New) -> Bin:
         """The bin of a node that is to be started."""
         kind = self._kinds.setdefault(new.klass.name, kind_of(new.klass))

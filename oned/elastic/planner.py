@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -53,7 +53,7 @@ class _Planner:
         self._keep_least()
         served, possible = self._impossible(wanted)
         placed = self.packing.pack(possible)
-        self._keep_spare()
+        self._keep_spare(placed)
         self._undrain()
         self._shrink()
         steps = (*self._steps(), *self._ups(), *self._reaps())
@@ -188,16 +188,18 @@ class _Planner:
         alive = verb is None and view.node.state in SERVING
         return (alive or verb is Verb.ENABLE) and not shrink.too_old(view, self.now)
 
-    def _keep_spare(self) -> None:
-        """Free slots up to what a class should always have."""
-        free = self._free()
-        for view in self.views:
-            if shrink.too_old(view, self.now) and view.node.name in self.bins:  # it is about to go
-                free[view.klass.name] -= max(0, self.bins[view.node.name].free)
+    def _keep_spare(self, placed: Sequence[Placed]) -> None:
+        """Free slots up to what a class should always have, beside all that waits: younger jobs take them too."""
         for klass in self.policies.classes:
             sentence = f"{klass.spare} slots of it are to be free"
-            while free[klass.name] < klass.spare and self._more(klass, SPARE, sentence):
-                free[klass.name] += klass.slots
+            while klass.spare and self._free_to_stay(klass) < klass.spare and self._more(klass, SPARE, sentence):
+                self.packing.again(placed)
+
+    def _free_to_stay(self, klass: NodeClass) -> int:
+        """Free slots of a class, without those of nodes that are about to go for their age."""
+        old = {view.node.name for view in self.views if shrink.too_old(view, self.now)}
+        bins = [bin for bin in self.packing.bins if bin.klass == klass.name and bin.name not in old]
+        return sum(max(0, bin.free) for bin in bins if bin.room is not Room.DRAINING or self._is_back(bin))
 
     def _more(self, klass: NodeClass, rule: str, sentence: str) -> bool:
         """One more node of a class: one that was to leave, or a new one."""

@@ -444,3 +444,11 @@ def test_every_job_and_node_is_explained() -> None:
     assert all(len(made.explain_job(job.id)) == 1 for job in jobs)
     assert all(made.explain_node(node) for node in nodes)
     assert made.explain_job("99") == made.explain_node("none") == []
+
+
+def test_spare_slots_are_free_beside_jobs_that_are_too_young_to_ask() -> None:
+    world = World(replace(SITE, classes=(replace(LOCAL, spare=3),)), [waiting("1", waited=5, tasks=2)])
+    made = world.plan()
+    assert verbs(made) == [("up", "local", "spare")] * 2
+    world.apply(made.steps)
+    assert world.plan().steps == ()
