@@ -108,6 +108,7 @@ class Host(PoolObject):
     stores      what it told of the datastores on its own disk: id (as text) → the numbers of STORE_NUMBERS
     asked       when the monitor was asked, 0 = no question is open
     reported    when it last told of all its domains, 0 = it does not, or has failed since
+    failures    how often in a row it has failed to answer, silent_since when that began
     strangers   those of its domains that are no VM of ours, as far as it tells of them
     """
 
@@ -143,6 +144,7 @@ class Host(PoolObject):
         self.vms: set[int] = set()
         self.cluster_reserved: Mapping[str, str] = {}
         self.asked = self.reported = 0.0
+        self.failures, self.silent_since = 0, 0
         self.strangers: tuple[wilds.Domain, ...] = ()
 
     @property

@@ -22,7 +22,7 @@ from oned.store.unit import Unit
 from oned.vm.deployment.disks import VOLUMES
 from oned.vm.fire import Cause, find
 from oned.vm.machine import domain_name, poll
-from oned.vm.states import LIVE, WAITS_FOR_DRIVER
+from oned.vm.states import LIVE, RUNNING, WAITS_FOR_DRIVER
 from oned.vm.strays import strays
 from oned.vm.vm import VM
 
@@ -39,6 +39,8 @@ OFF = "o"
 GONE = "d"
 RESTS = ("seen paused", "seen off")
 """What is not concluded as long as a move may have left another domain: that one may be the VM (mad.strays)."""
+FAILURES_BELIEVED = 3
+"""Failures of a host in a row after which nothing is known of its VMs."""
 REPORTS_BELIEVED, SHORTEST = 3, 10.0
 """Intervals after which the VMs of a host that told of them are asked about again; seconds of the shortest such."""
 
@@ -137,7 +139,7 @@ class Monitor:
             self._take_values(unit, host, values)
             self._take_domains(unit, host, im.domains(info), asked)
         else:
-            self._take_failure(host, info)
+            self._take_failure(unit, host, info)
         unit.touch(host)
         self._tell(unit, host, before)
         unit.commit()
@@ -163,18 +165,31 @@ class Monitor:
         return ""
 
     def _take_values(self, unit: Unit, host: Host, values: dict[str, str]) -> None:
-        host.monitored, host.error = values, ""
+        host.monitored, host.error, host.failures = values, "", 0
         if host.state not in LEFT_ALONE:
             host.move_to(HostState.MONITORED)
         body = "".join(f"{name}={value}\n" for name, value in values.items())
         unit.put(tables.host_monitoring, {"oid": host.id, "at": host.last_monitored, "body": body})
 
-    def _take_failure(self, host: Host, info: str) -> None:
+    def _take_failure(self, unit: Unit, host: Host, info: str) -> None:
         host.reported, host.strangers = 0.0, ()
+        host.failures += 1
+        host.silent_since = host.last_monitored if host.failures == 1 else host.silent_since
         host.error = f"Error monitoring host {host.name} ({host.id}): {info or 'no reason given'}"
         log.error("%s", host.error)
         if host.state not in LEFT_ALONE:
             host.move_to(HostState.ERROR)
+        if host.failures >= FAILURES_BELIEVED and self._intervals.vm:
+            self._lose_sight(unit, host)
+
+    def _lose_sight(self, unit: Unit, host: Host) -> None:
+        """Nobody has heard of the host's VMs since it fell silent: whether they run is not known. They are asked on."""
+        for vm in filter(None, map(self._pools.vms.peek, sorted(host.vms))):
+            heard = max(vm.last_poll, int(vm.acted)) >= host.silent_since
+            if vm.state is RUNNING and vm.record.hid == host.id and not heard:
+                why = f"Host {host.name} has failed to answer {host.failures} times: whether the VM runs is not known"
+                log.error("%s", why, extra={"vm": vm.id})
+                self._conclude(unit, vm, GONE)
 
     def _tell(self, unit: Unit, host: Host, before: HostState) -> None:
         if host.state is not before:

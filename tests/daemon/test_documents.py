@@ -57,6 +57,8 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         daemon.one.vm.migrate(vm, beta, True)
         daemon.vmm.succeeds("MIGRATE", vm)
         daemon.reaches(vm, "RUNNING")
+        assert daemon.vmm.succeeds("POLL", vm, "STATE=d").split()[2] == "alpha"
+        assert daemon.vmm.succeeds("POLL", vm, "STATE=a").split()[2] == "beta"
         daemon.vmm.succeeds("POLL", vm, 'STATE=a USEDCPU=1.5 USEDMEMORY=many NETRX= NETTX=1e3 ODD="<&>" x.y=1 ID=x')
         daemon.one.vm.action("terminate", daemon.allocate())
         daemon.allocate()
