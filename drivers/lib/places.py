@@ -22,6 +22,7 @@ _STAT = '[ -e "$1" ] || exit 44; exec stat -L -c %s -- "$1"'
 _TAKE = 'mkdir -p -- "$(dirname -- "$1")" && exec rm -rf -- "$1"'
 _PUT = '{ [ -h "$2" ] || [ ! -d "$2" ] || rm -rf -- "$2"; } && exec mv -fT -- "$1" "$2"'
 _MOVE = f'if [ -e "$1" ] || [ -h "$1" ]; then rm -rf -- "$3" && mv -T -- "$1" "$3"; fi && set -- "$3" "$2" && {_PUT}'
+_REMOVE = 'if [ -e "$1" ] || [ -h "$1" ]; then rm -rf -- "$2" && mv -T -- "$1" "$2"; fi && shift && exec rm -rf -- "$@"'
 _LEAVE = 'rmdir -- "$1" 2>/dev/null || :'
 MISSING = 44
 
@@ -68,8 +69,11 @@ class Place:
             return b"".join(pieces)
 
     def remove(self, task: Task, *more: Path) -> None:
-        """It is gone, with all in it, and what is left of an attempt to make it."""
-        self.demand(["rm", "-rf", "--", *map(str, (self.path, self.part, *more))], task)
+        """It is gone, with all in it, and what is left of an attempt to make it.
+
+        Its name goes first: what stops the removal half-way leaves no directory that looks whole.
+        """
+        self.sh(_REMOVE, task, self.path, self.path.with_name(f".{self.path.name}.gone"), self.part, *more)
 
     def leave(self, directory: Path, task: Task) -> None:
         """A directory is gone if it is empty."""

@@ -93,6 +93,7 @@ def mv(line: Line, vm: int, task: Task) -> None:
         if target.size(task) is None:
             raise ActionFailed(f"MV: there is no {source}")
         task.info(f"{target} is there and {source} is not: it has moved already")
+        source.remove(task)
     elif is_one:
         source.move(target.path, task)
     else:

@@ -59,7 +59,7 @@ MANAGE GROUP + MANAGE USER: one.group.addadmin one.group.deladmin
 MANAGE ACL:                one.acl.addrule one.acl.delrule one.acl.info
 CREATE VM:                 one.vm.allocate oned.vm.preview
 CREATE TEMPLATE:           one.template.allocate
-CREATE IMAGE + USE DATASTORE: one.image.allocate
+CREATE IMAGE + USE DATASTORE: one.image.allocate oned.image.upload
 CREATE NET:                one.vn.allocate oned.vn.preview_allocate
 CREATE DATASTORE:          one.datastore.allocate
 CREATE HOST:               one.host.allocate
@@ -74,7 +74,7 @@ ANYBODY:                   one.vmpool.info one.vmpool.infoextended one.vmpool.in
 ANYBODY:                   one.vmpool.accounting one.hostpool.info one.hostpool.monitoring one.clusterpool.info
 ANYBODY:                   one.datastorepool.info one.templatepool.info one.imagepool.info one.vnpool.info
 ANYBODY:                   one.userpool.info one.grouppool.info one.zonepool.info one.zone.info one.zone.raftstatus
-ANYBODY:                   one.vmgrouppool.info
+ANYBODY:                   one.vmgrouppool.info oned.image.uploaded
 ANYBODY:                   one.system.version one.system.config
 ANYBODY:                   oned.events.wait one.zone.info one.vmgrouppool.info
 """

@@ -108,6 +108,18 @@ def test_a_move_replaces_what_an_earlier_one_left(transfer: Transfer) -> None:
     assert transfer.left("host02") == ["7/disk.0"]
 
 
+def test_a_move_whose_source_cannot_be_removed_is_not_made_again_of_what_is_left(transfer: Transfer) -> None:
+    image = transfer.image("a")
+    assert transfer.run("CLONE ssh {i}/a {0}/disk.0 7 1") == DONE
+    transfer.at("host01", "zz").mkdir()
+    transfer.lab.run("host01", "mount", "-t", "tmpfs", "none", str(HOME / "zz"))
+    assert "FAILURE" in transfer.run("MV ssh {0} {1} 7 0")
+    transfer.lab.run("host01", "umount", str(HOME.with_name(f".{VM}.gone") / "zz"))
+    assert transfer.run("MV ssh {0} {1} 7 0") == DONE
+    assert transfer.at("host02", "disk.0").read_bytes() == image.read_bytes()
+    assert list(transfer.at("host01").parent.iterdir()) == []
+
+
 def test_a_move_on_one_host_is_a_new_name(transfer: Transfer) -> None:
     transfer.image("a")
     other = "host01:/var/lib/one/datastores/1/7"

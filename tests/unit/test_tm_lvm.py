@@ -1,7 +1,6 @@
 """Transfers of type lvm: the commands that each line has run on a host, and what they are given to read."""
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -240,7 +239,8 @@ def test_the_end_of_a_vm_removes_its_volumes_then_its_directory(
         "lvremove -f vg-one-0/lv-one-7-1.part",
         "lvremove -f vg-one-0/lv-one-7-1",
     ]
-    assert re.fullmatch(rf"rm -rf -- {HOME} .*", host.commands[3])
+    assert host.commands[3].startswith('if [ -e "$1" ]'), "the directory goes by a script of places"
+    assert len(host.commands) == 4
     assert host.volumes == {}
 
 
