@@ -102,6 +102,7 @@ class Moves:
             self._transfer("POST", request, task)
             return ""
         try:
+            self._check(request)
             self._transfer("PRE", request, task)
             self._move(request, task)
             task.check()
@@ -127,6 +128,14 @@ class Moves:
         left.info(f"It runs on {request.destination}, though the move did not end well: {why}")
 
     # -- the move -------------------------------------------------------------------------------------------------
+    def _check(self, request: VMRequest) -> None:
+        """ActionFailed for a domain that libvirt would not move, before anything is copied."""
+        with failures(), hypervisor(request.host, self._settings) as here:
+            domain = here.find(_name(request))
+            if domain is not None and (names := domain.snapshotListNames(0)):
+                hint = f"Delete them: onevm snapshot-delete {request.vm} ID. A move with --poff drops them"
+                raise ActionFailed(f"its system snapshots cannot move with it as it runs ({', '.join(names)}). {hint}")
+
     def _move(self, request: VMRequest, task: Task) -> None:
         name = _name(request)
         with hypervisor(request.host, self._settings) as here, hypervisor(request.destination, self._settings) as there:

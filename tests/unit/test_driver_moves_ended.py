@@ -31,6 +31,9 @@ class FakeDomain:
     def __init__(self, world: "FakeHosts", host: str) -> None:
         self.world, self.host = world, host
 
+    def snapshotListNames(self, _: int) -> list[str]:
+        return self.world.snapshots
+
     def jobInfo(self) -> list[int]:
         return [0]
 
@@ -62,6 +65,7 @@ class FakeHosts:
         self.begun, self.aborted = threading.Event(), threading.Event()
         self.moves_all_the_same = False
         self.cut: set[str] = set()
+        self.snapshots: list[str] = []
         self.transfers: list[str] = []
         self.line = ""
 
@@ -124,6 +128,15 @@ def test_a_cancelled_move_is_aborted_and_the_other_host_has_nothing_of_it(hosts:
     assert hosts.states == {"h1": (ACTIVE, 1)}
     assert hosts.transfers == ["PREMIGRATE", "FAILMIGRATE"]
     assert hosts.line == "FAILMIGRATE ssh h2 h1 /ds/0/7 7 0", "type, destination, source, directory, VM, datastore"
+
+
+def test_a_domain_with_system_snapshots_is_refused_before_anything_is_copied(hosts: FakeHosts, task: Task) -> None:
+    hosts.snapshots = ["snap-0"]
+    assert cancelled(hosts, task) == (
+        "its system snapshots cannot move with it as it runs (snap-0). Delete them: onevm snapshot-delete 7 ID. "
+        "A move with --poff drops them; the VM stays on h1"
+    )
+    assert (hosts.states, hosts.transfers) == ({"h1": (ACTIVE, 1)}, ["FAILMIGRATE"])
 
 
 def test_a_move_that_is_done_before_it_can_be_cancelled_leaves_nothing_behind(hosts: FakeHosts, task: Task) -> None:
