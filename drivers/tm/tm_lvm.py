@@ -211,7 +211,7 @@ def mv(line: Line, vm: int, task: Task) -> None:
     if source.size(task) is None or (source.host.name, source.path) == (target.host.name, target.path):
         tm_ssh.mv(line, vm, task)
         return
-    volumes = volumes_in(source, task)
+    volumes, is_shared = volumes_in(source, task), tm_ssh.is_one_directory(source, target, task)
     names = sorted(set(_noted(source, task)))
     if not volumes:
         _enter(names, source, target, task)
@@ -224,7 +224,8 @@ def mv(line: Line, vm: int, task: Task) -> None:
         _cross(volumes, source, target, task)
     for volume in volumes:
         volume.remove(task)
-    source.remove(task)
+    if not is_shared:
+        source.remove(task)
 
 
 def _hand_over(volumes: Sequence[Volume], source: Place, target: Place, task: Task) -> None:

@@ -83,8 +83,8 @@ def _command(line: Line) -> "Command":
 def clone(line: Line, vm: int, task: Task) -> None:
     """A copy of the image, or a qcow2 layer over it; one that is there and looks right is kept."""
     source, destination = _existing(line), path_of(line.destination)
-    kind = _format(source) if line.type == "qcow2" or options.overlay else "raw"
-    if line.type == "qcow2" or kind == "qcow2":
+    kind = _format(source) if source.is_file() else "raw"
+    if line.type == "qcow2" or (options.overlay and kind == "qcow2"):
         _lay_over(source, destination, kind, task)
     elif destination.is_file() and not destination.is_symlink() and destination.stat().st_size == source.stat().st_size:
         task.info(f"{destination} is there already and has the size of {source}: kept")

@@ -4,6 +4,7 @@ Settings (environment, etc/tm_ssh/tm_sshrc, or etc/tm_ssh/hosts/<host>): those o
 and CACHE_MB.
 """
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -96,9 +97,23 @@ def mv(line: Line, vm: int, task: Task) -> None:
         source.remove(task)
     elif is_one:
         source.move(target.path, task)
+    elif is_one_directory(source, target, task):
+        task.info(f"{target} is the directory that {source} is: nothing is moved. TM_MAD = shared suits its datastore")
     else:
         copying.copy(source, target, settings, task, follow=False)
         source.remove(task)
+
+
+def is_one_directory(source: Place, target: Place, task: Task) -> bool:
+    """Whether two hosts share a directory, so that a file which is made beside it at one is seen at the other."""
+    if source.path != target.path:
+        return False
+    mark = Place(source.host, source.path.with_name(f".{source.path.name}.{os.urandom(8).hex()}"))
+    mark.sh(': >"$1"', task, mark.path)
+    try:
+        return Place(target.host, mark.path).size(task) is not None
+    finally:
+        mark.discard(task)
 
 
 def mvds(line: Line, vm: int, task: Task) -> None:
@@ -167,6 +182,8 @@ def premigrate(line: Line, vm: int, task: Task) -> None:
     while its guest writes to it, and copies of all else. Of a disk with snapshots that is the last layer only.
     """
     source, target = ends(line, vm)
+    if is_one_directory(source, target, task):
+        raise ActionFailed(f"{source} and {target} are one directory. TM_MAD = shared suits its datastore")
     names = source.demand(["ls", "-A", "--", str(source.path)], task).splitlines()
     for name in sorted(names):  # a disk before the layers over it
         one, other = source.below(name), target.below(name)
@@ -199,12 +216,16 @@ def ends(line: Line, vm: int) -> tuple[Place, Place]:
 
 def postmigrate(line: Line, vm: int, task: Task) -> None:
     """The source has nothing of the VM any more."""
-    ends(line, vm)[0].remove(task)
+    source, target = ends(line, vm)
+    if not is_one_directory(source, target, task):
+        source.remove(task)
 
 
 def failmigrate(line: Line, vm: int, task: Task) -> None:
     """The destination has nothing of the VM."""
-    ends(line, vm)[1].remove(task)
+    source, target = ends(line, vm)
+    if not is_one_directory(source, target, task):
+        target.remove(task)
 
 
 _layers = snapshots.Layers(lambda text: place(text, settings))

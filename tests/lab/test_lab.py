@@ -148,6 +148,9 @@ def test_a_second_run_keeps_what_is_there_and_brings_back_what_went_down(lab: La
             "onevm", "migrate", lost, next(host for host in lab.hosts() if host != lab.place(kept)), "--live", "--wait"
         )
     numbers = lab.world.run(lab.place(kept), "virsh", "-q", "domid", "one-0")
+    lab.world.run(lab.place(kept), "pkill", "-x", "libvirtd")
+    third = next(host for host in lab.hosts() if host not in (lab.place(lost), lab.place(kept)))
+    lab.one("onehost", "disable", third)
     lab.world.crash(lab.place(lost))
     told = run(PARTS / "lab", LAB_DIR=str(lab.directory))
     assert "web-1 is there already" in told

@@ -120,6 +120,22 @@ def test_a_move_whose_source_cannot_be_removed_is_not_made_again_of_what_is_left
     assert list(transfer.at("host01").parent.iterdir()) == []
 
 
+def test_a_directory_that_both_hosts_share_is_not_moved_onto_itself(transfer: Transfer) -> None:
+    image = transfer.image("a")
+    assert transfer.run("CLONE ssh {i}/a {0}/disk.0 7 1") == DONE
+    transfer.lab.run("host02", "mount", "--bind", str(transfer.lab.home("host01") / "one"), "/var/lib/one")
+    try:
+        assert transfer.run("MV ssh {0} {1} 7 0") == DONE
+        assert "TM_MAD = shared" in transfer.driver.logs[-1]
+        ends = f"ssh host01 host02 {HOME} 7 0"
+        assert "are one directory" in transfer.run(f"PREMIGRATE {ends}")
+        assert transfer.run(f"FAILMIGRATE {ends}", f"POSTMIGRATE {ends}") == DONE
+    finally:
+        transfer.lab.run("host02", "umount", "/var/lib/one")
+    assert transfer.at("host01", "disk.0").read_bytes() == image.read_bytes()
+    assert transfer.left("host01") == ["7/disk.0"]
+
+
 def test_a_move_on_one_host_is_a_new_name(transfer: Transfer) -> None:
     transfer.image("a")
     other = "host01:/var/lib/one/datastores/1/7"

@@ -107,14 +107,15 @@ def test_a_swap_area_has_its_size_and_signature(transfer: Transfer) -> None:
     assert b"SWAPSPACE2" in disk.read_bytes()[:4096]
 
 
-def test_no_layer_is_laid_over_an_image_whose_header_leads_to_another_file(transfer: Transfer) -> None:
+@pytest.mark.parametrize("kind", ["qcow2", "shared"])
+def test_no_disk_is_made_of_an_image_whose_header_leads_to_another_file(transfer: Transfer, kind: str) -> None:
     """A guest that had the image for its own may have written that header: it would read the other file."""
     image, secret = transfer.images / "a", transfer.images / "secret"
     secret.write_bytes(bytes(1 << 20))
     name = str(secret).encode()
     header = b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQ", 2, 512, len(name), 16, 1 << 20, 0, 1, 65536, 0, 0, 0, 0)
     image.write_bytes(header.ljust(512, b"\0") + name.ljust(1024, b"\0"))
-    assert "backing file" in transfer.run("CLONE qcow2 fe:{0}/a h1:{1}/disk.0 7 1")
+    assert "backing file" in transfer.run(f"CLONE {kind} fe:{{0}}/a h1:{{1}}/disk.0 7 1")
     assert not (transfer.home / "disk.0").exists()
 
 
