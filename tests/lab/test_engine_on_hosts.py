@@ -100,6 +100,7 @@ def test_a_host_that_hangs_is_an_error_and_the_others_are_asked_on(lab: World, o
     reaches(oned, 3, "on")
 
 
+@pytest.mark.soak
 def test_a_host_that_loses_its_power_is_an_error_with_a_reason_and_returns_by_itself(lab: World, oned: Daemon) -> None:
     lab.crash("host02")
     reaches(oned, 1, "error", 90)

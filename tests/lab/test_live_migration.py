@@ -82,6 +82,7 @@ def test_a_move_that_libvirt_refuses_leaves_the_guest_where_it_is(shared: World,
         assert "runs neither on host01 nor on host02" in answer
 
 
+@pytest.mark.soak
 def test_whoever_dies_in_the_middle_of_a_move_one_host_has_the_guest(shared: World, tmp_path: Path) -> None:
     guest = Guest(shared, tmp_path, 3)
     guest.prepare("host01")
