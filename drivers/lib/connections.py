@@ -118,7 +118,7 @@ class Way:
         try:
             connection = _opened(self._uri)
         except (library().libvirtError, OSError) as error:
-            attempt.failure = one_line(str(error))
+            attempt.failure = f"{one_line(str(error))}. Does libvirtd run there? virsh -c '{self._uri}' list tells more"
         finally:
             with self._changed:
                 if connection is not None:

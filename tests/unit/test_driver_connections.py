@@ -1,8 +1,10 @@
 """Connections to libvirt: never two actions in one of them. They go to libvirt's own test driver."""
 
+import re
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +90,13 @@ def test_an_attempt_that_hangs_fails_all_who_wait_and_its_connection_serves_late
     monkeypatch.setattr(connections, "OPEN_SECONDS", 20.0)
     with way.borrowed() as connection:
         assert connection.isAlive()
+
+
+def test_a_libvirt_that_cannot_be_opened_is_told_of_with_what_to_try(tmp_path: Path) -> None:
+    pytest.importorskip("libvirt")
+    uri = f"qemu:///system?socket={tmp_path}/nothing"
+    with (
+        pytest.raises(ActionFailed, match=re.escape(f"Does libvirtd run there? virsh -c '{uri}' list tells more")),
+        Way(uri).borrowed(),
+    ):
+        pass
