@@ -22,8 +22,8 @@ from pathlib import Path
 
 import paramiko
 
-from oned.drivers.lib.reach.host import quoted
 from oned.drivers.lib.reach.known import SSH_PORT, Untrusted, check_key, known_keys, known_names
+from oned.drivers.lib.reach.lines import kill_line, wrapped
 from oned.drivers.lib.reach.session import PIECE, Session
 from oned.drivers.lib.settings import Settings
 from oned.drivers.lib.task import ActionFailed
@@ -33,12 +33,12 @@ SESSIONS = 8
 CONNECT_SECONDS = 10.0
 """For the connection, and again for its keys, and again for the login."""
 OPEN_SECONDS = 10.0
+REFUSALS = 20
+"""Times that a host is asked for a session, a tenth of a second apart."""
 KILL_SECONDS = 5.0
 BACK_OFF = 10.0
 """Seconds without another attempt after a connection has failed."""
 KEEP_ALIVE = 30
-LONGEST_COMMAND = 100_000
-"""Bytes: Linux takes 128 KiB as one word, and sshd gives a command to the shell as one."""
 KEY_FILES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 _RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 _TROUBLE = (paramiko.SSHException, EOFError, OSError)
@@ -100,16 +100,24 @@ class Route:
             transport = self._connected(end)
             try:
                 seconds = min(OPEN_SECONDS, max(0.1, end - time.monotonic()))
-                return transport, transport.open_session(timeout=seconds)
-            except paramiko.ChannelException as error:
-                raise ActionFailed(
-                    f"{self.target.host} takes no further session ({error}): MaxSessions of its sshd_config"
-                ) from None
+                return transport, self._free(transport, seconds)
             except _TROUBLE as error:
                 if transport.is_active():
                     raise self.given_up(transport, f"it does not answer within {seconds:g} seconds") from None
                 if last:
                     raise self.given_up(transport, f"the connection breaks at once: {said(error)}") from None
+        raise AssertionError
+
+    def _free(self, transport: paramiko.Transport, seconds: float) -> paramiko.Channel:
+        """A channel. The host may count one that has just ended for a moment: one refusal says nothing."""
+        for left in reversed(range(REFUSALS)):
+            try:
+                return transport.open_session(timeout=seconds)
+            except paramiko.ChannelException as error:
+                if not left:
+                    reason = f"takes no further session ({error}): MaxSessions of its sshd_config"
+                    raise ActionFailed(f"{self.target.host} {reason}") from None
+            time.sleep(0.1)
         raise AssertionError
 
     def _begin(self, transport: paramiko.Transport, channel: paramiko.Channel, command: str, end: float) -> None:
@@ -139,10 +147,12 @@ class Route:
         """Kill a process group there, by a session of its own; a connection that cannot do that is given up."""
         with self._ending, self._guard(transport, KILL_SECONDS):
             try:
-                channel = transport.open_session(timeout=KILL_SECONDS)
+                channel = self._free(transport, KILL_SECONDS)
                 channel.exec_command(kill_line(leader))
                 channel.status_event.wait(KILL_SECONDS)
                 channel.close()
+            except ActionFailed as refused:
+                logging.getLogger(__name__).warning("%s; the process group %d there may go on", refused, leader)
             except _TROUBLE as error:
                 self.given_up(transport, f"a command there could not be ended: {said(error)}")
 
@@ -299,24 +309,6 @@ class SSHSession:
         with contextlib.suppress(*_TROUBLE):
             self._channel.close()
         self._route.release()
-
-
-def wrapped(argv: Sequence[str], token: str) -> str:
-    """The command line for sshd: a shell that tells its process number, and becomes the command.
-
-    sshd makes the shell the leader of a process group, so this number is that of the group. Errors: ActionFailed.
-    """
-    if any("\0" in word for word in argv):
-        raise ActionFailed(f"{argv[0]}: a word of the command has a NUL byte in it")
-    line = f"exec sh -c 'echo {token} $$ >&2; exec \"$@\"' sh {quoted(argv)}"
-    if len(line.encode()) > LONGEST_COMMAND:
-        raise ActionFailed(f"{argv[0]}: the command is longer than {LONGEST_COMMAND} bytes; its data can go by stdin")
-    return line
-
-
-def kill_line(leader: int) -> str:
-    """The command line that ends a process group. No "--" before the number: dash takes it for one."""
-    return f"kill -KILL -{leader}"
 
 
 def said(error: BaseException) -> str:
