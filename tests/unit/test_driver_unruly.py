@@ -1,7 +1,6 @@
 """Commands that flood, do not end, or leave others behind that hold their outputs: every way that drivers run some."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from oned.drivers.lib.request import HookRequest
 from oned.drivers.lib.task import ActionFailed, Task
 from oned.drivers.tm import site as site_programs
 from oned.drivers.tm import tm_conf
+from tests.needs import need_programs
 from tests.processes import ends
 
 FLOODS = "head -c 10000000 /dev/zero | tr '\\0' x >&2; echo done"
@@ -111,7 +111,7 @@ def test_a_service_that_a_command_starts_lives_on_if_it_has_outputs_of_its_own(
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
 def test_every_login_shell_of_a_host_ends_a_group(shell: str) -> None:
-    program = shutil.which(shell.split(maxsplit=1)[0]) or pytest.skip(f"there is no {shell}")
+    need_programs(shell.split(maxsplit=1)[0])
     leader = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    subprocess.run([program, *shell.split()[1:], "-c", kill_line(leader.pid)], check=True)
+    subprocess.run([*shell.split(), "-c", kill_line(leader.pid)], check=True)
     assert leader.wait(10) == -signal.SIGKILL

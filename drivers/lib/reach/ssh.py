@@ -109,11 +109,17 @@ class Route:
         raise AssertionError
 
     def _free(self, transport: paramiko.Transport, seconds: float) -> paramiko.Channel:
-        """A channel. The host may count one that has just ended for a moment: one refusal says nothing."""
+        """A channel. The host may count one that has just ended for a moment: one refusal says nothing.
+
+        paramiko keeps one error for all who wait on a connection: it may be that of another one, or taken by him.
+        """
         for left in reversed(range(REFUSALS)):
+            began = time.monotonic()
             try:
                 return transport.open_session(timeout=seconds)
-            except paramiko.ChannelException as error:
+            except _TROUBLE as error:
+                if not transport.is_active() or time.monotonic() - began >= seconds:
+                    raise
                 if not left:
                     reason = f"takes no further session ({error}): MaxSessions of its sshd_config"
                     raise ActionFailed(f"{self.target.host} {reason}") from None
@@ -146,6 +152,7 @@ class Route:
     def end_group(self, transport: paramiko.Transport, leader: int) -> None:
         """Kill a process group there, by a session of its own; a connection that cannot do that is given up."""
         with self._ending, self._guard(transport, KILL_SECONDS):
+            began = time.monotonic()
             try:
                 channel = self._free(transport, KILL_SECONDS)
                 channel.exec_command(kill_line(leader))
@@ -154,7 +161,8 @@ class Route:
             except ActionFailed as refused:
                 logging.getLogger(__name__).warning("%s; the process group %d there may go on", refused, leader)
             except _TROUBLE as error:
-                self.given_up(transport, f"a command there could not be ended: {said(error)}")
+                if time.monotonic() - began >= KILL_SECONDS or not transport.is_active():
+                    self.given_up(transport, f"a command there could not be ended: {said(error)}")
 
     def release(self) -> None:
         """A session is free again."""
