@@ -13,8 +13,9 @@ cd "$(dirname "$0")/.." || exit 1
 SYSTEM_PACKAGES="libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt-clients qemu-system-x86
     qemu-utils genisoimage libvirt-dev pkg-config gcc python3-dev python3-venv kmod e2fsprogs dosfstools mtools cpio
     xz-utils procps iproute2 groff-base busybox-static dnsmasq-base dash openssh-server openssh-client perl ruby
-    nftables isc-dhcp-server kea-dhcp4-server openvswitch-switch ovmf"
-SERVICES="isc-dhcp-server kea-dhcp4-server openvswitch-switch"
+    nftables isc-dhcp-server kea-dhcp4-server openvswitch-switch ovmf openvpn gridengine-master gridengine-exec
+    gridengine-client mmdebstrap syslinux syslinux-common fdisk"
+SERVICES="isc-dhcp-server kea-dhcp4-server openvswitch-switch openvpn gridengine-master gridengine-exec"
 STAMP=.venv/.set-up
 PIP="--quiet --disable-pip-version-check --no-input --root-user-action=ignore"
 
