@@ -69,6 +69,10 @@ class World:
     def down(self) -> None:
         self._hosts("down")
 
+    def tell_names(self) -> None:
+        """Files `names.*` of the directory have changed: their lines are in the /etc/hosts of all hosts now."""
+        self._hosts("names")
+
     def run(self, host: str, *argv: str) -> str:
         """What a command prints in the host, or in the place called frontend."""
         return self._hosts("exec", host, *argv)

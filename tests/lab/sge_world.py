@@ -1,0 +1,367 @@
+"""A real Grid Engine for tests: its master and its nodes, each a machine made of namespaces, on the lab's network.
+
+    @pytest.fixture(scope="module")
+    def sge(tmp_path_factory):
+        with sge_world(tmp_path_factory.mktemp("sge") / "a") as made:
+            yield made
+
+    sge.names({"wn01": "10.77.0.101"})                     names resolve on the master, as after a DHCP entry
+    sge.admin("qconf", "-ah", "wn01")                      any command on the master as a manager; what it prints
+    GridEngine(place=Place(prefix=sge.prefix), …)          the same for code that starts the commands itself
+    job = sge.submit("sleep", "60")                        by an ordinary user; the job's number
+    sge.user("qdel", job)
+    node = sge.node("wn01")                                a machine that boots and starts a real sge_execd
+    node.crash(); node = sge.node("wn01")                  it loses its power, and boots again
+    sge.stop_master(signal.SIGKILL); sge.start_master()    SIGSTOP makes one that hangs, SIGCONT goes on
+    sge_world(directory, simulated=True)                   hosts need no machine, only a name: for many of them
+
+The thread that made it is in the network of the lab's front-end (see tests/lab/world.py; options such as 1, "--libvirt"
+add hypervisor hosts to the same network), from where the master is 10.77.0.2. Nothing of the machine's own Grid Engine
+is touched: /var/lib/gridengine, /var/spool/gridengine, /etc/passwd and /run are others within the machines. The master
+has the queue all.q with the host group @allhosts, without hosts; it reacts at once (schedule_interval 1 s), hears of
+its nodes each 2 s and misses them after 15.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from tests.lab.world import World, until, world
+from tests.needs import need_programs
+
+MASTER, MASTER_ADDRESS = "sgemaster", "10.77.0.2"
+QUEUE, GROUP = "all.q", "@allhosts"
+USER, USER_ID = "labuser", 2001
+ROOT, SPOOL = "/var/lib/gridengine", "/var/spool/gridengine"
+HOME = f"{SPOOL}/home"
+SHIPPED = Path("/usr/share/gridengine")
+ENVIRONMENT = {"SGE_ROOT": ROOT, "SGE_CELL": "default", "LC_ALL": "C", "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
+
+UNSHARED = (
+    *("unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child"),
+    *("--propagation", "private"),
+)
+BOOT = f"""
+set -e
+hostname "$1"
+mount -t sysfs sysfs /sys
+until ip link show eth0 >/dev/null 2>&1; do sleep 0.01; done
+ip link set lo up; ip addr add "$2/24" dev eth0; ip link set eth0 up; ip route add default via 10.77.0.1
+mount --bind "$3/root" {ROOT}; mount --bind "$3/spool" {SPOOL}; mount --bind "$4/home" {HOME}
+mount --bind "$4/passwd" /etc/passwd; mount --bind "$4/group" /etc/group; mount --bind "$4/../etc-hosts" /etc/hosts
+mount -t tmpfs tmpfs /run; install -d -o sgeadmin /run/gridengine
+touch /run/booted
+trap 'exit 0' TERM
+while :; do sleep infinity & wait $! || true; done
+"""
+"""Process 1 of a machine, as sh -c BOOT boot NAME ADDRESS ITS-DIRECTORY COMMON-DIRECTORY."""
+
+CONFIGURATION = {
+    "load_report_time": "00:00:02",
+    "max_unheard": "00:00:15",
+    "mailer": "/bin/true",
+    "xterm": "/bin/true",
+    "reporting_params": "accounting=true reporting=false flush_time=00:00:01 joblog=false sharelog=00:00:00",
+}
+SCHEDULER = {"schedule_interval": "0:0:1", "flush_submit_sec": "1", "flush_finish_sec": "1"}
+BOOTSTRAP = {
+    "ignore_fqdn": "true",
+    "spooling_method": "classic",
+    "spooling_lib": "libspoolc",
+    "spooling_params": f"{ROOT}/default/common;{SPOOL}/qmaster",
+}
+
+INITIALISE = f"""
+set -e
+cd /usr/lib/gridengine
+spool() {{ setpriv --reuid sgeadmin --regid sgeadmin --clear-groups "$@"; }}
+spool ./spoolinit classic libspoolc "{ROOT}/default/common;{SPOOL}/qmaster" init
+spool ./spooldefaults configuration {ROOT}/conf.global
+spool ./spooldefaults complexes {SHIPPED}/util/resources/centry
+spool ./spooldefaults usersets {SHIPPED}/util/resources/usersets
+spool ./spooldefaults managers sgeadmin root
+"""
+"""A cell with an empty spool. All managers in one call: a second one would take the place of the first."""
+
+ARRANGE = f"""
+set -e
+cd {ROOT}
+qconf -as {MASTER}
+qconf -ssconf | sed -f scheduler.sed > scheduler.new; qconf -Msconf scheduler.new
+printf 'group_name {GROUP}\\nhostlist NONE\\n' > group.new; qconf -Ahgrp group.new
+qconf -sq | sed -f queue.sed > queue.new; qconf -Aq queue.new
+"""
+"""What an administrator does once: the master is a submit host, one host group, one queue."""
+
+QUEUE_FACTS = {
+    "qname": QUEUE,
+    "hostlist": GROUP,
+    "load_thresholds": "NONE",
+    "pe_list": "NONE",
+    "rerun": "TRUE",
+    "shell": "/bin/sh",
+    "shell_start_mode": "posix_compliant",
+}
+
+
+class Machine:
+    """One machine with its own name, address, processes and Grid Engine directories."""
+
+    def __init__(self, lab: World, name: str, address: str) -> None:
+        self.lab, self.name, self.address = lab, name, address
+        self.common = lab.directory / "sge"
+        self.directory = self.common / name
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def boot(self) -> Self:
+        """Start it and plug in its cable; what a former machine of that name had in its directories is gone."""
+        arguments = (self.name, self.address, str(self.directory), str(self.common))
+        with open(self.directory / "boot.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [*UNSHARED, "sh", "-c", BOOT, "boot", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=ENVIRONMENT,
+            )
+        until(self._first, 5, f"{self.name} has a process 1")
+        hardware = "02:4c:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
+        self._plug(f"type veth peer name eth0 address {hardware} netns {self.pid}")
+        until(lambda: self.alive("test", "-e", "/run/booted"), 10, f"{self.name} has booted")
+        return self
+
+    @property
+    def pid(self) -> int:
+        """Its process 1, as the machine below numbers it."""
+        first = self._first()
+        assert first, f"{self.name} is not up"
+        return first
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """The words before a command that is to run in it as root."""
+        return ("nsenter", "-t", str(self.pid), "--all", "--")
+
+    def run(self, *argv: str, seconds: float = 20) -> str:
+        """What a command prints in it, errors too; AssertionError with that if it fails."""
+        done = subprocess.run(
+            [*self.prefix, *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            env=ENVIRONMENT,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(argv)} in {self.name}: exit {done.returncode}: {done.stdout}"
+        return done.stdout
+
+    def alive(self, *argv: str) -> bool:
+        """Whether a command succeeds in it."""
+        try:
+            self.run(*argv)
+        except AssertionError:
+            return False
+        return True
+
+    def start(self, daemon: str) -> None:
+        """Start sge_qmaster or sge_execd in it."""
+        self.run(
+            "sh",
+            "-c",
+            f"SGE_ND=1 setsid /usr/sbin/{daemon} </dev/null >>{SPOOL}/daemon.log 2>&1 & echo $! > /run/daemon.pid",
+        )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its daemon."""
+        self.run("sh", "-c", f"kill -{int(number)} $(cat /run/daemon.pid)")
+
+    def crash(self) -> None:
+        """It loses its power, without a farewell to its connections."""
+        self._plug("")
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def _plug(self, cable: str) -> None:
+        """Take its cable away, and plug in one with these words of ip-link(8), if any."""
+        name = f"sge{self.address.rpartition('.')[2]}"
+        new = f"ip link add {name} {cable} && ip link set {name} master switch up" if cable else "true"
+        self.lab.run("frontend", "sh", "-c", f"ip link del {name} 2>/dev/null; {new}")
+
+    def _first(self) -> int:
+        assert self.process, f"{self.name} is not up"
+        assert self.process.poll() is None, (self.directory / "boot.log").read_text()
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0]) if children else 0
+
+
+class SgeWorld:
+    """The master, the nodes by name, and what a test does to them."""
+
+    def __init__(self, lab: World) -> None:
+        self.lab = lab
+        self.common = lab.directory / "sge"
+        self.known: dict[str, str] = {}
+        self.machines: dict[str, Machine] = {}
+        self.master = Machine(lab, MASTER, MASTER_ADDRESS)
+
+    # -- the master -----------------------------------------------------------------------------------------------
+    def up(self, *, simulated: bool) -> None:
+        """Make the cell, and start its master."""
+        self.common.mkdir()
+        self._write_users()
+        self.names({MASTER: MASTER_ADDRESS})
+        _prepare(self.master)
+        root = self.master.directory / "root"
+        facts = CONFIGURATION | ({"qmaster_params": "SIMULATE_EXECDS=1"} if simulated else {})
+        _write(root / "conf.global", _changed((SHIPPED / "default-configuration").read_text(), facts))
+        _write(root / "scheduler.sed", _sed(SCHEDULER))
+        _write(root / "queue.sed", _sed(QUEUE_FACTS))
+        self.master.boot()
+        self.master.run("sh", "-c", INITIALISE)
+        self.start_master()
+        self.master.run("sh", "-c", ARRANGE)
+
+    def start_master(self) -> None:
+        """Start sge_qmaster, and wait until it answers."""
+        self.master.start("sge_qmaster")
+        until(lambda: self.master.alive("timeout", "1", "qconf", "-sm"), 20, "the master answers")
+
+    def stop_master(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send its process a signal; except for SIGSTOP and SIGCONT wait until it is gone."""
+        self.master.signal(number)
+        if number not in (signal.SIGSTOP, signal.SIGCONT):
+            gone = "! kill -0 $(cat /run/daemon.pid) 2>/dev/null"
+            until(lambda: self.master.alive("sh", "-c", gone), 20, "the master has ended")
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """The words before a command that is to run on the master as a manager; SGE_ROOT and SGE_CELL are the usual."""
+        return self.master.prefix
+
+    def admin(self, *argv: str) -> str:
+        """What a command prints on the master, run by a manager. AssertionError if it fails."""
+        return self.master.run("timeout", "10", *argv)
+
+    def user(self, *argv: str) -> str:
+        """The same by an ordinary user, who may submit jobs."""
+        as_user = ["setpriv", f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups", "env", f"HOME={HOME}"]
+        return self.master.run(
+            "timeout", "10", *as_user, f"USER={USER}", f"LOGNAME={USER}", "sh", "-c", 'cd; exec "$@"', "sh", *argv
+        )
+
+    def submit(self, *words: str) -> str:
+        """The number of a job of the user: options of qsub, then a command with its arguments."""
+        said = self.user("qsub", "-b", "y", *words)
+        found = re.search(r"Your job(?:-array)? ([0-9]+)", said)
+        assert found, said
+        return found[1]
+
+    def configure(self, **values: str) -> None:
+        """Change settings of the cluster's configuration, sge_conf(5)."""
+        text = _changed(self.admin("qconf", "-sconf"), values)
+        _write(self.master.directory / "root" / "global", text)
+        self.admin("qconf", "-Mconf", f"{ROOT}/global")
+
+    # -- names and nodes ------------------------------------------------------------------------------------------
+    def names(self, addresses: Mapping[str, str]) -> None:
+        """Let these names, and those before, lead to addresses and back, everywhere in the lab."""
+        self.known |= addresses
+        self._tell()
+
+    def forget(self, *names: str) -> None:
+        """Names lead nowhere any more."""
+        for name in names:
+            self.known.pop(name, None)
+        self._tell()
+
+    def node(self, name: str, *, calls_itself: str = "", execd: bool = True) -> Machine:
+        """A machine that boots at the address of its name, and starts its sge_execd unless told not to.
+
+        calls_itself  the host name that it has in place of the right one
+        An execd whose host is not registered ends by itself after a few seconds.
+        """
+        made = Machine(self.lab, calls_itself or name, self.known[name])
+        made.directory = self.common / name
+        _prepare(made)
+        self.machines[name] = made.boot()
+        if execd:
+            made.start("sge_execd")
+        return made
+
+    def down(self) -> None:
+        """End all machines."""
+        for made in (*self.machines.values(), self.master):
+            if made.process:
+                made.crash()
+
+    def _tell(self) -> None:
+        lines = "".join(f"{address} {name}.lab {name}\n" for name, address in self.known.items())
+        (self.lab.directory / "names.sge").write_text(lines)
+        self.lab.tell_names()
+
+    def _write_users(self) -> None:
+        _write(
+            self.common / "passwd", Path("/etc/passwd").read_text() + f"{USER}:x:{USER_ID}:{USER_ID}::{HOME}:/bin/sh\n"
+        )
+        _write(self.common / "group", Path("/etc/group").read_text() + f"{USER}:x:{USER_ID}:\n")
+        (self.common / "home").mkdir()
+        os.chown(self.common / "home", USER_ID, USER_ID)
+
+
+def _prepare(made: Machine) -> None:
+    """The directories of a machine: a root like Debian's with a cell, and an empty spool."""
+    subprocess.run(["rm", "-rf", made.directory], check=True)
+    root, spool = made.directory / "root", made.directory / "spool"
+    (root / "default" / "common").mkdir(parents=True)
+    for part in ("bin", "lib", "utilbin"):
+        (root / part).mkdir()
+        (root / part / "lx-amd64").symlink_to("/usr/lib/gridengine")
+    (root / "util").symlink_to(SHIPPED / "util")
+    _write(root / "default/common/bootstrap", _changed((SHIPPED / "default-bootstrap").read_text(), BOOTSTRAP))
+    _write(root / "default/common/act_qmaster", f"{MASTER}\n")
+    for part in ("home", "execd", "qmaster/job_scripts"):
+        (spool / part).mkdir(parents=True)
+    subprocess.run(["chown", "-R", "sgeadmin:", root, spool], check=True)
+
+
+def _changed(text: str, values: Mapping[str, str]) -> str:
+    """A configuration of words and values with some of the values changed."""
+    for word, value in values.items():
+        text, count = re.subn(rf"^{word}\s.*$", f"{word} {value}", text, flags=re.MULTILINE)
+        assert count == 1, f"no {word} in: {text}"
+    return text
+
+
+def _sed(values: Mapping[str, str]) -> str:
+    return "".join(f"s|^{word} .*|{word} {value}|\n" for word, value in values.items())
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o644)
+
+
+@contextlib.contextmanager
+def sge_world(directory: Path, hosts: int = 0, *options: str, simulated: bool = False) -> Iterator[SgeWorld]:
+    """A cluster without nodes, with so many hypervisor hosts beside it, until the block is left.
+
+    simulated  a registered host counts as alive without a machine, and a job lasts as long as its first argument says
+    """
+    need_programs("sge_qmaster", "sge_execd", "qconf", "setpriv")
+    with world(directory, hosts, *options) as lab:
+        made = SgeWorld(lab)
+        try:
+            made.up(simulated=simulated)
+            yield made
+        finally:
+            made.down()
