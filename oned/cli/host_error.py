@@ -15,11 +15,11 @@ from pathlib import Path
 
 from oned.cli.evacuate import rules
 from oned.cli.output import complain, say
-from oned.cli.running import run
 from oned.client.client import Client, ClientError, ServerRefused
 from oned.client.documents import Document, parse
 from oned.client.states import host_state, vm_state
 from oned.locations import Locations
+from oned.running import run
 
 OFFLINE = 2
 """Second argument of one.host.status."""

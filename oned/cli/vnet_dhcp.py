@@ -5,15 +5,15 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from oned import dhcp
 from oned.cli.command import CommandError, Option, Program
 from oned.cli.names import VMS, VNetList
 from oned.cli.output import complain, say
-from oned.cli.server_files import Files, Server, words
 from oned.cli.wait import Events
 from oned.client.client import Client, Faulted, Unreachable
 from oned.client.documents import Document, parse
-from oned.vnet import dhcp
-from oned.vnet.dhcp import DEFAULT_PATTERN, FORMS, Lease, Naming, Refused
+from oned.dhcp import DEFAULT_PATTERN, FORMS, Lease, Naming, Refused
+from oned.server_files import Files, NotDone, Server, words
 
 FORMAT = Option("form", ("--format",), f"server: {', '.join(FORMS)} (default dnsmasq)", "SERVER")
 OUTPUT = Option("output", ("--output",), "write this file; dnsmasq's names go to FILE.names", "FILE")
@@ -74,7 +74,7 @@ def _dhcp(one: Client, nets: VNetList, *, follow: bool, verbose: bool, **options
     elif follow:
         _Follower(one, wish, Files(paths, server), verbose=verbose).run()
     else:
-        _tell(Files(paths, server).update(wish.texts(one)), verbose=verbose)
+        _tell(_update(Files(paths, server), wish.texts(one)), verbose=verbose)
 
 
 def _form(given: str | None) -> str:
@@ -101,6 +101,14 @@ def _show(texts: dict[str, str]) -> None:
         if len(texts) > 1:
             say(f"# {name}")
         sys.stdout.write(text)
+
+
+def _update(files: Files, texts: dict[str, str]) -> list[Path]:
+    """The files that changed. Raises CommandError as the other mistakes of a user do."""
+    try:
+        return files.update(texts)
+    except NotDone as error:
+        raise CommandError(str(error)) from None
 
 
 def _tell(changed: list[Path], *, verbose: bool) -> None:
@@ -154,7 +162,7 @@ class _Follower:
     def _write(self) -> None:
         """Write what has changed; leases that do not go together leave the files as they are until they do."""
         try:
-            changed = self._files.update(self._wish.texts(self._one))
+            changed = _update(self._files, self._wish.texts(self._one))
         except CommandError as error:
             self._complain(str(error))
             return

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oned.cli.command import CommandError
-from oned.cli.server_files import Files, Server, replace
+from oned.server_files import Files, NotDone, Server, replace
 
 
 def test_a_link_stays_one_and_its_file_is_replaced(tmp_path: Path) -> None:
@@ -37,7 +36,7 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CommandError, match="file cannot be written: No space left on device"):
+    with pytest.raises(NotDone, match="file cannot be written: No space left on device"):
         Files({"file": tmp_path / "file"}, Server()).update({"file": "new"})
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
@@ -45,7 +44,7 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeyp
 def test_a_server_that_could_not_be_told_is_told_the_next_time(tmp_path: Path) -> None:
     script = tmp_path / "reload"
     files = Files({"file": tmp_path / "file"}, Server(command=[str(script)]))
-    with pytest.raises(CommandError, match="reload could not be run: No such file or directory"):
+    with pytest.raises(NotDone, match="reload could not be run: No such file or directory"):
         files.update({"file": "text"})
     script.write_text(f"#!/bin/sh\necho told >>{tmp_path}/told\n")
     script.chmod(0o755)
@@ -58,7 +57,7 @@ def test_a_process_that_died_before_it_told_the_server_is_made_good_by_the_next(
     script, paths = tmp_path / "reload", {"file": tmp_path / "file", "names": tmp_path / "names"}
     script.write_text("#!/bin/sh\nkill -9 $PPID\n")
     script.chmod(0o755)
-    dies = "import sys; from pathlib import Path; from oned.cli.server_files import Files, Server; "
+    dies = "import sys; from pathlib import Path; from oned.server_files import Files, Server; "
     dies += f"Files({{n: Path(p) for n, p in { ({n: str(p) for n, p in paths.items()})!r}.items()}}, "
     dies += f"Server(command=[{str(script)!r}])).update({{'file': 'text', 'names': 'n'}})"
     assert subprocess.run([sys.executable, "-c", dies], check=False).returncode == -signal.SIGKILL
@@ -78,11 +77,11 @@ def test_a_number_that_is_another_process_by_now_gets_no_signal(tmp_path: Path) 
     pid_file = tmp_path / "pid"
     pid_file.write_text(f"{os.getpid()}\n")
     os.utime(pid_file, (1, 1))
-    with pytest.raises(CommandError, match="has ended, so it was not told"):
+    with pytest.raises(NotDone, match="has ended, so it was not told"):
         Server(str(pid_file)).tell()
     pid_file.write_text("1\n")
-    with pytest.raises(CommandError, match="has ended"):
+    with pytest.raises(NotDone, match="has ended"):
         Server(str(pid_file)).tell()
     pid_file.write_text("dnsmasq\n")
-    with pytest.raises(CommandError, match="no number of a process"):
+    with pytest.raises(NotDone, match="no number of a process"):
         Server(str(pid_file)).tell()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from oned.vnet.dhcp import Entry, Lease, Naming, Refused, entries, is_host_name, texts
+from oned.dhcp import Entry, Lease, Naming, Refused, entries, is_host_name, texts
 from tests.needs import need_programs
 
 WEB = Lease("02:00:0A:00:00:05", "10.0.0.5", 3, "Web")

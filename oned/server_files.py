@@ -10,13 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from oned.cli.command import CommandError
-from oned.cli.running import run
+from oned.running import run
 
 _MODE = 0o644
 _EARLIER = 2.0
 """Seconds by which clocks may differ: a server has begun before it writes its pid file."""
 _LONGEST_RUN = 60.0
+
+
+class NotDone(Exception):
+    """A file that cannot be written, or a server that was not told; the text says why, for people."""
 
 
 def replace(path: Path, text: str) -> bool:
@@ -70,7 +73,7 @@ class Server(NamedTuple):
     command: Sequence[str] | None = None
 
     def tell(self) -> None:
-        """Tell it. Raises CommandError with why that was not possible."""
+        """Tell it. Raises NotDone with why that was not possible."""
         if self.pid_file:
             _hang_up(Path(self.pid_file))
         if self.command:
@@ -82,18 +85,18 @@ def _hang_up(pid_file: Path) -> None:
         pid = int(pid_file.read_text())
         noted = pid_file.stat().st_mtime
     except FileNotFoundError:
-        raise CommandError(f"{pid_file} is not there, so the server was not told. Does it run?") from None
+        raise NotDone(f"{pid_file} is not there, so the server was not told. Does it run?") from None
     except ValueError:
-        raise CommandError(f"{pid_file} has no number of a process, so the server was not told") from None
+        raise NotDone(f"{pid_file} has no number of a process, so the server was not told") from None
     try:
         if pid < 2 or _began(pid) > noted + _EARLIER:
             raise ProcessLookupError
         os.kill(pid, signal.SIGHUP)
     except (ProcessLookupError, FileNotFoundError):
         text = f"the server of {pid_file} has ended, so it was not told. It reads the files when it starts"
-        raise CommandError(text) from None
+        raise NotDone(text) from None
     except PermissionError:
-        raise CommandError(f"process {pid} of {pid_file} is another user's: run this as root or as that user") from None
+        raise NotDone(f"process {pid} of {pid_file} is another user's: run this as root or as that user") from None
 
 
 def _began(pid: int) -> float:
@@ -104,15 +107,15 @@ def _began(pid: int) -> float:
 
 
 def _run(argv: Sequence[str]) -> None:
-    """Run a command without a shell. Raises CommandError with what it said when it failed."""
+    """Run a command without a shell. Raises NotDone with what it said when it failed."""
     try:
         done = run(argv, _LONGEST_RUN)
     except OSError as error:
-        raise CommandError(f"{argv[0]} could not be run: {error.strerror}") from None
+        raise NotDone(f"{argv[0]} could not be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
-        raise CommandError(f"{shlex.join(argv)} has not ended after {_LONGEST_RUN:g} s") from None
+        raise NotDone(f"{shlex.join(argv)} has not ended after {_LONGEST_RUN:g} s") from None
     if done.status:
-        raise CommandError(f"{shlex.join(argv)} ended with status {done.status}: {done.said}".rstrip(": "))
+        raise NotDone(f"{shlex.join(argv)} ended with status {done.status}: {done.said}".rstrip(": "))
 
 
 class Files:
@@ -129,7 +132,7 @@ class Files:
         self._owed = first.with_name(f".{first.name}.untold")
 
     def update(self, texts: Mapping[str, str]) -> list[Path]:
-        """The files that changed. Raises CommandError where one cannot be written, or the server not be told."""
+        """The files that changed. Raises NotDone where one cannot be written, or the server not be told."""
         changed = []
         for name, text in texts.items():
             path = self._paths[name]
@@ -139,7 +142,7 @@ class Files:
                 if replace(path, text):
                     changed.append(path)
             except OSError as error:
-                raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+                raise NotDone(f"{path} cannot be written: {error.strerror}") from None
         if any(self._server) and self._owed.exists():
             self._server.tell()
             self._owed.unlink(missing_ok=True)

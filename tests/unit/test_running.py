@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oned.cli.running import KEPT, Ran, run
+from oned.running import KEPT, Ran, run
 from tests.processes import ends
 
 

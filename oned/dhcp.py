@@ -16,7 +16,7 @@ _PATTERN = re.compile(r"[A-Za-z0-9-]*%(0\d{1,2})?d[A-Za-z0-9-]*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _A_TIME = re.compile(r"\d+[smhdw]?")
 _MEANS_MORE = frozenset({"ignore", "infinite", "localhost", "wpad", "isatap"})
-_HEAD = "# Written by onevnet dhcp, which replaces the file: what is changed by hand is lost.\n"
+WRITER = "onevnet dhcp"
 
 
 class Refused(ValueError):
@@ -124,19 +124,28 @@ def _demand_different(field: str, remedy: str, made: Sequence[Entry], leases: Se
             raise Refused(f"Two leases have the {_WORDS[field]} {value}: {other} and {lease}. {remedy}")
 
 
+Text = Callable[[Sequence[Entry], str], str]
+"""Makes the text of a file, of entries and the name of who writes it."""
+
+
 class Form(NamedTuple):
-    """A server's form: its files, each with what makes its text of the entries."""
+    """A server's form: its files, each with what makes its text."""
 
     sentence: str
-    files: Mapping[str, Callable[[Sequence[Entry]], str]]
+    files: Mapping[str, Text]
 
 
-def _lines(line: str) -> Callable[[Sequence[Entry]], str]:
+def head(writer: str) -> str:
+    """The first line of a file that a program writes."""
+    return f"# Written by {writer}, which replaces the file: what is changed by hand is lost.\n"
+
+
+def _lines(line: str) -> Text:
     """Makes a text with such a line for each entry."""
-    return lambda made: _HEAD + "".join(f"{line.format(**entry._asdict())}\n" for entry in made)
+    return lambda made, writer: head(writer) + "".join(f"{line.format(**entry._asdict())}\n" for entry in made)
 
 
-def _reservations(made: Sequence[Entry]) -> str:
+def _reservations(made: Sequence[Entry], _writer: str) -> str:
     """A JSON list; kea-dhcp4.conf takes it in with <?include "FILE"?>."""
     rows = ({"hw-address": entry.mac, "ip-address": entry.ip, "hostname": entry.name} for entry in made)
     return "[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]\n"
@@ -154,6 +163,6 @@ FORMS: Mapping[str, Form] = {
 """Forms by the name of the server."""
 
 
-def texts(form: str, made: Sequence[Entry]) -> dict[str, str]:
+def texts(form: str, made: Sequence[Entry], writer: str = WRITER) -> dict[str, str]:
     """The text of each file of a form."""
-    return {name: text(made) for name, text in FORMS[form].files.items()}
+    return {name: text(made, writer) for name, text in FORMS[form].files.items()}
