@@ -59,6 +59,10 @@ class Locations:
         return self.etc / "sched.conf"
 
     @property
+    def onesge_conf(self) -> Path:
+        return self.etc / "onesge.conf"
+
+    @property
     def database(self) -> Path:
         return self.var / "one.db"
 

@@ -8,6 +8,8 @@
 
 The words behind the verb fill the positional parameters, converted as their annotations say (see `names`); options fill
 the keyword-only ones. A function gives an exit code or None for 0.
+
+A verb may be two words, as in `onesge node list`; the first of them alone is then the same as with `list`.
 """
 
 import os
@@ -103,6 +105,15 @@ class Program:
         row = self.commands[of]
         self.add(row._replace(verb=verb, classic=of, sentence=sentence or f"Classic name of {of}. {row.sentence}"))
 
+    def groups(self) -> dict[str, list[str]]:
+        """First words of verbs of two words, each with the second ones."""
+        found: dict[str, list[str]] = {}
+        for verb in self.commands:
+            first, _, second = verb.partition(" ")
+            if second:
+                found.setdefault(first, []).append(second)
+        return found
+
     def options(self) -> list[Option]:
         """Every option of any verb, each once, general ones first."""
         rows = [*GENERAL, *(option for command in self.commands.values() for option in command.options)]
@@ -139,20 +150,35 @@ class Program:
         return self._do(words)
 
     def _do(self, words: list[str]) -> int:
-        given, rest = self._parse(words)
-        command = self.commands.get(rest[0]) if rest else None
+        given, words = self._parse(words)
+        command, rest = self._verb(words)
         if given.pop("version", False):
             return self._run(list(VERSION.flags[:1]))
         if given.pop("help", False) or command is None:
             sys.stdout.write(self.help(command))
-            if rest and command is None:
-                sys.stderr.write(f"{self.name} has no command {rest[0]!r}\n")
-            return FAILURE if rest and command is None else 0
+            if words and command is None:
+                sys.stderr.write(f"{self._unknown(words)}\n")
+            return FAILURE if words and command is None else 0
         with _client(given) as one:
             return (
-                command.function(one, *self._positional(one, command, rest[1:]), **_keywords(self.name, command, given))
+                command.function(one, *self._positional(one, command, rest), **_keywords(self.name, command, given))
                 or 0
             )
+
+    def _verb(self, words: list[str]) -> tuple[Command | None, list[str]]:
+        """The command that the words begin with, and the words behind its verb."""
+        for count in (2, 1):
+            command = self.commands.get(" ".join(words[:count]))
+            if command and words:
+                return command, words[count:]
+        return (self.commands.get(f"{words[0]} list"), []) if len(words) == 1 else (None, words)
+
+    def _unknown(self, words: list[str]) -> str:
+        """That there is no such command."""
+        seconds = self.groups().get(words[0])
+        if seconds:
+            return f"{self.name} {words[0]} is followed by one of: {', '.join(seconds)}"
+        return f"{self.name} has no command {words[0]!r}"
 
     def _parse(self, words: list[str]) -> tuple[dict[str, Any], list[str]]:
         """The options given, and the other words: all that follow a "--". Raises CommandError."""
@@ -167,13 +193,14 @@ class Program:
         known, rest = parser.parse_known_args(_joined(words[:end], options))
         strange = [word for word in rest if word.startswith("-") and not _is_word(word)]
         if strange:
-            verb = next((f" {word}" for word in words if word in self.commands), "")
+            command = self._among(words)
+            verb = f" {command.verb}" if command else ""
             raise CommandError(f"invalid option: {strange[0]}. See {self.name}{verb} --help")
         return vars(known), rest + words[end + 1 :]
 
     def _options_for(self, words: list[str]) -> list[Option]:
         """All options; where those of two verbs have a spelling in common, it is that of the verb among the words."""
-        verb = next((self.commands[word] for word in words if word in self.commands), None)
+        verb = self._among(words)
         taken: set[str] = set()
         chosen = []
         for option in dict.fromkeys([*GENERAL, *(verb.options if verb else ()), *self.options()]):
@@ -182,6 +209,11 @@ class Program:
             if flags:
                 chosen.append(option._replace(flags=flags))
         return chosen
+
+    def _among(self, words: list[str]) -> Command | None:
+        """The first command whose verb is among the words."""
+        verbs = (" ".join(words[place : place + count]) for place in range(len(words)) for count in (2, 1))
+        return next((self.commands[verb] for verb in verbs if verb in self.commands), None)
 
     def _positional(self, one: Client, command: Command, words: list[str]) -> list[object]:
         """The words as the parameters of the function want them."""

@@ -11,7 +11,7 @@ from oned.cli.command import CommandError
 from oned.locations import has_blank
 
 ADMIN = "oneadmin"
-SHIPPED = ("sched.conf", "defaultrc", "vmm_kvm/vmm_kvm.conf", "vmm_xen/vmm_xen.conf")
+SHIPPED = ("sched.conf", "onesge.conf", "defaultrc", "vmm_kvm/vmm_kvm.conf", "vmm_xen/vmm_xen.conf")
 """Files beside oned.conf that are copied as they are."""
 SIMULATED = "simulated_hosts"
 """File in etc/ with the number of simulated hosts that `one start` registers."""

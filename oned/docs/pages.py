@@ -5,6 +5,7 @@ from pathlib import Path
 
 from oned.docs import commands, documents, errors, failures, lifecycle, man, rpc, settings
 from oned.docs.programs import PROGRAMS
+from oned.elastic.settings import print_elastic_config
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The directory with share/ and oned/ of a source tree."""
@@ -17,6 +18,7 @@ REFERENCE: dict[str, Callable[[], str]] = {
     "share/doc/documents.md": documents.page,
     "share/doc/errors.md": errors.page,
     "share/doc/commands.md": commands.page,
+    "etc/onesge.conf": print_elastic_config,
 }
 
 

@@ -21,6 +21,7 @@ from oned.cli import (
     onevnet,
 )
 from oned.cli.command import Command, Program
+from oned.cli.onesge import program as onesge
 from oned.docs import helptext
 from oned.docs.helptext import HelpText
 
@@ -105,6 +106,7 @@ PROGRAMS: tuple[Tabled | Helped, ...] = (
     Tabled(oneacct.program),
     Tabled(onevnet.program),
     Tabled(one.program),
+    Tabled(onesge.program),
     Helped("onedb", 1, "oned.onedb", "checks, saves, restores and upgrades the data base", has_commands=True),
     Helped("onedriver", 1, "oned.onedriver", "tells whether a driver keeps the line protocol", has_commands=True),
     Helped("oned", 8, "oned.__main__", "the virtual infrastructure engine"),

@@ -1,4 +1,4 @@
-"""share/doc/settings.md: every setting of oned.conf and sched.conf, from their tables."""
+"""share/doc/settings.md: every setting of oned.conf, sched.conf and onesge.conf, from their tables."""
 
 from collections.abc import Iterable
 
@@ -6,12 +6,14 @@ from oned import deadlines
 from oned.config import SETTINGS
 from oned.config_sched import SCHED_SETTINGS
 from oned.docs.markdown import code, heading, joined, table
+from oned.elastic.settings import ELASTIC_SETTINGS
 from oned.setting import Setting, Table
 
 HEAD = """# Settings
 
-This page is made from the tables in `oned/config.py` and `oned/config_sched.py`; `make docs` writes it.
-`oned --print-config` prints `oned.conf` with every setting, its default and its meaning.
+This page is made from the tables in `oned/config.py`, `oned/config_sched.py` and `oned/elastic/settings.py`;
+`make docs` writes it. `oned --print-config` and `onesge --print-config` print `oned.conf` and `onesge.conf` with every
+setting, its default and its meaning.
 
 A file has lines `NAME = value` and vectors `NAME = [ A = "v", B = "v" ]`; `#` begins a comment. An unknown setting and
 a value that cannot be read are refused with file, line and reason. `oned -o NAME=value` overrides a setting.
@@ -33,6 +35,7 @@ def page() -> str:
         DEADLINES,
         table(("verb", "seconds"), _deadlines()),
         *_file("sched.conf", SCHED_SETTINGS),
+        *_file("onesge.conf", ELASTIC_SETTINGS),
     )
 
 

@@ -10,6 +10,7 @@ from oned.config_sched import SCHED_SETTINGS
 from oned.docs import documents, errors, figures, rpc, transitions
 from oned.docs.programs import PROGRAMS, Helped, Tabled
 from oned.docs.ways import command_of
+from oned.elastic.settings import ELASTIC_SETTINGS
 from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.states import CLONING, FAILED, INIT, STATES
 from tests.docs.pages_read import DOC, headings
@@ -38,7 +39,9 @@ def test_older_names_of_methods_are_told() -> None:
     assert [name for name in older if f"`{name}`" not in text("rpc.md")] == []
 
 
-@pytest.mark.parametrize("table", [SETTINGS, SCHED_SETTINGS], ids=["oned.conf", "sched.conf"])
+@pytest.mark.parametrize(
+    "table", [SETTINGS, SCHED_SETTINGS, ELASTIC_SETTINGS], ids=["oned.conf", "sched.conf", "onesge.conf"]
+)
 def test_every_setting_is_told_with_its_meaning(table: object) -> None:
     settings = table.settings.values()  # type: ignore[attr-defined]
     assert settings

@@ -7,6 +7,7 @@ import pytest
 
 from oned.config import SETTINGS, Config, ConfigError, print_config
 from oned.config_sched import SCHED_SETTINGS, SchedConfig, print_sched_config
+from oned.elastic.settings import ElasticConfig, print_elastic_config
 from oned.setting import Table
 from oned.wire.http import Limits
 
@@ -172,10 +173,14 @@ def test_the_effective_configuration_is_written_for_drivers(load: Load, tmp_path
 
 @pytest.mark.parametrize(
     ("name", "printed", "config"),
-    [("oned.conf", print_config(), Config), ("sched.conf", print_sched_config(), SchedConfig)],
+    [
+        ("oned.conf", print_config(), Config),
+        ("sched.conf", print_sched_config(), SchedConfig),
+        ("onesge.conf", print_elastic_config(), ElasticConfig),
+    ],
 )
 def test_the_shipped_file_is_what_is_printed_and_sets_what_holds_without_it(
-    name: str, printed: str, config: type[Config] | type[SchedConfig], tmp_path: Path
+    name: str, printed: str, config: type[Config] | type[SchedConfig] | type[ElasticConfig], tmp_path: Path
 ) -> None:
     assert (SHIPPED / name).read_text() == printed
     shipped, none = config.load(SHIPPED / name), config.load(tmp_path / "missing")

@@ -1,0 +1,150 @@
+"""onesge class and quota: what the settings allow, in the numbers that hold now."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from oned.cli.command import CommandError, Program
+from oned.cli.onesge import conf
+from oned.cli.onesge.conf import CONFIG
+from oned.cli.onesge.rows import LISTED, Facts, column, show, show_one
+from oned.cli.output import FORMATS, say
+from oned.cli.table import Table
+from oned.client.client import Client
+
+if TYPE_CHECKING:
+    from oned.elastic.policy import NodeClass, Policies, Window
+
+CLASS_TABLE = Table(
+    (
+        column("NAME", 12, "name of the class", left=True, expand=True),
+        column("TEMPLATE", 12, "template of oned that its VMs are made of", left=True, expand=True),
+        column("PLACE", 5, "local or cloud", left=True),
+        column("SLOTS", 5, "slots of a node"),
+        column("MEMORY", 7, "MiB of a node"),
+        column("ARCH", 9, "architecture of a node", left=True),
+        column("QUEUES", 15, "queues and host groups of a node", left=True, expand=True),
+        column("MIN", 4, "nodes at least, now"),
+        column("MAX", 4, "nodes at most, now"),
+        column("SPARE", 5, "slots that are always free, now"),
+        column("WAIT", 5, "seconds that a job waits before a node is started"),
+        column("IDLE", 5, "seconds without jobs before a node is drained"),
+        column("BOOT", 5, "seconds that a start takes"),
+        column("LIFE", 7, "seconds after which a node is drained"),
+        column("PRICE", 7, "of a node and hour"),
+        column("BILLING", 7, "hour or second", left=True),
+        column("BY", 9, "schedule when a time table holds now, else settings", left=True),
+    ),
+    default="NAME,TEMPLATE,PLACE,SLOTS,MEMORY,MIN,MAX,SPARE,PRICE,BILLING,BY",
+)
+
+QUOTA_TABLE = Table(
+    (
+        column("NAME", 12, "name of the quota", left=True, expand=True),
+        column("BY", 10, "project, department, owner or group", left=True),
+        column("WHO", 20, "of them", left=True, expand=True),
+        column("NODES", 6, "nodes at most"),
+        column("SLOTS", 6, "slots of its nodes at most"),
+        column("COST", 8, "money per hour for its nodes at most"),
+        column("LENDS", 5, "whether it may have more while nobody else wants it", left=True),
+    ),
+    default="NAME,BY,WHO,NODES,SLOTS,COST,LENDS",
+)
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def add_classes(program: Program) -> None:
+    """Give onesge the verbs."""
+    program.command("class list", "", CONFIG, *LISTED)(_class_list)
+    program.command("class show", "<class>", CONFIG, *FORMATS)(_class_show)
+    program.command("quota", "", CONFIG, *LISTED)(_quota)
+
+
+def _class_list(_one: Client, *, config: str | None, **options: Any) -> None:
+    """Lists the classes of nodes with the numbers that hold now; `onesge class` is the same."""
+    policies = conf.read(conf.load(config))
+    now = time.time()
+    show(CLASS_TABLE, "onesge", (_class_facts(policies, klass, now) for klass in policies.at(now).classes), options,
+         "NODE_CLASS")  # fmt: skip
+
+
+def _class_show(_one: Client, name: str, *, config: str | None, **options: Any) -> None:
+    """Shows a class with the numbers that hold now, and its time tables."""
+    policies = conf.read(conf.load(config))
+    now = time.time()
+    klass = next((klass for klass in policies.at(now).classes if klass.name == name), None)
+    if klass is None:
+        known = ", ".join(klass.name for klass in policies.classes) or "none"
+        raise CommandError(f"There is no class {name}. Classes of {conf.path_of(config)}: {known}")
+    windows = [window for window in policies.windows if window.klass == name]
+    facts = {**_class_facts(policies, klass, now), "SCHEDULE": [_window_facts(window) for window in windows]}
+    if show_one("NODE_CLASS", f"CLASS {name}", facts, options):
+        for window in windows:
+            say(f"Time table: {_window_words(window)}")
+
+
+def _class_facts(policies: "Policies", klass: "NodeClass", now: float) -> Facts:
+    return {
+        "NAME": klass.name,
+        "TEMPLATE": klass.template,
+        "PLACE": "cloud" if klass.cloud else "local",
+        "SLOTS": klass.slots,
+        "MEMORY": klass.memory or None,
+        "ARCH": klass.arch or None,
+        "QUEUES": ",".join(sorted(klass.queues)) or None,
+        "MIN": klass.least,
+        "MAX": klass.most,
+        "SPARE": klass.spare,
+        "WAIT": f"{klass.wait:.0f}",
+        "IDLE": f"{klass.idle:.0f}",
+        "BOOT": f"{klass.boot:.0f}",
+        "LIFE": f"{klass.life:.0f}" if klass.life else None,
+        "PRICE": f"{klass.price:g}",
+        "BILLING": klass.billing.value,
+        "BY": "settings" if klass == policies.klass(klass.name) else "schedule",
+    }
+
+
+def _window_facts(window: "Window") -> Facts:
+    return {
+        "DAYS": ",".join(_DAYS[day] for day in sorted(window.days)),
+        "FROM": _clock(window.start),
+        "TO": _clock(window.end),
+        "MIN": window.least,
+        "MAX": window.most,
+        "SPARE": window.spare,
+    }
+
+
+def _window_words(window: "Window") -> str:
+    return ", ".join(f"{key} {value}" for key, value in _window_facts(window).items() if value is not None)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _quota(_one: Client, *, config: str | None, **options: Any) -> None:
+    """Lists what organisations may have."""
+    policies = conf.read(conf.load(config))
+    show(QUOTA_TABLE, "onesge", _quotas(policies), options, "QUOTA")
+
+
+def _quotas(policies: "Policies") -> Iterator[Facts]:
+    for quota in policies.quotas:
+        yield {
+            "NAME": quota.name,
+            "BY": quota.by,
+            "WHO": ",".join(sorted(quota.who)),
+            "NODES": _limit(quota.nodes),
+            "SLOTS": _limit(quota.slots),
+            "COST": _limit(quota.cost),
+            "LENDS": quota.lends,
+        }
+
+
+def _limit(amount: float) -> str | None:
+    from oned.elastic.policy import NO_LIMIT
+
+    return None if amount >= NO_LIMIT else f"{amount:g}"

@@ -1,0 +1,80 @@
+"""onesge.conf for the commands: where it is, what it says, whether it is sound."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oned.cli.command import CommandError, Option, Program
+from oned.cli.output import complain, say
+from oned.client.client import Client
+
+if TYPE_CHECKING:
+    from oned.elastic.policy import Policies
+    from oned.elastic.settings import ElasticConfig
+
+CONFIG = Option("config", ("--config",), "settings instead of etc/onesge.conf", "FILE")
+PRINT_CONFIG = "--print-config"
+
+
+def add_conf(program: Program) -> None:
+    """Give onesge the verbs."""
+    program.command("config")(_config)
+    program.command("check", "[<file>]")(_check)
+
+
+def _config(_one: Client) -> None:
+    """Prints onesge.conf with every setting, its default and its meaning; `onesge --print-config` is the same."""
+    from oned.elastic.settings import print_elastic_config
+
+    sys.stdout.write(print_elastic_config())
+
+
+def _check(_one: Client, file: str = "") -> int:
+    """Tells whether onesge.conf, or another file, can be used; what does nothing in it is told too."""
+    path = path_of(file or None)
+    if not path.is_file():
+        raise CommandError(f"There is no {path}. Make one with: onesge {PRINT_CONFIG} > {path}")
+    config = load(file or None)
+    policies = read(config)
+    for warning in config.warnings:
+        complain(warning)
+    parts = (("class", "classes", policies.classes), ("quota", "quotas", policies.quotas),
+             ("time table", "time tables", policies.windows))  # fmt: skip
+    counted = ", ".join(f"{len(found)} {one if len(found) == 1 else many}" for one, many, found in parts)
+    say(f"{path} can be used: {counted}")
+    if not policies.classes:
+        complain("Without NODE_CLASS no node is ever started.")
+    return 0
+
+
+def path_of(file: str | None) -> Path:
+    """The file given, else etc/onesge.conf."""
+    from oned.locations import Locations
+
+    return Path(file) if file else Locations.of(os.environ).onesge_conf
+
+
+def load(file: str | None = None) -> "ElasticConfig":
+    """The settings in force; those of nothing where there is no file and none was asked for. Raises CommandError."""
+    from oned.elastic.settings import ElasticConfig
+    from oned.setting import ConfigError
+
+    path = path_of(file)
+    if file and not path.is_file():
+        raise CommandError(f"There is no {path}")
+    try:
+        return ElasticConfig.load(path)
+    except ConfigError as error:
+        raise CommandError(str(error)) from None
+
+
+def read(config: "ElasticConfig") -> "Policies":
+    """The policies of settings. Raises CommandError when they contradict each other."""
+    from oned.elastic.settings import read as policies
+    from oned.setting import ConfigError
+
+    try:
+        return policies(config)
+    except ConfigError as error:
+        raise CommandError(str(error)) from None

@@ -1,0 +1,19 @@
+"""onesge: nodes of a batch system that come when jobs wait and go when nothing needs them."""
+
+import sys
+from collections.abc import Sequence
+
+from oned.cli.command import Program
+from oned.cli.onesge.classes import add_classes
+from oned.cli.onesge.conf import PRINT_CONFIG, add_conf
+
+program = Program("onesge", "runs and explains a batch cluster whose nodes are virtual machines")
+
+add_classes(program)
+add_conf(program)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code of a command line."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return program.main(["config", *words[1:]] if words[:1] == [PRINT_CONFIG] else words)
