@@ -18,6 +18,7 @@ from oned.elastic.policy import (
     Quota,
     Window,
 )  # fmt: skip
+from oned.elastic.service import SERVICE_SETTINGS
 from oned.numbers import decimal
 from oned.setting import (
     SECONDS,
@@ -109,6 +110,7 @@ CLOUD_LIFE = 7 * 86400
 ELASTIC_SETTINGS = Table(
     "onesge.conf: when nodes of the batch system come and go",
     (
+        *SERVICE_SETTINGS,
         Setting("NODE_CLASS", VECTOR, "", "oned",
                 "A kind of node, once for each: NAME; TEMPLATE of oned (NAME); SLOTS (1), MEMORY in MiB (0 is not "
                 "counted), ARCH and QUEUES that a node has; PLACE local or cloud (local); MIN, MAX nodes (0, 10); "

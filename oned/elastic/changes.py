@@ -1,0 +1,169 @@
+"""What the active loop writes: nodes and their intents, money, failures, audit; all of it in one transaction.
+
+Made by `oned.elastic.leader.Lead.writing`, which has checked that this loop is the active one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import IntegrityError
+
+from oned import clock
+from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
+from oned.elastic.records import CHANGED, Intent, Lease, Paid
+from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, spend
+
+DONE = "done"
+KEPT_FOR = 90 * 86400.0
+"""Seconds that nodes which are GONE, their money and the audit are kept."""
+
+
+class Held(Exception):
+    """A name or an address that another node has, or had less than a minute ago."""
+
+
+@dataclass(frozen=True)
+class Why:
+    """What wanted a change: the rule with its sentence, and the digest of the plan."""
+
+    rule: str
+    sentence: str = ""
+    digest: str = ""
+
+
+class Changes:
+    """One transaction. Nothing of it is there if it is left by an exception."""
+
+    def __init__(self, connection: Connection, fence: int) -> None:
+        self._connection, self._fence = connection, fence
+        self.now = clock.now()
+
+    # --- the life of a node ---
+
+    def plan(self, token: str, klass: str, lease: Lease, owner: str, why: Why) -> None:
+        """A new node, PLANNED, with the intent to register it. Raises Held."""
+        fresh = node.insert().values(
+            token=token, klass=klass, state=PLANNED.name, since=self.now, created=self.now, owner=owner,
+            name=lease.name, network=lease.network, mac=lease.mac, ip=lease.ip, rule=why.rule, sentence=why.sentence,
+        )  # fmt: skip
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(fresh)
+        except IntegrityError as error:
+            raise Held(f"{lease.name} ({lease.ip}, {lease.mac}) is another node's: {error.orig}") from error
+        self.audit("plan", token, why)
+        self.intend(token, "register", why)
+
+    def intend(self, token: str, event: str, why: Why) -> Intent:
+        """Write down what is about to be done for a node. Raises WrongTransition; KeyError for an unknown token."""
+        change = row(self._state(token), event)
+        wanted = {
+            "token": token, "event": event, "goal": change.to.name, "does": change.does, "at": self.now,
+            "fence": self._fence, "rule": why.rule, "sentence": why.sentence, "digest": why.digest,
+        }  # fmt: skip
+        self._connection.execute(insert(intent).values(wanted).on_conflict_do_update(["token"], set_=wanted))
+        return Intent(token, event, change.to, change.does, self.now, why.rule, why.sentence, why.digest)
+
+    def confirm(self, done: Intent, **facts: object) -> None:
+        """What was intended is done, and was seen to be so: the node is in its new state, with new facts of its row."""
+        facts |= {"state": done.goal.name, "since": self.now}
+        if done.goal is GONE:
+            facts |= {"held_until": self.now + HOLD}
+        self._connection.execute(intent.delete().where(intent.c.token == done.token))
+        self._update(done.token, facts)
+        self.audit(done.event, done.token, Why(done.rule, done.sentence, done.digest))
+
+    def refuse(self, refused: Intent, reason: str) -> None:
+        """What was intended cannot be done now: the node stays as it is."""
+        self._connection.execute(intent.delete().where(intent.c.token == refused.token))
+        self.audit(refused.event, refused.token, Why(refused.rule, refused.sentence, refused.digest), reason)
+
+    def fire(self, token: str, event: str, why: Why, **facts: object) -> NodeState:
+        """A change with nothing to do outside; the new state. Raises WrongTransition."""
+        done = self.intend(token, event, why)
+        self.confirm(done, **facts)
+        return done.goal
+
+    def update(self, token: str, **facts: object) -> None:
+        """Other columns of a node's row."""
+        self._update(token, facts)
+
+    def free(self, token: str) -> None:
+        """Let others have the name and the address of a node that is GONE."""
+        self._update(token, {"holds": 0})
+
+    # --- money and failures ---
+
+    def pay(self, periods: Iterable[Paid]) -> None:
+        """Periods that begin. One that is written already is left as it is."""
+        for one in periods:
+            self._connection.execute(insert(spend).values(vars(one)).on_conflict_do_nothing())
+
+    def cut(self, token: str, end: float) -> None:
+        """A node is not paid for after a time: its periods end there, at the same price for a second."""
+        after = (spend.c.token == token) & (spend.c.until > end)
+        self._connection.execute(spend.delete().where(after & (spend.c.start >= end)))
+        rest = (end - spend.c.start) / (spend.c.until - spend.c.start)
+        self._connection.execute(spend.update().where(after).values(until=end, amount=spend.c.amount * rest))
+
+    def failed(self, klass: str) -> None:
+        """One more failed start of a class in a row."""
+        more = insert(brake).values(klass=klass, count=1, last=self.now)
+        self._connection.execute(
+            more.on_conflict_do_update(["klass"], set_={"count": brake.c.count + 1, "last": self.now})
+        )
+
+    def joined(self, klass: str) -> None:
+        """A node of the class has joined: its failures are forgotten."""
+        self._connection.execute(brake.delete().where(brake.c.klass == klass))
+
+    def changed(self) -> None:
+        """A step up or down was taken now."""
+        moved = insert(fact).values(name=CHANGED, value=self.now)
+        self._connection.execute(moved.on_conflict_do_update(["name"], set_={"value": self.now}))
+
+    # --- others' wishes, and the books ---
+
+    def ordered(self, number: int, result: str) -> None:
+        """What became of an order."""
+        self._connection.execute(order.update().where(order.c.id == number).values(done=self.now, result=result))
+
+    def forget_hints(self, upto: int) -> None:
+        """Hints that were seen."""
+        self._connection.execute(hint.delete().where(hint.c.id <= upto))
+
+    def audit(self, event: str, token: str, why: Why, result: str = DONE) -> None:
+        """A line of the audit, with the node as it is now; a token that no node has is kept as it is."""
+        found = self._connection.execute(_FACTS.where(node.c.token == token)).one_or_none()
+        self._connection.execute(
+            audit.insert().values(
+                at=self.now, event=event, token=token, fence=self._fence, rule=why.rule, sentence=why.sentence,
+                digest=why.digest, result=result, **(found._asdict() if found else {}),
+            )
+        )  # fmt: skip
+
+    def prune(self) -> int:
+        """Forget what is older than is kept; how many nodes."""
+        old = self.now - KEPT_FOR
+        gone = (node.c.state == GONE.name) & (node.c.since < old) & (node.c.holds == 0)
+        self._connection.execute(audit.delete().where(audit.c.at < old))
+        self._connection.execute(order.delete().where((order.c.done > 0) & (order.c.done < old)))
+        self._connection.execute(spend.delete().where(spend.c.token.in_(select(node.c.token).where(gone))))
+        return int(self._connection.execute(node.delete().where(gone)).rowcount)
+
+    # ---
+
+    def _state(self, token: str) -> NodeState:
+        found = self._connection.execute(select(node.c.state).where(node.c.token == token)).scalar_one_or_none()
+        if found is None:
+            raise KeyError(f"no node has the token {token}")
+        return NodeState[found]
+
+    def _update(self, token: str, facts: Mapping[str, Any]) -> None:
+        self._connection.execute(node.update().where(node.c.token == token).values(facts))
+
+
+_FACTS = select(node.c.name.label("node"), node.c.klass, node.c.state)

@@ -1,0 +1,332 @@
+"""What the elastic service knows over restarts: nodes, open intents, money, failures, and what was done and why.
+
+Anybody may read, and may leave a hint, a health report or an order; the rest is written by the one active loop only
+(`oned.elastic.changes`). Each read is of one moment.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Row, bindparam, func, select
+from sqlalchemy.exc import DatabaseError
+
+from oned import clock
+from oned.elastic import tables
+from oned.elastic.node import GONE, NodeState
+from oned.elastic.reading import Failures, Node
+from oned.elastic.tables import audit, brake, fact, hint, intent, leader, node, order, spend
+
+CHANGED = "changed"
+"""The fact: when the last step up or down was taken."""
+
+
+class RecordsUnusable(Exception):
+    """The file cannot be opened; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One address of a network, and the name that goes with it. Everything else follows from it.
+
+    network  id of the network in oned
+    """
+
+    network: int
+    name: str
+    mac: str
+    ip: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """A node with all that only the records know.
+
+    lease         its address and name
+    silent_since  since when the batch system does not hear of it, 0 while it does
+    rule          that wanted it, with the sentence
+    held_until    of one that is GONE: until when its address stays taken
+    reported      when it said what is in `node.report`, 0 when it said nothing
+    """
+
+    node: Node
+    lease: Lease
+    silent_since: float = 0.0
+    rule: str = ""
+    sentence: str = ""
+    held_until: float = 0.0
+    reported: float = 0.0
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A change of a node that has begun: it is done again until it is confirmed or refused."""
+
+    token: str
+    event: str
+    goal: NodeState
+    does: str
+    at: float
+    rule: str
+    sentence: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the audit.
+
+    event   of the node's life, or what was done without one: reap, order, failed …
+    state   in which the node was afterwards
+    digest  of the plan that wanted it, "" without one
+    result  "done", or why not
+    """
+
+    id: int
+    at: float
+    event: str
+    node: str
+    token: str
+    klass: str
+    state: str
+    rule: str
+    sentence: str
+    digest: str
+    result: str
+
+
+@dataclass(frozen=True)
+class Paid:
+    """A period that is paid for a node: written when it begins; the last one of a node is cut where that saves."""
+
+    token: str
+    start: float
+    until: float
+    amount: float
+    klass: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who runs the loop. `fence` grows with each change of hands."""
+
+    holder: str
+    fence: int
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Somebody saw a VM in a state: it only wakes the loop, which reads for itself."""
+
+    id: int
+    at: float
+    vm: int
+    state: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person wants of a node or a class: add, drain, undrain, remove. done: 0 while nobody has looked at it."""
+
+    id: int
+    at: float
+    verb: str
+    subject: str
+    count: int
+    who: str
+    done: float = 0.0
+    result: str = ""
+
+
+ORDERS = ("add", "drain", "undrain", "remove")
+"""Verbs of orders. The subject of `add` is a class, of the others the name of a node."""
+
+
+class Records:
+    """The file of one cluster's service. Raises RecordsUnusable when it cannot be opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.engine = tables.engine_of(path)
+            tables.make(self.engine)
+        except (OSError, tables.WrongSchema, DatabaseError) as error:
+            raise RecordsUnusable(f"{path} cannot be used: {getattr(error, 'orig', None) or error}") from error
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def moment(self) -> Iterator[Connection]:
+        """A connection that sees one moment."""
+        with self.engine.connect().execution_options(reads=True) as connection:
+            yield connection
+
+    # --- nodes ---
+
+    def nodes(self) -> list[Record]:
+        """All that are not GONE, in the order in which they were planned."""
+        return [_record(row) for row in self._rows(_NODES)]
+
+    def held(self) -> list[Record]:
+        """All that have a name and an address which nobody else may have: those, and those that are GONE not long."""
+        return [_record(row) for row in self._rows(_HELD)]
+
+    def past(self, name: str = "", limit: int = 100) -> list[Record]:
+        """The latest that are GONE, of all names or of one; the newest first."""
+        statement = select(node).where(node.c.state == GONE.name).order_by(node.c.since.desc()).limit(limit)
+        return [_record(row) for row in self._rows(statement.where(node.c.name == name) if name else statement)]
+
+    def node(self, name: str) -> Record | None:
+        """The node of that name that is not GONE."""
+        return next((record for record in self.nodes() if record.node.name == name), None)
+
+    def by_token(self, token: str) -> Record | None:
+        """The node with the token, whatever became of it."""
+        return next((_record(row) for row in self._rows(select(node).where(node.c.token == token))), None)
+
+    def intents(self) -> list[Intent]:
+        """What has begun and is not confirmed, the oldest first."""
+        return [_intent(row) for row in self._rows(_INTENTS)]
+
+    # --- what happened, and what it cost ---
+
+    def events(self, name: str = "", limit: int = 100) -> list[Entry]:
+        """The latest lines of the audit, of all nodes or of one; the oldest of them first."""
+        statement = select(audit).order_by(audit.c.id.desc()).limit(limit)
+        rows = self._rows(statement.where(audit.c.node == name) if name else statement)
+        return [Entry(*_values(row, Entry)) for row in reversed(rows)]
+
+    def failures(self) -> Mapping[str, Failures]:
+        """Failed starts in a row, by class."""
+        return {row.klass: Failures(row._mapping["count"], row.last) for row in self._rows(select(brake))}
+
+    def changed(self) -> float:
+        """When the last step up or down was taken, 0 for never."""
+        rows = self._rows(select(fact.c.value).where(fact.c.name == CHANGED))
+        return float(rows[0].value) if rows else 0.0
+
+    def paid(self, since: float = 0.0) -> list[Paid]:
+        """The paid periods that reach beyond a time, of all nodes, in their order."""
+        statement = select(spend).where(spend.c.until > since).order_by(spend.c.start, spend.c.token)
+        return [Paid(*_values(row, Paid)) for row in self._rows(statement)]
+
+    def spent_on_gone(self, since: float) -> float:
+        """Money for nodes that are GONE, of the time since then; of a period that began before, its share."""
+        rows = self._rows(_OF_GONE, {"since": since})
+        return float(sum(row.amount * _share(row.start, row.until, since) for row in rows))
+
+    def leader(self) -> Holder | None:
+        """Who runs the loop, or ran it last."""
+        with self.moment() as connection:
+            return leading(connection)
+
+    # --- what others leave for the loop ---
+
+    def hint(self, vm: int, state: str) -> None:
+        """Leave word that a VM was seen in a state."""
+        self._write(hint.insert().values(at=clock.now(), vm=vm, state=state))
+
+    def hints(self, after: int = 0) -> list[Hint]:
+        """Hints that are newer than a number."""
+        rows = self._rows(select(hint).where(hint.c.id > after).order_by(hint.c.id))
+        return [Hint(*_values(row, Hint)) for row in rows]
+
+    def report(self, token: str, health: str) -> bool:
+        """What a node says of its health: "ok", or what is wrong. False when no node has the token, or it is GONE."""
+        known = (node.c.token == token) & (node.c.state != GONE.name)
+        return self._write(node.update().where(known).values(report=health, reported=clock.now())) > 0
+
+    def order(self, verb: str, subject: str, count: int = 1, who: str = "") -> int:
+        """Leave an order of a person for the next cycle; its number. ValueError for a verb that is none."""
+        if verb not in ORDERS:
+            raise ValueError(f"{verb!r} is no order. There are {', '.join(ORDERS)}")
+        with self.engine.begin() as connection:
+            made = connection.execute(
+                order.insert().values(at=clock.now(), verb=verb, subject=subject, count=count, who=who)
+            )
+            return int(made.lastrowid)
+
+    def orders(self, *, waiting: bool = True) -> list[Order]:
+        """Orders that wait, the oldest first; or all."""
+        statement = select(order).order_by(order.c.id)
+        rows = self._rows(statement.where(order.c.done == 0) if waiting else statement)
+        return [Order(*_values(row, Order)) for row in rows]
+
+    def version(self) -> tuple[int, float, int]:
+        """A value that is another one once somebody has left a hint, a report or an order."""
+        with self.moment() as connection:
+            row = connection.execute(_LEFT).one()
+        return row[0] or 0, row[1] or 0.0, row[2] or 0
+
+    # ---
+
+    def _rows(self, statement: Executable, values: Mapping[str, object] | None = None) -> list[Row[Any]]:
+        with self.moment() as connection:
+            return list(connection.execute(statement, values or {}))
+
+    def _write(self, statement: Executable) -> int:
+        with self.engine.begin() as connection:
+            return int(connection.execute(statement).rowcount)
+
+
+def leading(connection: Connection) -> Holder | None:
+    """Who runs the loop, or ran it last; None when nobody ever did."""
+    row = connection.execute(select(leader)).one_or_none()
+    return Holder(*_values(row, Holder)) if row else None
+
+
+_NODES = select(node).where(node.c.state != GONE.name).order_by(node.c.created, node.c.name)
+_HELD = select(node).where(node.c.holds == 1).order_by(node.c.created, node.c.name)
+_INTENTS = select(intent).order_by(intent.c.at, intent.c.token)
+_LEFT = select(
+    select(func.max(hint.c.id)).scalar_subquery(),
+    select(func.max(node.c.reported)).scalar_subquery(),
+    select(func.max(order.c.id)).scalar_subquery(),
+)
+
+
+_OF_GONE = (
+    select(spend.c.start, spend.c.until, spend.c.amount)
+    .join(node, (node.c.token == spend.c.token) & (node.c.state == GONE.name))
+    .where(spend.c.until > bindparam("since"))
+)
+
+
+def _share(start: float, until: float, since: float) -> float:
+    """The part of a period that lies after a time."""
+    return 1.0 if since <= start or until <= start else (until - since) / (until - start)
+
+
+def _record(row: Row[Any]) -> Record:
+    made = Node(
+        name=row.name,
+        klass=row.klass,
+        state=NodeState[row.state],
+        since=row.since,
+        token=row.token,
+        created=row.created,
+        vm=row.vm,
+        paid_from=row.paid_from,
+        idle_since=row.idle_since,
+        owner=row.owner,
+        drained_by=row.drained_by,
+        report=row.report,
+    )
+    lease = Lease(row.network, row.name, row.mac, row.ip)
+    return Record(made, lease, row.silent_since, row.rule, row.sentence, row.held_until, row.reported)
+
+
+def _intent(row: Row[Any]) -> Intent:
+    goal = NodeState[row.goal]
+    return Intent(row.token, row.event, goal, row.does, row.at, row.rule, row.sentence, row.digest)
+
+
+def _values(row: Row[Any], kind: Any) -> Iterator[Any]:
+    """The columns that a dataclass has, in its order."""
+    return (row._mapping[name] for name in kind.__dataclass_fields__)

@@ -1,0 +1,170 @@
+"""The tables of the elastic service's own data base, on SQLite. Times are seconds since the epoch."""
+
+from pathlib import Path
+
+from sqlalchemy import Column, Connection, Engine, Float, Index, Integer, MetaData, String, Table, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import NullPool
+
+VERSION = 1
+"""Of the schema, kept in the file as user_version."""
+BUSY = 10.0
+"""Seconds to wait for another process that writes."""
+
+metadata = MetaData()
+
+
+def _number(name: str, default: float = 0) -> "Column[float]":
+    return Column(name, Float, nullable=False, server_default=str(default))
+
+
+def _text(name: str) -> "Column[str]":
+    return Column(name, String, nullable=False, server_default="")
+
+
+node = Table(
+    "node",
+    metadata,
+    Column("token", String, primary_key=True),
+    _text("name"),
+    _text("klass"),
+    _text("state"),
+    _number("since"),
+    _number("created"),
+    Column("vm", Integer, nullable=False, server_default="-1"),
+    Column("network", Integer, nullable=False, server_default="-1"),
+    _text("mac"),
+    _text("ip"),
+    _number("paid_from"),
+    _number("idle_since"),
+    _number("silent_since"),
+    _text("owner"),
+    _text("drained_by"),
+    _text("report"),
+    _number("reported"),
+    _text("rule"),
+    _text("sentence"),
+    # 1 while nobody else may have its name and addresses; the hold ends at `held_until` once it is gone
+    Column("holds", Integer, nullable=False, server_default="1"),
+    _number("held_until"),
+)
+for _column in (node.c.name, node.c.mac, node.c.ip):
+    Index(f"node_{_column.name}", _column, unique=True, sqlite_where=node.c.holds == 1)
+Index("node_created", node.c.created)
+
+intent = Table(
+    "intent",
+    metadata,
+    Column("token", String, primary_key=True),
+    _text("event"),
+    _text("goal"),
+    _text("does"),
+    _number("at"),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    _text("rule"),
+    _text("sentence"),
+    _text("digest"),
+)
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _number("at"),
+    _text("event"),
+    _text("node"),
+    _text("token"),
+    _text("klass"),
+    _text("state"),
+    _text("rule"),
+    _text("sentence"),
+    _text("digest"),
+    _text("result"),
+    Column("fence", Integer, nullable=False, server_default="0"),
+)
+Index("audit_node", audit.c.node, audit.c.id)
+spend = Table(
+    "spend",
+    metadata,
+    Column("token", String, primary_key=True),
+    Column("start", Float, primary_key=True),
+    _number("until"),
+    _number("amount"),
+    _text("klass"),
+    _text("owner"),
+)
+Index("spend_until", spend.c.until)
+brake = Table(
+    "brake",
+    metadata,
+    Column("klass", String, primary_key=True),
+    Column("count", Integer, nullable=False),
+    _number("last"),
+)
+leader = Table(
+    "leader",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    _text("holder"),
+    Column("fence", Integer, nullable=False),
+    _number("deadline"),
+)
+hint = Table(
+    "hint",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _number("at"),
+    Column("vm", Integer, nullable=False),
+    _text("state"),
+)
+order = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _number("at"),
+    _text("verb"),
+    _text("subject"),
+    Column("count", Integer, nullable=False, server_default="1"),
+    _text("who"),
+    _number("done"),
+    _text("result"),
+)
+fact = Table("fact", metadata, Column("name", String, primary_key=True), _number("value"))
+
+
+class WrongSchema(Exception):
+    """The file is of another release."""
+
+
+def engine_of(path: Path) -> Engine:
+    """An engine for the file, in WAL mode; a commit that was answered survives a power loss.
+
+    A transaction takes the right to write when it begins, so that what it has read holds when it writes; one with the
+    option `reads` only sees one moment.
+    """
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": BUSY})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: DBAPIConnection, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def make(engine: Engine) -> None:
+    """The tables, where the file is new. Raises WrongSchema for a file of another release."""
+    with engine.begin() as connection:
+        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        if version == 0:
+            metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+        elif version != VERSION:
+            raise WrongSchema(f"its schema is {version}, this release knows {VERSION}. Use the onesge that wrote it")
