@@ -40,7 +40,7 @@ class View:
 class Verdict:
     """What happens to a node, None for nothing; the rule and the reason.
 
-    waits  it may be put off to keep most nodes alive: the node may only seem to be lost
+    waits  it may be put off to keep most nodes alive: the node may only seem to be lost. With no verb: it was put off
     """
 
     verb: Verb | None

@@ -103,6 +103,11 @@ class Want:
         """Since when the task of that number waits, 0 being the oldest."""
         return self.ages[bisect_right(self.ages, number, key=lambda age: age[1])][0]
 
+    def before(self, time: float) -> int:
+        """How many tasks have waited since that time or longer."""
+        count = bisect_right(self.ages, time, key=lambda age: age[0])
+        return self.ages[count - 1][1] if count else 0
+
 
 @dataclass(frozen=True)
 class Kept:

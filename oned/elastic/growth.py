@@ -73,9 +73,8 @@ class Growth:
         """A node for it, booked; or why there is none."""
         reasons = []
         classes = sorted(self.classes(need.shape), key=lambda klass: _rank(klass, need.shape, need.left))
-        bursts = need.shape.cloud or all(klass.cloud for klass in classes)
         for klass in classes:
-            why = self._too_early(klass, need, bursts) or self.refusal(klass) or self._over_quota(klass, need)
+            why = self._too_early(klass, need) or self.refusal(klass) or self._over_quota(klass, need)
             if not why:
                 sentence = f"{need.left} tasks wait that want {need.shape.words()}; no node has room for them"
                 return self._add(New(klass, "demand", sentence, need.shape.owner))
@@ -106,11 +105,17 @@ class Growth:
             return f"MAX = {self.policies.most} nodes of all classes are there"
         return self.budget.refusal(klass)
 
-    def _too_early(self, klass: NodeClass, need: Need, bursts: bool) -> str:
+    def patience(self, klass: NodeClass, shape: Shape) -> float:
+        """Seconds that a task waits before a node of a class is started for it, and before it counts on one."""
+        if not klass.cloud or shape.cloud or all(one.cloud for one in self.classes(shape)):
+            return klass.wait
+        return max(klass.wait, self.policies.burst_after)
+
+    def _too_early(self, klass: NodeClass, need: Need) -> str:
         if need.waited < klass.wait:
             return f"waited {need.waited:.0f} of {klass.wait:.0f} s"
-        if klass.cloud and not bursts and need.waited < self.policies.burst_after:
-            return f"{LOCAL_FIRST}, waited {need.waited:.0f} of {self.policies.burst_after:.0f} s"
+        if need.waited < (most := self.patience(klass, need.shape)):
+            return f"{LOCAL_FIRST}, waited {need.waited:.0f} of {most:.0f} s"
         return ""
 
     def _over_quota(self, klass: NodeClass, need: Need) -> str:

@@ -79,6 +79,7 @@ LIFE = (
     Row(_one(JOINING),          "unhealthy",       FAILED,       "keep console"),
     # -- in service and out of it
     Row(_one(READY),            "drain",           DRAINING,     "drain"),
+    Row(_one(STARTING, JOINING, LOST), "drain",    DRAINING,     "drain"),
     Row(_one(QUARANTINED),      "drain",           DRAINING),
     Row(_one(DRAINING),         "undrain",         READY,        "enable"),
     Row(_one(READY, DRAINING),  "unhealthy",       QUARANTINED,  "drain"),

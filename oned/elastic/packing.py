@@ -98,8 +98,29 @@ class Placed:
     reason: str = ""
 
 
+@dataclass
+class _Turn:
+    """One going through of the tasks of a shape.
+
+    horizon  what is free by then counts
+    lent     nodes may be beyond the owner's quota
+    young    tasks that are too young for a new node take what is left on nodes that come
+    old      by class, how many tasks are not too young
+    """
+
+    placed: Placed
+    horizon: float
+    lent: bool = False
+    young: bool = False
+    old: dict[str, int] = field(default_factory=dict)
+
+
 class Packing:
     """Tasks into bins. No bin ever gets more than it has room for.
+
+    A task may be too young to have a node started for it. Nodes that come are first for those that are not, and only
+    what is left there is for the young: else they would take the place of the task for which a node was started, and
+    that one would ask again.
 
     bins       in the order in which they are filled
     look_ahead whether slots count that are free before a new node would be there
@@ -112,20 +133,22 @@ class Packing:
         self._growth, self._now, self._look_ahead = growth, now, look_ahead
 
     def pack(self, wants: Iterable[Want]) -> list[Placed]:
-        """All of it: within the quotas first, then what is lent."""
+        """All of it: within the quotas first, then what is lent, then the young ones."""
         placed = [Placed(want, unmet=want.tasks) for want in wants]
         for one in placed:
-            self._place(one, lent=False)
+            self._place(_Turn(one, self._horizon(one)))
         for one in placed:
             if one.unmet and one.want.shape.owner:
-                self._place(one, lent=True)
+                self._place(_Turn(one, self._horizon(one), lent=True))
+        self._share(placed)
         return placed
 
     def again(self, placed: Iterable[Placed]) -> None:
         """What found no room, once more: nodes have been added since."""
         for one in placed:
             if one.unmet:
-                self._place(one, lent=False)
+                self._place(_Turn(one, self._horizon(one)))
+        self._share(placed)
 
     def add(self, new: New) -> Bin:
         """The bin of a node that is to be started."""
@@ -135,35 +158,53 @@ class Packing:
         self._open.append(bin)
         return bin
 
-    def _place(self, placed: Placed, *, lent: bool) -> None:
-        shape = placed.want.shape
-        horizon = self._now + (self._growth.boot(shape) if self._look_ahead else 0.0)
+    def _horizon(self, placed: Placed) -> float:
+        return self._now + (self._growth.boot(placed.want.shape) if self._look_ahead else 0.0)
+
+    def _share(self, placed: Iterable[Placed]) -> None:
+        """What is left on nodes that come, for those that are too young to have one started."""
+        for one in placed:
+            if one.unmet:
+                self._place(_Turn(one, self._horizon(one), young=True))
+
+    def _place(self, turn: _Turn) -> None:
+        placed, shape = turn.placed, turn.placed.want.shape
         self._open = [bin for bin in self._open if bin.free > 0 or bin.endings]
         kinds = {id(bin.kind): bin.kind for bin in self._open}  # hashing kinds would take longer than all the rest
         fits = {number for number, kind in kinds.items() if not shape.misfit(kind)}
-        bins = [bin for bin in self._open if id(bin.kind) in fits and bin.pieces(shape, horizon)]
+        bins = [bin for bin in self._open if id(bin.kind) in fits and bin.pieces(shape, turn.horizon)]
         if shape.layout == WHOLE:
-            self._place_whole(placed, bins, horizon)
-        while placed.unmet and self._place_one(placed, bins, horizon, lent):
-            bins = [bin for bin in bins if bin.pieces(shape, horizon)]
+            self._place_whole(turn, bins)
+        while placed.unmet and self._place_one(turn, bins):
+            bins = [bin for bin in bins if bin.pieces(shape, turn.horizon)]
 
-    def _place_whole(self, placed: Placed, bins: Sequence[Bin], horizon: float) -> None:
+    def _place_whole(self, turn: _Turn, bins: Sequence[Bin]) -> None:
         """Tasks that are on one node each, as many on each bin as it holds."""
-        shape = placed.want.shape
+        placed = turn.placed
         for bin in bins:
             if not placed.unmet:
                 return
-            count = min(bin.pieces(shape, horizon), placed.unmet)
+            count = min(bin.pieces(placed.want.shape, turn.horizon), self._may(turn, bin))
             if count:
                 self._book(placed, [(bin, count)], count)
 
-    def _place_one(self, placed: Placed, bins: list[Bin], horizon: float, lent: bool) -> bool:
+    def _may(self, turn: _Turn, bin: Bin) -> int:
+        """How many of the tasks without room count on a bin: on one that comes, those that could have it started."""
+        placed = turn.placed
+        if turn.young or bin.room in (Room.FREE, Room.DRAINING):
+            return placed.unmet
+        if bin.klass not in turn.old:
+            klass = self._growth.policies.klass(bin.klass)
+            turn.old[bin.klass] = placed.want.before(self._now - self._growth.patience(klass, placed.want.shape))
+        return max(0, turn.old[bin.klass] - (placed.want.tasks - placed.unmet))
+
+    def _place_one(self, turn: _Turn, bins: list[Bin]) -> bool:
         """One task, with new nodes for what does not fit; all of it or nothing. New bins are added to the bins."""
-        shape = placed.want.shape
-        gathered, missing = _gather(shape, bins, horizon)
+        placed, shape = turn.placed, turn.placed.want.shape
+        gathered, missing = _gather(shape, (bin for bin in bins if self._may(turn, bin)), turn.horizon)
         opened: list[Bin] = []
         while missing > 0:
-            new = self._growth.grow(self._need(placed, missing, lent))
+            new = self._growth.grow(self._need(placed, missing, turn.lent))
             if isinstance(new, str):
                 placed.reason = new
                 self._growth.undo(len(opened))
@@ -171,14 +212,14 @@ class Packing:
                     del bins_of[len(bins_of) - len(opened) :]
                 return False
             opened.append(self.add(new))
-            count = min(opened[-1].pieces(shape, horizon), missing, _most_on_one(shape))
+            count = min(opened[-1].pieces(shape, turn.horizon), missing, _most_on_one(shape))
             gathered.append((opened[-1], count))
             missing -= count
         self._book(placed, gathered, 1)
         placed.new.update(bin.klass for bin in opened)
         bins += opened
         if shape.layout == WHOLE and opened:
-            self._place_whole(placed, opened, horizon)
+            self._place_whole(turn, opened)
         return True
 
     def _need(self, placed: Placed, missing: int, lent: bool) -> Need:

@@ -43,6 +43,7 @@ class _Planner:
         self.growth = Growth(policies, reading, self.budget, now)
         self.here = Counter(view.klass.name for view in self.views)
         self.verdicts = self._care()
+        self.drains = self._drains()
         self.kinds: dict[Kind, Kind] = {}
 
     def plan(self) -> Plan:
@@ -55,7 +56,9 @@ class _Planner:
         placed = self.packing.pack(possible)
         self._keep_spare(placed)
         self._undrain()
-        self._shrink()
+        if self.age <= self.policies.patience.stop:
+            self.drains.idle(self.bins, self._free())
+            self.verdicts |= self.drains.verdicts
         steps = (*self._steps(), *self._ups(), *self._reaps())
         return Plan(
             at=self.now,
@@ -82,7 +85,9 @@ class _Planner:
             one = said[view.node.name]
             if one.verb is Verb.REMOVE and one.waits:
                 if self.allowed <= 0:
-                    said[view.node.name] = Verdict(None, one.rule, f"{one.sentence}; others go first (MAX_KILL)")
+                    said[view.node.name] = replace(
+                        one, verb=None, sentence=f"{one.sentence}; others go first (MAX_KILL)"
+                    )
                 else:
                     self.allowed -= 1
         return said
@@ -93,6 +98,15 @@ class _Planner:
             return said
         most = self.policies.patience.stop if said.verb in STOPS else self.policies.patience.act
         return said if self.age <= most else _PAUSED
+
+    def _drains(self) -> shrink.Shrink:
+        """Drains by choice; of nodes that leave whatever waits at once, when the readings are fresh."""
+        rest = self.policies.pace.cool_down - (self.now - self.reading.changed) if self.reading.changed else 0.0
+        drains = shrink.Shrink(self.policies, self.now, shrink.serving(self.views, self.verdicts), self.allowed, rest)
+        if self.age <= self.policies.patience.stop:
+            drains.whatever_waits(view for view in self.views if self.verdicts[view.node.name].verb is not Verb.REMOVE)
+            self.verdicts |= drains.verdicts
+        return drains
 
     # --- what can hold tasks ---
 
@@ -183,10 +197,10 @@ class _Planner:
                 serving[klass.name] += 1
 
     def _serves(self, view: View) -> bool:
-        """Whether a node counts for the least: it is there or comes, and is not about to go for its age."""
-        verb = self.verdicts[view.node.name].verb
-        alive = verb is None and view.node.state in SERVING
-        return (alive or verb is Verb.ENABLE) and not shrink.too_old(view, self.now)
+        """Whether a node counts for the least: it is there or comes, and is not lost nor about to go for its age."""
+        said = self.verdicts[view.node.name]
+        alive = said.verb is None and not said.waits and view.node.state in SERVING
+        return (alive or said.verb is Verb.ENABLE) and not shrink.too_old(view, self.now)
 
     def _keep_spare(self, placed: Sequence[Placed]) -> None:
         """Free slots up to what a class should always have, beside all that waits: younger jobs take them too."""
@@ -254,18 +268,6 @@ class _Planner:
         return f"{rest:.0f} s are left of COOL_DOWN_UP" if rest > 0 and self.reading.changed else ""
 
     # --- fewer nodes ---
-
-    def _shrink(self) -> None:
-        """Drains by choice, when the readings are fresh."""
-        if self.age > self.policies.patience.stop:
-            return
-        drains = shrink.Shrink(
-            self.policies, self.now, shrink.ready(self.views, self.verdicts), self.bins, self._free(), self.allowed
-        )
-        rest = self.policies.pace.cool_down - (self.now - self.reading.changed)
-        staying = [view for view in self.views if self.verdicts[view.node.name].verb is not Verb.REMOVE]
-        drains.run(staying, rest if self.reading.changed else 0.0)
-        self.verdicts |= drains.verdicts
 
     def _reaps(self) -> list[Step]:
         """VMs of ours that no node has: lost ones after a while, and the younger of two of one node."""

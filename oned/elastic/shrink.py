@@ -20,35 +20,42 @@ UNDRAINABLE = frozenset((IDLE,))
 class Shrink:
     """The drains of a plan. `allowed` is how many nodes may still begin to leave in this cycle.
 
-    views   the nodes that are ready, and stay so as far as they alone go
-    bins    after packing, by the name of the node
-    free    slots of a class that are free or on their way, less what waits
+    views    the nodes that are ready and stay so, and those that would be enabled, as far as they alone go
+    cooling  seconds for which nothing leaves yet; what would is then told so
+    bins     after packing, by the name of the node
+    free     slots of a class that are free or on their way, less what waits
     """
 
     policies: Policies
     now: float
     views: Sequence[View]
-    bins: Mapping[str, Bin]
-    free: Counter[str]
     allowed: int
+    cooling: float
+    bins: Mapping[str, Bin] = field(default_factory=dict)
+    free: Counter[str] = field(default_factory=Counter)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._ready = Counter(view.klass.name for view in self.views)
+        self._ordered = sorted(self.views, key=self._order)
 
-    def run(self, existing: Iterable[View], cooling: float) -> None:
-        """Decide. `cooling`: seconds for which nothing leaves yet; idle nodes are then told so."""
-        ordered = sorted(self.views, key=self._order)
-        for view in ordered:
-            self._drain(view, OLD, self._age(view), cooling)
+    def whatever_waits(self, existing: Iterable[View]) -> None:
+        """Nodes that are too old or too many. This comes before the packing, so that nothing is promised to them."""
+        for view in self._ordered:
+            self._drain(view, OLD, self._age(view))
         surplus = self._surplus(existing)
-        for view in ordered:
+        for view in self._ordered:
             for scope, count in surplus.items():
                 if count > 0 and scope in ("", view.klass.name) and view.node.name not in self._drained():
-                    self._drain(view, MANY, f"there are {count} more nodes than MAX{_of(scope)} allows", cooling)
+                    self._drain(view, MANY, f"there are {count} more nodes than MAX{_of(scope)} allows")
             surplus = self._less(surplus, view)
-        for view in ordered:
-            self._drain(view, IDLE, self._idle(view), cooling)
+
+    def idle(self, bins: Mapping[str, Bin], free: Counter[str]) -> None:
+        """Nodes that nothing runs on, and that nothing which waits has its place on."""
+        self.bins, self.free = bins, free
+        for view in self._ordered:
+            if view.node.state is NodeState.READY:
+                self._drain(view, IDLE, self._idle(view))
 
     def _order(self, view: View) -> tuple[bool, float, int, float, str]:
         """Cloud before local, nearest to the end of what is paid, fewest jobs, oldest."""
@@ -65,25 +72,26 @@ class Shrink:
             return surplus - Counter(("", view.klass.name))
         return surplus
 
-    def _drain(self, view: View, rule: str, why: str, cooling: float) -> None:
+    def _drain(self, view: View, rule: str, why: str) -> None:
         """Drain a node for a reason, unless something forbids it; both are said."""
         name, klass = view.node.name, view.klass
         if not why or name in self._drained():
             return
-        kept = self._kept(view, rule, cooling)
+        kept = self._kept(view, rule)
         if kept:
-            self.verdicts.setdefault(name, Verdict(None, rule, f"{why}; it stays: {kept}"))
+            if view.node.state is NodeState.READY:
+                self.verdicts.setdefault(name, Verdict(None, rule, f"{why}; it stays: {kept}"))
             return
         self.verdicts[name] = Verdict(Verb.DRAIN, rule, why)
         self._ready[klass.name] -= 1
         self.free[klass.name] -= max(0, self.bins[name].free) if name in self.bins else 0
         self.allowed -= 1
 
-    def _kept(self, view: View, rule: str, cooling: float) -> str:
+    def _kept(self, view: View, rule: str) -> str:
         """What forbids that a node is drained."""
         klass = view.klass
-        if cooling > 0:
-            return f"the last change was a short time ago, {cooling:.0f} s are left of COOL_DOWN_DOWN"
+        if self.cooling > 0:
+            return f"the last change was a short time ago, {self.cooling:.0f} s are left of COOL_DOWN_DOWN"
         if self._ready[klass.name] <= klass.least:
             return f"class {klass.name} is to have {klass.least} nodes at least"
         if self._ready.total() <= self.policies.least:
@@ -134,9 +142,13 @@ def too_old(view: View, now: float) -> bool:
     return view.klass.life > 0 and now - begun > view.klass.life
 
 
-def ready(views: Iterable[View], verdicts: Mapping[str, Verdict]) -> list[View]:
-    """The nodes that are ready and stay so as far as they alone go."""
-    return [view for view in views if view.node.state is NodeState.READY and verdicts[view.node.name].verb is None]
+def serving(views: Iterable[View], verdicts: Mapping[str, Verdict]) -> list[View]:
+    """The nodes that take jobs, or would from now on, as far as they alone go."""
+    return [view for view in views if _serves(view, verdicts[view.node.name])]
+
+
+def _serves(view: View, said: Verdict) -> bool:
+    return said.verb is Verb.ENABLE or (view.node.state is NodeState.READY and said.verb is None and not said.waits)
 
 
 def _by_hour(klass: NodeClass) -> bool:

@@ -7,13 +7,17 @@ from dataclasses import replace
 from oned.elastic.node import COMING, DRAINING, JOINING, PLANNED, QUARANTINED, READY, UNREGISTERED
 from oned.elastic.plan import Plan, Step, Verb
 from oned.elastic.planner import plan
-from oned.elastic.policy import Pace, Policies
+from oned.elastic.policy import Billing, NodeClass, Pace, Policies
 from oned.elastic.reading import Host, Job, JobState, Node, Part, Reading, Seen, Taken
 
 NOW = 1_800_000_000.0
 """15 January 2027, 08:00 UTC, a Friday."""
 AT_ONCE = Pace(step_up=1000, booting=1000, cool_down=0, max_kill=100)
 """No pace: everything in one cycle."""
+
+LOCAL = NodeClass("local", slots=4, memory=8192, wait=60, most=4)
+CLOUD = NodeClass("cloud", slots=8, memory=32768, wait=60, cloud=True, price=0.5, billing=Billing.HOUR)
+SITE = Policies((LOCAL, CLOUD), pace=AT_ONCE)
 
 
 def waiting(id: str = "1", waited: float = 1000, **facts: object) -> Job:
@@ -116,3 +120,8 @@ def verbs(made: Plan) -> list[tuple[str, str, str]]:
 def coming(world: World) -> int:
     """Nodes on their way."""
     return sum(node.state in COMING for node in world.nodes.values())
+
+
+def ups(world: World) -> list[str]:
+    """The classes of the nodes that are to be started."""
+    return [step.klass for step in world.plan().steps if step.verb is Verb.UP]

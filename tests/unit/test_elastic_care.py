@@ -1,0 +1,104 @@
+"""Plans in small worlds: what each node needs by itself, whatever waits."""
+
+from dataclasses import replace
+
+import pytest
+
+from oned.elastic.node import DRAINING, FAILED, JOINING, LOST, PLANNED, STARTING, UNREGISTERED
+from oned.elastic.plan import Verb
+from oned.elastic.reading import Host, Seen
+from tests.unit.elastic_world import AT_ONCE, LOCAL, NOW, SITE, World, running, verbs
+
+
+def test_a_node_joins_when_it_reports_and_is_healthy() -> None:
+    world = World(SITE)
+    node = world.add("local", JOINING, since=NOW - 10, report="")
+    assert world.plan().steps == ()
+    world.nodes[node] = replace(world.nodes[node], report="ok")
+    assert verbs(world.plan()) == [("enable", node, "joined")]
+    world.hosts[node] = replace(world.hosts[node], heard=False)
+    assert world.plan().steps == ()
+    world.nodes[node] = replace(world.nodes[node], report="the clock is 9 s off")
+    assert verbs(world.plan()) == [("remove", node, "unhealthy")]
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "rule"),
+    [(STARTING, 601, "never started"), (PLANNED, 601, "never started"), (JOINING, 301, "never joined")],
+)
+def test_what_does_not_come_up_is_removed(state: object, age: float, rule: str) -> None:
+    world = World(SITE)
+    node = world.add("local", state, since=NOW - age, report="")
+    world.hosts.pop(node, None)
+    assert verbs(world.plan()) == [("remove", node, rule)]
+    world.nodes[node] = replace(world.nodes[node], since=NOW - age + 2)
+    assert world.plan().steps == ()
+
+
+def test_a_node_whose_vm_is_gone_is_lost_unless_the_reading_is_from_before_it() -> None:
+    world = World(SITE)
+    node = world.add("local", vm=0)
+    del world.vms[node]
+    assert verbs(world.plan()) == [("remove", node, "lost")]
+    world.nodes[node] = replace(world.nodes[node], state=STARTING, since=NOW + 1)
+    assert world.plan().steps == ()
+
+
+def test_a_silent_node_is_lost_but_never_most_of_them_at_once_nor_after_a_start_of_the_master() -> None:
+    world = World(replace(SITE, classes=(replace(LOCAL, most=20),), pace=replace(AT_ONCE, max_kill=25)))
+    for _ in range(8):
+        node = world.add("local")
+        world.hosts[node] = replace(world.hosts[node], heard=False, silent=301)
+    assert [rule for _, _, rule in verbs(world.plan())] == ["lost", "lost"]
+    world.facts["master_since"] = NOW - 60
+    assert world.plan().steps == ()
+
+
+def test_a_lost_node_that_reports_again_serves_again() -> None:
+    world = World(SITE)
+    node = world.add("local", LOST)
+    world.hosts[node] = Host(node, 4)
+    assert verbs(world.plan()) == [("enable", node, "heard again")]
+
+
+def test_an_unhealthy_node_takes_no_more_jobs_and_waits_for_a_person() -> None:
+    world = World(SITE)
+    node = world.add("local", report="/home is not mounted")
+    assert verbs(world.plan()) == [("quarantine", node, "unhealthy")]
+    world.apply(world.plan().steps)
+    assert world.plan().steps == ()
+    assert "a person should look: /home is not mounted" in world.plan().explain_node(node)[0]
+    world.nodes[node] = replace(world.nodes[node], report="ok")
+    assert verbs(world.plan()) == [("enable", node, "healthy")]
+
+
+def test_a_job_leaves_a_drained_node_at_the_deadline_only_if_that_is_allowed() -> None:
+    world = World(SITE)
+    node = world.add("local", DRAINING, since=NOW - 86401)
+    world.run(running("r", node, rerun=False))
+    assert world.plan().steps == ()
+    assert "job r cannot be started again, and DRAIN_KILL is NO" in world.plan().explain_node(node)[0]
+    world.policies = replace(SITE, patience=replace(SITE.patience, kill=True))
+    assert verbs(world.plan()) == [("remove", node, "deadline")]
+    world.policies, world.jobs = SITE, [running("r", node)]
+    assert verbs(world.plan()) == [("remove", node, "deadline")]
+    world.nodes[node] = replace(world.nodes[node], since=NOW - 86300)
+    assert world.plan().steps == ()
+
+
+def test_failed_nodes_and_leftovers_are_cleaned() -> None:
+    world = World(SITE)
+    failed, left = world.add("local", FAILED), world.add("local", UNREGISTERED)
+    assert verbs(world.plan()) == [("remove", failed, "failed"), ("remove", left, "unregistered")]
+
+
+def test_vms_without_a_node_and_second_vms_of_a_node_are_reaped() -> None:
+    world = World(SITE)
+    node = world.add("local", vm=0)
+    world.vms["double"] = Seen(17, world.nodes[node].token, NOW - 20, running=True)
+    world.vms["young"] = Seen(18, "of nobody", NOW - 299, running=True)
+    world.vms["orphan"] = Seen(19, "of nobody else", NOW - 301, running=True)
+    assert [(step.verb, step.vm, step.rule) for step in world.plan().steps] == [
+        (Verb.REAP, 17, "double"),
+        (Verb.REAP, 19, "orphan"),
+    ]

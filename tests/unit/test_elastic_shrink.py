@@ -1,0 +1,118 @@
+"""Plans in small worlds: which nodes go by choice, in which order, and what keeps them."""
+
+from dataclasses import replace
+
+from oned.elastic.node import DRAINING
+from oned.elastic.plan import Verb
+from oned.elastic.policy import Policies
+from tests.unit.elastic_world import AT_ONCE, LOCAL, NOW, SITE, World, running, verbs, waiting
+
+
+def test_an_idle_node_is_drained_and_when_it_is_empty_removed_and_forgotten() -> None:
+    world = World(SITE)
+    node = world.add("local", idle=600)
+    assert verbs(world.plan()) == [("drain", node, "idle")]
+    world.apply(world.plan().steps)
+    world.age = -1
+    assert verbs(world.plan()) == [("remove", node, "empty")]
+    world.apply(world.plan().steps)
+    assert verbs(world.plan()) == [("forget", node, "gone")]
+
+
+def test_a_drained_node_is_not_empty_before_it_was_looked_at_again() -> None:
+    world = World(SITE)
+    world.add("local", DRAINING, since=NOW)
+    assert world.plan().steps == ()
+
+
+def test_a_node_that_waiting_jobs_can_use_stays_and_one_they_cannot_use_goes() -> None:
+    world = World(SITE, [waiting("1", waited=1, slots=8, layout=8)])
+    small, large = world.add("local", idle=900), world.add("cloud", idle=900, paid_from=NOW - 3500)
+    assert verbs(world.plan()) == [("drain", small, "idle")]
+    assert "8 slots" in world.plan().explain_node(large)[1]
+
+
+def test_a_paid_hour_is_used_up() -> None:
+    world = World(SITE)
+    node = world.add("cloud", idle=900, paid_from=NOW - 3600 - 3299)
+    assert verbs(world.plan()) == []
+    assert "it is idle, but paid for 301 s more" in world.plan().explain_node(node)[0]
+    world.nodes[node] = replace(world.nodes[node], paid_from=NOW - 3600 - 3301)
+    assert verbs(world.plan()) == [("drain", node, "idle")]
+
+
+def test_the_order_is_cloud_first_then_nearest_to_its_paid_hour_then_oldest() -> None:
+    world = World(replace(SITE, pace=replace(AT_ONCE, max_kill=1)))
+    world.add("local", idle=900, created=5)
+    old = world.add("local", idle=900, created=1)
+    cloud = world.add("cloud", idle=900, paid_from=NOW - 3400)
+    near = world.add("cloud", idle=900, paid_from=NOW - 3500)
+    gone = []
+    for _ in range(3):
+        ((_, node, _),) = [step for step in verbs(world.plan()) if step[0] == "drain"]
+        gone.append(node)
+        world.apply([step for step in world.plan().steps if step.verb is Verb.DRAIN])
+    assert gone == [near, cloud, old]
+
+
+def test_a_share_of_the_nodes_leaves_at_once() -> None:
+    world = World(replace(SITE, classes=(replace(LOCAL, most=20),), pace=replace(AT_ONCE, max_kill=25)))
+    for _ in range(8):
+        world.add("local", idle=900)
+    assert len(world.plan().steps) == 2
+    world.policies = replace(world.policies, pace=replace(AT_ONCE, max_kill=0))
+    assert world.plan().steps == ()
+
+
+def test_the_least_number_and_the_spare_slots_stay() -> None:
+    world = World(replace(SITE, classes=(replace(LOCAL, least=1, spare=7),)))
+    for _ in range(4):
+        world.add("local", idle=900)
+    assert len(world.plan().steps) == 2
+    world.policies = replace(SITE, least=3)
+    assert len(world.plan().steps) == 1
+    assert "there are to be 3 nodes at least" in str(world.plan().fates)
+
+
+def test_nothing_leaves_shortly_after_a_change() -> None:
+    world = World(replace(SITE, pace=replace(AT_ONCE, cool_down=120)))
+    node = world.add("local", idle=900)
+    world.facts["changed"] = NOW - 100
+    assert world.plan().steps == ()
+    assert "20 s are left of COOL_DOWN_DOWN" in world.plan().explain_node(node)[0]
+    world.facts["changed"] = NOW - 121
+    assert len(world.plan().steps) == 1
+
+
+def test_nodes_above_the_most_are_drained_with_their_jobs_left_to_end() -> None:
+    world = World(replace(SITE, classes=(replace(LOCAL, most=2),)))
+    nodes = [world.add("local") for _ in range(4)]
+    for node, jobs in zip(nodes, (2, 1, 3, 2), strict=True):
+        for number in range(jobs):
+            world.run(running(f"{node}.{number}", node))
+    assert verbs(world.plan()) == [("drain", nodes[0], "max"), ("drain", nodes[1], "max")]
+    world.apply(world.plan().steps)
+    assert world.plan().steps == ()
+
+
+def test_nodes_of_a_class_that_is_no_more_in_the_settings_leave() -> None:
+    world = World(Policies(pace=AT_ONCE))
+    node = world.add("local")
+    world.run(running("r", node))
+    assert verbs(world.plan()) == [("drain", node, "max")]
+
+
+def test_an_old_node_is_renewed_after_another_one_has_come() -> None:
+    world = World(replace(SITE, classes=(replace(LOCAL, life=1000, least=1),)))
+    old = world.add("local")
+    world.run(running("r", old))
+    assert verbs(world.plan()) == [("up", "local", "min")]
+    world.add("local", paid_from=NOW - 10)
+    assert verbs(world.plan()) == [("drain", old, "max life")]
+
+
+def test_a_node_that_was_to_leave_serves_again_when_jobs_come() -> None:
+    world = World(SITE, [waiting("1", waited=1)])
+    idle = world.add("local", DRAINING, since=NOW - 10, drained_by="idle")
+    by_hand = world.add("local", DRAINING, since=NOW - 10, drained_by="hand")
+    assert verbs(world.plan()) == [("undrain", idle, "demand"), ("remove", by_hand, "empty")]
