@@ -108,6 +108,10 @@ class Paid:
     klass: str
     owner: str
 
+    def since(self, begin: float) -> float:
+        """The money for the part of it that lies after a time."""
+        return self.amount * _share(self.start, self.until, begin)
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -300,7 +304,7 @@ _OF_GONE = (
 
 def _share(start: float, until: float, since: float) -> float:
     """The part of a period that lies after a time."""
-    return 1.0 if since <= start or until <= start else (until - since) / (until - start)
+    return 1.0 if since <= start or until <= start else max(0.0, until - since) / (until - start)
 
 
 def _record(row: Row[Any]) -> Record:

@@ -104,7 +104,7 @@ def complete(program: Program, *words: str) -> list[str]:
 def test_completion_knows_verbs_of_two_words() -> None:
     assert complete(program, "onesge", "cl") == ["class"]
     assert complete(program, "onesge", "class", "s") == ["show"]
-    assert complete(program, "onesge", "class", "list", "--conf") == ["--config"]
+    assert complete(program, "onesge", "node", "list", "--conf") == ["--config"]
 
 
 def test_manual_page_is_roff() -> None:

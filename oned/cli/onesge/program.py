@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from oned.cli.command import Program
 from oned.cli.onesge.classes import add_classes
 from oned.cli.onesge.conf import PRINT_CONFIG, add_conf
+from oned.cli.onesge.cost import add_cost
+from oned.cli.onesge.nodes import add_nodes
 
 program = Program("onesge", "runs and explains a batch cluster whose nodes are virtual machines")
 
+add_nodes(program)
 add_classes(program)
+add_cost(program)
 add_conf(program)
 
 

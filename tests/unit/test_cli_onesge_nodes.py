@@ -1,0 +1,172 @@
+"""onesge node, leases, dhcp and cost: what is told of the records, and orders that are left in them."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from oned import clock
+from oned.cli.command import FAILURE
+from oned.cli.onesge.program import main
+from oned.elastic.changes import Why
+from oned.elastic.leader import Lead
+from oned.elastic.node import HOLD
+from oned.elastic.records import Lease, Paid, Records
+
+CONF = """\
+NODE_CLASS = [ NAME = local, TEMPLATE = worker, SLOTS = 4 ]
+NODE_CLASS = [ NAME = ec2, PLACE = cloud, PRICE = 0.50, BILLING = hour ]
+COST_CAP = [ HOUR = 2 ]
+"""
+WHY = Why("demand", "3 tasks wait", "d1")
+PATH_TO_READY: tuple[tuple[str, dict[str, object]], ...] = (
+    ("register", {}),
+    ("start", {"vm": 41, "paid_from": 0.0}),
+    ("running", {}),
+    ("joined", {}),
+)
+
+Run = Callable[..., str]
+
+
+class Service:
+    """The records, and changes in them as the loop makes them."""
+
+    def __init__(self, path: Path) -> None:
+        self.records = Records(path)
+        self.lead = Lead(self.records)
+        self.lead.take()
+
+    def node(self, number: int, klass: str = "local", *events: tuple[str, dict[str, object]], owner: str = "") -> str:
+        """A node after some events of its life; its token."""
+        token = f"token-{number}"
+        lease = Lease(3, f"wn{number:03d}", f"02:00:0a:09:00:{number:02x}", f"10.9.0.{number}")
+        with self.lead.writing() as changes:
+            changes.plan(token, klass, lease, owner, WHY)
+        for event, facts in events:
+            with self.lead.writing() as changes:
+                changes.fire(token, event, WHY, **facts)
+        return token
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/onesge.conf").write_text(CONF)
+    monkeypatch.setenv("ONE_LOCATION", str(tmp_path))
+    made = Service(tmp_path / "var/onesge.db")
+    yield made
+    made.lead.resign()
+    made.records.close()
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run_line(line: str, code: int = 0) -> str:
+        assert main(line.split()) == code
+        written = capsys.readouterr()
+        return written.out + written.err
+
+    return run_line
+
+
+def test_nodes_are_listed_with_state_address_and_reason(service: Service, run: Run) -> None:
+    service.node(1, "local", *PATH_TO_READY)
+    service.node(2, "ec2", owner="physics")
+    ready, planned = json.loads(run("node list --json"))["NODE_POOL"]["NODE"]
+    assert (ready["NAME"], ready["STATE"], ready["IP"], ready["VM"]) == ("wn001", "READY", "10.9.0.1", "41")
+    assert (planned["STATE"], planned["OWNER"], planned["RULE"]) == ("PLANNED", "physics", "demand")
+    assert run("node --csv -l NAME,CLASS,VM") == "NAME,CLASS,VM\nwn001,local,41\nwn002,ec2,-\n"
+
+
+def test_a_node_is_shown_with_what_is_under_way_and_what_happened(service: Service, run: Run) -> None:
+    token = service.node(1, "local", *PATH_TO_READY)
+    with service.lead.writing() as changes:
+        changes.intend(token, "drain", Why("idle", "no job for 600 s"))
+    shown = run("node show wn001")
+    assert "drain               : drain, to be DRAINING, for 0 s" in shown
+    assert "WHY                 : 3 tasks wait" in shown
+    assert [line.split()[2] for line in shown.partition("EVENTS\n")[2].splitlines()] == [
+        "plan", "register", "start", "running", "joined",
+    ]  # fmt: skip
+    assert json.loads(run("node show wn001 -j"))["NODE"]["EVENT"][4]["EVENT"] == "joined"
+    assert "There is no node wn009, and there was none" in run("node show wn009", FAILURE)
+
+
+def test_a_node_that_is_gone_is_told_of_and_its_lease_is_held(service: Service, run: Run) -> None:
+    service.node(1, "local", ("cancel", {}), ("remove", {}), ("stop", {}))
+    assert run("node list --csv -l NAME") == "NAME\n"
+    assert run("node list --past --csv -l NAME,STATE") == "NAME,STATE\nwn001,GONE\n"
+    assert "GONE" in run("node show wn001")
+    held = json.loads(run("leases -j"))["LEASE_POOL"]["LEASE"]
+    assert (held["NAME"], held["MAC"], held["STATE"]) == ("wn001", "02:00:0a:09:00:01", "GONE")
+    (record,) = service.records.held()
+    assert record.held_until == pytest.approx(record.node.since + HOLD)
+
+
+def test_orders_are_left_for_the_loop(service: Service, run: Run) -> None:
+    service.node(1, "local", *PATH_TO_READY)
+    service.node(2, "local", *PATH_TO_READY)
+    assert run("node add local --count 2") == "Order 1: add local, in the next cycle\n"
+    run("node drain wn[001-002]")
+    run("node undrain wn001")
+    run("node remove wn002")
+    left = [(order.verb, order.subject, order.count) for order in service.records.orders()]
+    assert left == [("add", "local", 2), ("drain", "wn001", 1), ("drain", "wn002", 1), ("undrain", "wn001", 1),
+                    ("remove", "wn002", 1)]  # fmt: skip
+    assert "There is no class gpu. Classes: local, ec2" in run("node add gpu", FAILURE)
+    assert "There is no node wn007. Nodes: wn001, wn002" in run("node drain wn001,wn007", FAILURE)
+    assert "is not a number above 0" in run("node add local --count 0", FAILURE)
+
+
+def test_an_order_waits_for_its_result_and_a_refused_one_fails(service: Service, run: Run) -> None:
+    def carry_out(result: str) -> None:
+        while not (waiting := service.records.orders()):
+            time.sleep(0.01)
+        with service.lead.writing() as changes:
+            changes.ordered(waiting[0].id, result)
+
+    for result, code in (("done", 0), ("MAX is 10", FAILURE)):
+        loop = threading.Thread(target=carry_out, args=(result,))
+        loop.start()
+        assert f"add local: {result}\n" in run("node add local --wait", code)
+        loop.join()
+
+
+def test_without_a_service_an_order_says_that_it_waits(service: Service, run: Run) -> None:
+    service.lead.resign()
+    assert "No onesge runs now: orders wait for one" in run("node add local")
+
+
+def test_without_records_it_is_said_who_makes_them(service: Service, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "other.conf").write_text(f'DATABASE = "{tmp_path}/other.db"')
+    assert "There are no records yet" in run(f"node --config {tmp_path}/other.conf", FAILURE)
+    assert not (tmp_path / "other.db").exists()
+
+
+def test_files_for_a_dhcp_server_follow_from_the_nodes(service: Service, run: Run, tmp_path: Path) -> None:
+    service.node(1, "local", *PATH_TO_READY)
+    assert "02:00:0a:09:00:01,10.9.0.1,wn001" in run("dhcp")
+    assert "hardware ethernet 02:00:0a:09:00:01;" in run("dhcp --format isc")
+    assert "is no form" in run("dhcp --format bind", FAILURE)
+    assert "written" in run(f"dhcp --directory {tmp_path}/net -v")
+    assert "10.9.0.1 wn001" in (tmp_path / "net/hosts").read_text()
+    assert run(f"dhcp --directory {tmp_path}/net -v") == "nothing has changed\n"
+
+
+def test_cost_counts_what_is_bound_and_what_went(service: Service, run: Run) -> None:
+    now = clock.now()
+    service.node(1, "ec2", ("register", {}), ("start", {"vm": 1, "paid_from": now - 60}), owner="physics")
+    service.node(2, "local", *PATH_TO_READY)
+    gone = service.node(3, "ec2", ("cancel", {}), ("remove", {}), ("stop", {}), owner="physics")
+    with service.lead.writing() as changes:
+        changes.pay([Paid(gone, now, now + 3600, 0.5, "ec2", "physics")])
+    ec2, local = json.loads(run("cost -j"))["COST_POOL"]["COST"]
+    assert (ec2["KEY"], ec2["NODES"], ec2["HOUR"]) == ("ec2", "1", "0.50")
+    assert float(ec2["MONTH"]) == pytest.approx(1.0, abs=0.02)
+    assert (local["KEY"], local["HOUR"], local["MONTH"]) == ("local", "0.00", "0.00")
+    assert "an hour         0.50  of 2, 1.50 left" in run("cost")
+    assert run("cost --by-owner --csv -l KEY,NODES") == "KEY,NODES\n-,1\nphysics,1\n"
