@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from oned.cli import editor, image_upload, image_views
+from oned.cli import editor, image_export, image_upload, image_views
 from oned.cli.actions import DRY_RUN, Step, apply, each
 from oned.cli.command import FAILURE, CommandError, Option, Program
 from oned.cli.image_upload import UPLOAD
@@ -107,6 +107,12 @@ def clone(one: Client, image: ImageId, name: str, **options: Any) -> int:
     made = one.number("one.image.clone", image, name, place)
     say(f"ID: {made}")
     return _wait(one, [made], events, options)
+
+
+@program.command("export", "<image>", *image_export.EXPORT)
+def export(one: Client, image: ImageId, **options: Any) -> None:
+    """Copies an image, as a guest sees its disk, to S3 or to a file; begun again, it sends what is missing."""
+    image_export.export(one, image, options)
 
 
 @program.command("delete", "<image-list>...", FORCE, DRY_RUN, WAIT, TIMEOUT)

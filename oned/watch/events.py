@@ -60,7 +60,7 @@ class Stream:
         if watched.now >= AT_ONCE:
             raise Refusal(503, f"{AT_ONCE} read events already. Try again later.", (b"retry-after", b"10"))
         watched.now += 1
-        gone = asyncio.create_task(_disconnect(receive))
+        gone = asyncio.create_task(disconnected(receive))
         telling = asyncio.create_task(self._tell(send))
         try:
             await asyncio.wait((gone, telling), return_when=asyncio.FIRST_COMPLETED)
@@ -147,7 +147,7 @@ async def _write(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
-async def _disconnect(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
     """Return when the reader has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass

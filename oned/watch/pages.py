@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from oned.api.call import Services
-from oned.watch import uploads
+from oned.watch import images, uploads
 from oned.watch.answer import Refusal, Request, Text, give
 from oned.watch.events import Stream
 from oned.watch.metrics import Metrics
@@ -16,7 +16,7 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 class Pages:
-    """/metrics, /events and /uploads/.
+    """/metrics, /events, /uploads/ and /images/.
 
     scheduler  says whether mm_sched runs
     """
@@ -24,6 +24,7 @@ class Pages:
     def __init__(self, services: Services, scheduler: Callable[[], bool]) -> None:
         self._services = services
         self._metrics = Metrics(services, scheduler)
+        self._images = images.Images(services)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """One request."""
@@ -37,6 +38,9 @@ class Pages:
         path = scope["path"]
         if path.startswith(uploads.PREFIX):
             await uploads.serve(self._services, scope, receive, send)
+            return
+        if path.startswith(images.PREFIX):
+            await self._images.serve(scope, receive, send)
             return
         if path not in (METRICS, EVENTS):
             raise Refusal(404, f"There is nothing at {path}; calls go to /RPC2, and there are {METRICS} and {EVENTS}.")
