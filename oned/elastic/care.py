@@ -79,6 +79,8 @@ def _coming(view: View, clock: Clock) -> Verdict:
         return _joining(view, clock)
     if view.vm_gone:
         return Verdict(Verb.REMOVE, "vm gone", "its VM ended before it joined")
+    if view.vm is not None and view.vm.failed:
+        return Verdict(Verb.REMOVE, "vm failed", f"its VM did not start: {view.vm.failed}")
     if age > most:
         return Verdict(
             Verb.REMOVE, "never started", f"its VM did not run after {age:.0f} s, START_TIME is {most:.0f} s"

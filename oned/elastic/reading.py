@@ -104,12 +104,14 @@ class Seen:
     token    of the node it was started for
     since    when it was made
     running  it has booted as far as the engine can tell
+    failed   why it will not without help, "" while it may
     """
 
     vm: int
     token: str
     since: float
     running: bool
+    failed: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,24 @@
 """The life of a node: the table and what it promises."""
 
+from dataclasses import replace
+
 import pytest
 
-from oned.elastic.node import COMING, EXISTING, GONE, LIFE, LIMITS, PLANNED, READY, NodeState, WrongTransition, row
+from oned.elastic.node import (
+    COMING,
+    EXISTING,
+    GONE,
+    LIFE,
+    LIMITS,
+    PLANNED,
+    READY,
+    STARTING,
+    NodeState,
+    WrongTransition,
+    row,
+)
+from oned.elastic.policy import NodeClass, Policies
+from tests.unit.elastic_world import NOW, World
 
 
 def test_a_pair_of_state_and_event_is_unique() -> None:
@@ -49,3 +65,14 @@ def test_a_wrong_event_says_what_is_possible() -> None:
         row(GONE, "drain")
     with pytest.raises(WrongTransition, match="it can have: drain, unhealthy, unheard, vm gone"):
         row(READY, "joined")
+
+
+def test_a_node_whose_vm_could_not_start_is_given_up_at_once() -> None:
+    world = World(Policies(classes=(NodeClass("local"),)))
+    node = world.add("local", STARTING, since=NOW - 5, report="")
+    assert world.plan().steps == ()
+    world.vms[node] = replace(world.vms[node], running=False, failed="BOOT_FAILURE: no capacity")
+    (step,) = world.plan().steps
+    assert (step.verb.value, step.rule, step.sentence) == (
+        "remove", "vm failed", "its VM did not start: BOOT_FAILURE: no capacity",
+    )  # fmt: skip

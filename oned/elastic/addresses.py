@@ -1,0 +1,72 @@
+"""The addresses of a network for nodes, each with the name that goes with it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from oned.client.documents import Document
+from oned.elastic.records import Lease
+
+SGE = "SGE"
+"""The attribute of a network whose addresses are for nodes when it is YES."""
+NAMES = "NODE_NAMES"
+"""The attribute of a network that is the pattern of the names of its nodes."""
+ON_HOLD = -1
+_NUMBER = re.compile(r"%(0[1-9])?d")
+
+
+@dataclass(frozen=True)
+class _Range:
+    """So many addresses in a row. before: addresses of the network that are in earlier ranges."""
+
+    ip: int
+    mac: int
+    size: int
+    name: str
+    before: int
+
+
+class Network:
+    """A network of its document, as `one.vn.info` gives it."""
+
+    def __init__(self, document: Document) -> None:
+        self.id, self.name = document.int("ID"), document.text("NAME")
+        self._ranges: list[_Range] = []
+        self._holders: dict[str, int] = {}
+        before = 0
+        for found in document.all("AR_POOL/AR"):
+            size = found.int("SIZE")
+            if found.text("IP"):
+                ip, mac = int(IPv4Address(found.text("IP"))), int(found.text("MAC").replace(":", ""), 16)
+                self._ranges.append(_Range(ip, mac, size, found.text("NAME"), before))
+            before += size
+            for lease in found.all("LEASES/LEASE"):
+                self._holders[lease.text("IP")] = lease.int("VM", ON_HOLD)
+
+    def holder(self, ip: str) -> int | None:
+        """The VM that has an address, ON_HOLD for one that is held, None for a free one."""
+        return self._holders.get(ip)
+
+    def free(self, pattern: str) -> Iterator[Lease]:
+        """The free addresses with their names, in their order.
+
+        pattern  of names where a range has none. A range of one address with a NAME gives it that name, a NAME with
+                 a % is a pattern for its range. The number in a name is the place in the network, from 1
+        """
+        for found in self._ranges:
+            for place in range(found.size):
+                ip = str(IPv4Address(found.ip + place))
+                if ip not in self._holders:
+                    yield Lease(self.id, _name(found, place, pattern), _mac(found.mac + place), ip)
+
+
+def _name(found: _Range, place: int, pattern: str) -> str:
+    if found.name and "%" not in found.name and found.size == 1:
+        return found.name
+    shape, number = found.name if "%" in found.name else pattern, found.before + place + 1
+    return _NUMBER.sub(lambda wanted: f"{number:0{wanted[1] or 1}d}", shape)
+
+
+def _mac(number: int) -> str:
+    return ":".join(f"{number:012x}"[at : at + 2] for at in range(0, 12, 2))

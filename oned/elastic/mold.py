@@ -1,0 +1,60 @@
+"""What VMs of a class of nodes are made of: a template of oned, one of whose NICs has the address of the node."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from oned.client.documents import Document
+from oned.elastic.addresses import NAMES, SGE
+from oned.elastic.records import Record
+from oned.template.template import Template
+
+
+@dataclass(frozen=True)
+class Mold:
+    """A template.
+
+    nic, network  place of the NIC that has the node's address, and the number of its network; -1 until it is found
+    names         pattern of the names of the network's nodes, "" where it has none
+    """
+
+    id: int
+    name: str
+    content: Template
+    nic: int = -1
+    network: int = -1
+    names: str = ""
+
+    @classmethod
+    def of(cls, document: Document) -> "Mold":
+        """The template of its document."""
+        content = Template()
+        for item in document.all("TEMPLATE"):
+            for attribute in item:
+                keys = {key.name: key.content for key in attribute}
+                content.add(attribute.name, keys or attribute.content)
+        return cls(document.int("ID"), document.text("NAME"), content)
+
+    def added(self, record: Record, told: Mapping[str, str]) -> Template:
+        """What the VM of a node has beside or in place of its template: the address, the context, the cloud's token."""
+        added, content = Template(), self.content
+        for place, nic in enumerate(content.vectors("NIC")):
+            added.add("NIC", nic | {"IP": record.lease.ip} if place == self.nic else dict(nic))
+        if told:
+            added.add("CONTEXT", content.vector("CONTEXT") | dict(told))
+        for cloud in content.vectors("EC2"):
+            added.add("EC2", cloud | {"CLIENTTOKEN": record.node.token})
+        return added
+
+
+def find_network(mold: Mold, networks: Document) -> Mold:
+    """The template with its network for nodes: that of the first NIC whose network has SGE = YES.
+
+    Raises LookupError when no NIC has one; the text says what to do.
+    """
+    ours = [net for net in networks.all("VNET") if net.text(f"TEMPLATE/{SGE}").upper() == "YES"]
+    for place, nic in enumerate(mold.content.vectors("NIC")):
+        for net in ours:
+            if net.text("ID") == nic.get("NETWORK_ID") or net.text("NAME") == nic.get("NETWORK"):
+                return replace(mold, nic=place, network=net.int("ID"), names=net.text(f"TEMPLATE/{NAMES}"))
+    hint = f"Put one into a network with {SGE} = YES (onevnet update)"
+    raise LookupError(f"template {mold.name} has no NIC in a network for nodes. {hint}")

@@ -1,0 +1,258 @@
+"""Nodes as VMs of oned: an address of the class's network, a VM of the class's template with the node's token.
+
+Nothing here knows of jobs. Every call may be repeated: it looks first. Which VMs are ours oned tells: each has the
+cluster and the token of its node in its template.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from oned import clock
+from oned.client.client import Client
+from oned.client.documents import Document, parse
+from oned.client.failures import ClientError, ServerRefused
+from oned.client.states import VM_STATES
+from oned.elastic.addresses import ON_HOLD, Network
+from oned.elastic.mold import Mold, find_network
+from oned.elastic.policy import NodeClass
+from oned.elastic.reading import Seen, Taken
+from oned.elastic.records import Lease, Record
+from oned.template.render import xml
+from oned.template.template import Template
+
+log = logging.getLogger(__name__)
+
+MARK = "ONESGE"
+"""The vector in a VM's template: CLUSTER, CLASS, NODE, TOKEN."""
+MINE, ALL, NOT_DONE = -3, -2, -1
+DELETE = 3
+"""The recovery that removes a VM from whatever it waits for."""
+ENDING = frozenset(("EPILOG", "CLEANUP_DELETE", "CLEANUP_RESUBMIT", "SHUTDOWN", "DONE"))
+NO_EXISTS = 0x0400
+_STATES = {numbers[:2]: numbers[2] for numbers in VM_STATES}
+_ACTIVE = 3
+
+Welcome = Callable[[Record, NodeClass], Mapping[str, str]]
+"""What a node is told when it boots: attributes of its CONTEXT."""
+
+
+class ProviderDown(Exception):
+    """oned does not answer. What was asked may have been done: it is asked again, and looked at first."""
+
+
+class Refusal(Exception):
+    """oned will not, and has not; the text says why."""
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A VM of ours.
+
+    state  by name
+    error  what oned says went wrong, "" for nothing
+    """
+
+    vm: int
+    token: str
+    node: str
+    since: float
+    state: str
+    error: str
+
+    def seen(self) -> Seen:
+        """As the planner knows it."""
+        failed = f"{self.state}: {self.error or 'oned says no more'}" if self.state.endswith("_FAILURE") else ""
+        return Seen(self.vm, self.token, self.since, running=self.state == "RUNNING", failed=failed)
+
+
+class Provider:
+    """The nodes of one cluster. Its calls raise ProviderDown; they are made from one thread.
+
+    pattern  of the names of nodes whose network has no others
+    """
+
+    def __init__(self, one: Client, cluster: str, pattern: str, welcome: Welcome) -> None:
+        self._one, self._cluster, self._pattern, self._welcome = one, cluster, pattern, welcome
+
+    # --- what is there ---
+
+    def guests(self) -> list[Guest]:
+        """Our VMs that are not DONE, of the user we are."""
+        pool = self._document("one.vmpool.info", MINE, -1, -1, NOT_DONE)
+        return [guest for vm in pool.all("VM") if (guest := _guest(vm, self._cluster))]
+
+    def vms(self) -> Taken[Seen]:
+        """The same for the planner, with when it was asked."""
+        at = clock.now()
+        return Taken(at, tuple(guest.seen() for guest in self.guests()))
+
+    # --- addresses ---
+
+    def leases(self, klass: NodeClass, count: int, held: Iterable[Record]) -> list[Lease]:
+        """So many free addresses with names, fewer if there are no more. Raises Refusal.
+
+        held  nodes whose names and addresses are taken
+        """
+        taken = {text for record in held for text in (record.lease.name, record.lease.ip, record.lease.mac)}
+        mold = self._mold(klass)
+        found: list[Lease] = []
+        for lease in self._network(mold.network).free(mold.names or self._pattern):
+            if len(found) == count:
+                break
+            if not taken & {lease.name, lease.ip, lease.mac}:
+                found.append(lease)
+        return found
+
+    def hold(self, records: Collection[Record]) -> Mapping[str, str]:
+        """Keep the addresses of nodes from others; by token of the node, why one cannot be kept."""
+        networks = {number: self._network(number) for number in {record.lease.network for record in records}}
+        holders = {record.node.token: networks[record.lease.network].holder(record.lease.ip) for record in records}
+        vms = {guest.vm: guest.token for guest in self.guests()} if set(holders.values()) - {None, ON_HOLD} else {}
+        refused = {}
+        for record in records:
+            token, holder = record.node.token, holders[record.node.token]
+            if holder is None:
+                refused[token] = self._asked("one.vn.hold", record.lease)
+            elif holder != ON_HOLD and vms.get(holder) != token:
+                refused[token] = f"{record.lease.ip} was taken by VM {holder}"
+        return {token: why for token, why in refused.items() if why}
+
+    def keep(self, lease: Lease) -> None:
+        """Keep an address from others that a VM had; if somebody has it already, it is his."""
+        if why := self._asked("one.vn.hold", lease):
+            log.debug("%s is not held: %s", lease.ip, why)
+
+    def release(self, lease: Lease) -> None:
+        """Let others have an address; nothing if it is not on hold."""
+        if why := self._asked("one.vn.release", lease):
+            log.debug("%s is not let go: %s", lease.ip, why)
+
+    def _asked(self, method: str, lease: Lease) -> str:
+        try:
+            self._call(method, lease.network, xml(Template([("LEASES", {"IP": lease.ip})])))
+        except ServerRefused as refused:
+            return refused.text
+        return ""
+
+    # --- the life of a VM ---
+
+    def start(self, nodes: Collection[tuple[Record, NodeClass]]) -> Mapping[str, int | str]:
+        """By token of the node its VM, the one that has the token or a new one; or a text: why there is none."""
+        ours = {guest.token: guest.vm for guest in sorted(self.guests(), key=lambda guest: -guest.vm)}
+        made: dict[str, int | str] = {}
+        for record, klass in nodes:
+            token = record.node.token
+            try:
+                made[token] = ours[token] if token in ours else self._made(record, klass)
+            except Refusal as refusal:
+                made[token] = str(refusal)
+        return made
+
+    def _made(self, record: Record, klass: NodeClass) -> int:
+        mold = self._mold(klass)
+        mark = {"CLUSTER": self._cluster, "CLASS": klass.name, "NODE": record.lease.name, "TOKEN": record.node.token}
+        added = mold.added(record, self._welcome(record, klass))
+        added.add(MARK, mark)
+        self.release(record.lease)
+        try:
+            return int(self._call("one.template.instantiate", mold.id, record.lease.name, False, xml(added)))
+        except ServerRefused as refused:
+            self.keep(record.lease)
+            raise Refusal(refused.text) from None
+
+    def stop(self, tokens: Mapping[str, bool]) -> None:
+        """End all VMs with the tokens; they are gone when `guests` has them no more. True: without asking the guest."""
+        for guest in self.guests():
+            if guest.token in tokens:
+                self._end(guest, hard=tokens[guest.token])
+
+    def reap(self, vms: Collection[int]) -> None:
+        """End VMs of ours that no node has."""
+        for guest in self.guests():
+            if guest.vm in vms:
+                self._end(guest, hard=True)
+
+    def _end(self, guest: Guest, *, hard: bool) -> None:
+        """End a VM, by the way that its state allows."""
+        soft = guest.state == "RUNNING" and not hard
+        if guest.state in ENDING and not hard:
+            return
+        try:
+            self._call("one.vm.action", "terminate" if soft else "terminate-hard", guest.vm)
+        except ServerRefused as refused:
+            if refused.code != NO_EXISTS and guest.state not in ENDING:
+                log.info("VM %d is %s and cannot be terminated, it is deleted", guest.vm, guest.state)
+                self._delete(guest)
+
+    def _delete(self, guest: Guest) -> None:
+        try:
+            self._call("one.vm.recover", guest.vm, DELETE)
+        except ServerRefused as refused:
+            log.warning("VM %d of node %s does not go yet: %s", guest.vm, guest.node, refused.text)
+
+    def console(self, token: str) -> str:
+        """What oned knows of the VMs of a node that did not come up, for the one who looks for the reason."""
+        guests = [guest for guest in self.guests() if guest.token == token]
+        return "".join(f"{line}\n" for guest in guests for line in self._told(guest)) or "There is no VM of it.\n"
+
+    def _told(self, guest: Guest) -> Iterator[str]:
+        try:
+            vm = self._document("one.vm.info", guest.vm)
+        except ServerRefused as refused:
+            yield refused.text
+            return
+        yield f"VM {guest.vm} of node {guest.node} is {guest.state}. {guest.error}".rstrip()
+        for record in vm.all("HISTORY_RECORDS/HISTORY"):
+            yield f"host {record.text('HOSTNAME')} from {record.text('STIME')} to {record.text('ETIME')}"
+        yield f"deployed as {vm.text('DEPLOY_ID') or 'nothing'}"
+        yield from (f"{item.name} {item.content}" for item in vm.first("MONITORING") or ())
+
+    # --- templates, networks and calls ---
+
+    def _mold(self, klass: NodeClass) -> Mold:
+        """The template of a class, and its network for nodes. Raises Refusal."""
+        try:
+            template = self._template(klass)
+            return find_network(Mold.of(template), self._document("one.vnpool.info", ALL, -1, -1))
+        except (ServerRefused, LookupError) as error:
+            raise Refusal(f"class {klass.name}: {error}") from None
+
+    def _template(self, klass: NodeClass) -> Document:
+        if klass.template.isdigit():
+            return self._document("one.template.info", int(klass.template))
+        for found in self._document("one.templatepool.info", ALL, -1, -1).all("VMTEMPLATE"):
+            if found.text("NAME") == klass.template:
+                return found
+        raise LookupError(f"there is no template {klass.template}. onetemplate list shows them")
+
+    def _network(self, number: int) -> Network:
+        try:
+            return Network(self._document("one.vn.info", number))
+        except ServerRefused as refused:
+            raise Refusal(refused.text) from None
+
+    def _document(self, method: str, *arguments: int) -> Document:
+        return parse(str(self._call(method, *arguments)))
+
+    def _call(self, method: str, *arguments: int | str | bool) -> int | str:
+        """The answer. Raises ServerRefused; ProviderDown for everything else that can go wrong."""
+        try:
+            answer = self._one.call(method, *arguments)
+        except ServerRefused:
+            raise
+        except ClientError as error:
+            raise ProviderDown(str(error)) from error
+        assert isinstance(answer, (str, int)), f"{method} answers a text or a number"
+        return answer
+
+
+def _guest(vm: Document, cluster: str) -> Guest | None:
+    """A VM of the pool, if it has our mark; None for others."""
+    mark = vm.first(f"USER_TEMPLATE/{MARK}")
+    if mark is None or mark.text("CLUSTER") != cluster or not mark.text("TOKEN"):
+        return None
+    number = vm.int("STATE")
+    state = _STATES.get((number, vm.int("LCM_STATE") if number == _ACTIVE else 0), "UNKNOWN")
+    error = vm.text("USER_TEMPLATE/ERROR")
+    return Guest(vm.int("ID"), mark.text("TOKEN"), mark.text("NODE"), vm.float("STIME"), state, error)
