@@ -22,15 +22,16 @@ class NotDone(Exception):
     """A file that cannot be written, or a server that was not told; the text says why, for people."""
 
 
-def replace(path: Path, text: str) -> bool:
+def replace(path: Path, text: str, new_mode: int = _MODE) -> bool:
     """Let the file have this text; whether it had another one. It is the old file or the new one at any moment.
 
-    A link stays one, and a file keeps its permissions; a new one may be read by all. Raises OSError.
+    A link stays one, and a file keeps its permissions; a new one has those given, by default all may read it. Raises
+    OSError.
     """
     path = path.resolve()
     if _has(path, text):
         return False
-    mode = _MODE if not path.exists() else path.stat().st_mode & 0o7777
+    mode = new_mode if not path.exists() else path.stat().st_mode & 0o7777
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

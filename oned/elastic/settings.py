@@ -6,6 +6,7 @@ What several settings say together is checked when they are read: with file, lin
 from collections.abc import Callable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
+from oned.elastic.network_settings import NETWORK_SETTINGS
 from oned.elastic.policy import (
     NO_LIMIT,
     Billing,
@@ -111,6 +112,7 @@ ELASTIC_SETTINGS = Table(
     "onesge.conf: when nodes of the batch system come and go",
     (
         *SERVICE_SETTINGS,
+        *NETWORK_SETTINGS,
         Setting("NODE_CLASS", VECTOR, "", "oned",
                 "A kind of node, once for each: NAME; TEMPLATE of oned (NAME); SLOTS (1), MEMORY in MiB (0 is not "
                 "counted), ARCH and QUEUES that a node has; PLACE local or cloud (local); MIN, MAX nodes (0, 10); "
