@@ -237,6 +237,28 @@ def test_all_commands_share_one_connection_and_at_most_eight_run_at_a_time(
     assert lab.connections("host01") == before + 1
 
 
+def test_commands_that_end_before_their_input_is_sent_leave_the_connection_to_the_others(
+    lab: World, host01: Host, task: Task
+) -> None:
+    host01.demand(["true"], task)
+    before = lab.connections("host01")
+    failed: list[str] = []
+
+    def fed() -> None:
+        for _ in range(60):
+            pieces = (b"x" * 100 for _ in range(20))
+            if problem := host01.stream_in(["head", "-c", "1"], pieces, task, 20).problem:
+                failed.append(problem)
+
+    runs = [threading.Thread(target=fed) for _ in range(8)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert failed == []
+    assert lab.connections("host01") == before
+
+
 def test_sshd_may_restart_between_two_commands(lab: World, host01: Host, task: Task) -> None:
     assert host01.demand(["hostname"], task) == "host01\n"
     lab.restart_sshd("host01")

@@ -139,7 +139,6 @@ def test_shell_characters_in_the_name_of_an_image_are_just_characters(cached: Tr
 # -- many at once ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.soak
 def test_copies_beyond_three_at_a_time_wait_for_their_turn(transfer: Transfer) -> None:
     transfer.image("a", 20 * MIB)
     for vm in range(20, 32):

@@ -1,8 +1,9 @@
 """Other machines as hosts: commands by ssh, over one connection per account that all actions share.
 
-Only this module imports paramiko. What is done here around it: its calls that wait without a limit are never made, or
-under a guard that closes the connection; both outputs of a command are read at once; host keys are checked against the
-file by ourselves, so that an error can name the line.
+Only this module and connection.py import paramiko. What is done here around it: its calls that wait without a limit are
+never made, or under a guard that closes the connection; sessions are opened one after the other, for it keeps one error
+for all who wait on a connection; both outputs of a command are read at once; host keys are checked against the file by
+ourselves, so that an error can name the line.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import paramiko
 
+from oned.drivers.lib.reach.connection import TROUBLE, Connection, private_keys
 from oned.drivers.lib.reach.known import SSH_PORT, Untrusted, check_key, known_keys, known_names
 from oned.drivers.lib.reach.lines import kill_line, wrapped
 from oned.drivers.lib.reach.session import PIECE, Session
@@ -41,9 +43,6 @@ BACK_OFF = 10.0
 KEEP_ALIVE = 30
 KEY_FILES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 _RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
-_TROUBLE = (paramiko.SSHException, EOFError, OSError)
-
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it complains of is in the answers
 
 
 class Unreachable(ActionFailed):
@@ -74,8 +73,9 @@ class Route:
         self.target = target
         self._sessions = threading.BoundedSemaphore(SESSIONS)
         self._connecting = threading.Lock()
+        self._opening = threading.Lock()
         self._ending = threading.Lock()
-        self._transport: paramiko.Transport | None = None
+        self._transport: Connection | None = None
         self._failure = ""
         self._failed = 0.0
 
@@ -87,37 +87,45 @@ class Route:
         if not self._sessions.acquire(timeout=deadline):
             raise ActionFailed(f"{self.target.host}: {SESSIONS} commands run there, and none ended in {deadline:g} s")
         try:
-            transport, channel = self._channel(end)
-            self._begin(transport, channel, command, end)
+            with self._turn(end):
+                transport, channel = self._channel(end)
+                self._begin(transport, channel, command, end)
         except BaseException:
             self._sessions.release()
             raise
         return SSHSession(self, transport, channel, token)
 
-    def _channel(self, end: float) -> tuple[paramiko.Transport, paramiko.Channel]:
+    @contextlib.contextmanager
+    def _turn(self, end: float) -> Iterator[None]:
+        """The right to open a session. Errors: Unreachable, if those before us wait for the host for so long."""
+        if not self._opening.acquire(timeout=max(0.1, end - time.monotonic())):
+            raise Unreachable(f"{self.target.host} is not reached: it does not answer yet")
+        try:
+            yield
+        finally:
+            self._opening.release()
+
+    def _channel(self, end: float) -> tuple[Connection, paramiko.Channel]:
         """A channel on a living connection. One that turns out dead here is replaced once: nothing has run on it."""
         for last in (False, True):
             transport = self._connected(end)
             try:
                 seconds = min(OPEN_SECONDS, max(0.1, end - time.monotonic()))
                 return transport, self._free(transport, seconds)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 if transport.is_active():
                     raise self.given_up(transport, f"it does not answer within {seconds:g} seconds") from None
                 if last:
                     raise self.given_up(transport, f"the connection breaks at once: {said(error)}") from None
         raise AssertionError
 
-    def _free(self, transport: paramiko.Transport, seconds: float) -> paramiko.Channel:
-        """A channel. The host may count one that has just ended for a moment: one refusal says nothing.
-
-        paramiko keeps one error for all who wait on a connection: it may be that of another one, or taken by him.
-        """
+    def _free(self, transport: Connection, seconds: float) -> paramiko.Channel:
+        """A channel. The host may count one that has just ended for a moment: one refusal says nothing."""
         for left in reversed(range(REFUSALS)):
             began = time.monotonic()
             try:
                 return transport.open_session(timeout=seconds)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 if not transport.is_active() or time.monotonic() - began >= seconds:
                     raise
                 if not left:
@@ -126,12 +134,12 @@ class Route:
             time.sleep(0.1)
         raise AssertionError
 
-    def _begin(self, transport: paramiko.Transport, channel: paramiko.Channel, command: str, end: float) -> None:
+    def _begin(self, transport: Connection, channel: paramiko.Channel, command: str, end: float) -> None:
         """Send the command. What fails from here on may have run, and is not begun again."""
         with self._guard(transport, max(0.1, end - time.monotonic())):
             try:
                 channel.exec_command(command)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 reason = said(error)
                 if not transport.is_active():
                     raise self.given_up(transport, f"the connection broke when a command began: {reason}") from None
@@ -139,7 +147,7 @@ class Route:
                 raise ActionFailed(f"{self.target.host}: sshd does not run the command: {reason}") from None
 
     @contextlib.contextmanager
-    def _guard(self, transport: paramiko.Transport, seconds: float) -> Iterator[None]:
+    def _guard(self, transport: Connection, seconds: float) -> Iterator[None]:
         """Close the connection if the block takes longer, which wakes whoever waits in it."""
         timer = threading.Timer(seconds, transport.close)
         timer.daemon = True
@@ -149,18 +157,19 @@ class Route:
         finally:
             timer.cancel()
 
-    def end_group(self, transport: paramiko.Transport, leader: int) -> None:
+    def end_group(self, transport: Connection, leader: int) -> None:
         """Kill a process group there, by a session of its own; a connection that cannot do that is given up."""
         with self._ending, self._guard(transport, KILL_SECONDS):
             began = time.monotonic()
             try:
-                channel = self._free(transport, KILL_SECONDS)
-                channel.exec_command(kill_line(leader))
+                with self._turn(began + KILL_SECONDS):
+                    channel = self._free(transport, KILL_SECONDS)
+                    channel.exec_command(kill_line(leader))
                 channel.status_event.wait(KILL_SECONDS)
                 channel.close()
             except ActionFailed as refused:
                 logging.getLogger(__name__).warning("%s; the process group %d there may go on", refused, leader)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 if time.monotonic() - began >= KILL_SECONDS or not transport.is_active():
                     self.given_up(transport, f"a command there could not be ended: {said(error)}")
 
@@ -169,7 +178,7 @@ class Route:
         self._sessions.release()
 
     # -- the connection -------------------------------------------------------------------------------------------
-    def _connected(self, end: float) -> paramiko.Transport:
+    def _connected(self, end: float) -> Connection:
         """The living connection, or a new one. All wait for the one attempt, and for none after it has failed."""
         if not self._connecting.acquire(timeout=max(0.1, end - time.monotonic())):
             raise Unreachable(f"{self.target.host} is not reached: it does not answer yet")
@@ -185,7 +194,7 @@ class Route:
         finally:
             self._connecting.release()
 
-    def given_up(self, transport: paramiko.Transport | None, reason: str) -> Unreachable:
+    def given_up(self, transport: Connection | None, reason: str) -> Unreachable:
         """Close the connection, let the next attempt wait, and give the error to raise."""
         self._failure = f"{self.target.host} is not reached: {reason}"
         self._failed = time.monotonic()
@@ -193,15 +202,15 @@ class Route:
             transport.close()
         return Unreachable(self._failure)
 
-    def _connect(self) -> paramiko.Transport:
+    def _connect(self) -> Connection:
         target, transport = self.target, None
         try:
-            transport = paramiko.Transport(_socket(target))
+            transport = Connection(_socket(target))
             _negotiate(transport, target)
             self._log_in(transport)
         except Untrusted as error:
             raise self.given_up(transport, str(error)) from None
-        except _TROUBLE as error:
+        except TROUBLE as error:
             place = f"{target.user}@{target.address} port {target.port}"
             raise self.given_up(transport, f"{place}: {said(error)}") from None
         except BaseException:
@@ -211,9 +220,9 @@ class Route:
         transport.set_keepalive(KEEP_ALIVE)
         return transport
 
-    def _log_in(self, transport: paramiko.Transport) -> None:
+    def _log_in(self, transport: Connection) -> None:
         tried = []
-        for name, key in _keys(self.target.keys):
+        for name, key in private_keys(self.target.keys):
             tried.append(name)
             try:
                 transport.auth_publickey(self.target.user, key)
@@ -232,7 +241,7 @@ class Route:
 class SSHSession:
     """A command on a channel. The first line of its errors is ours: a token and the number of its process group."""
 
-    def __init__(self, route: Route, transport: paramiko.Transport, channel: paramiko.Channel, token: str) -> None:
+    def __init__(self, route: Route, transport: Connection, channel: paramiko.Channel, token: str) -> None:
         self._route, self._transport, self._channel = route, transport, channel
         self._marker = re.compile(rb"%s (\d+)\n" % token.encode())
         self._head: bytes | None = b""
@@ -271,14 +280,15 @@ class SSHSession:
     def send(self, data: bytes) -> int:
         self._channel.settimeout(0.05)
         try:
-            return int(self._channel.send(data))
+            with self._transport.sending(self._channel):
+                return int(self._channel.send(data))
         except TimeoutError:
             return 0
-        except _TROUBLE:
+        except TROUBLE:
             return len(data)
 
     def end_input(self) -> None:
-        with contextlib.suppress(*_TROUBLE):
+        with contextlib.suppress(*TROUBLE), self._transport.sending(self._channel):
             self._channel.shutdown_write()
 
     @property
@@ -314,7 +324,7 @@ class SSHSession:
         if not self._channel.status_event.is_set():
             self.kill()
         self._closed = self._ended = True
-        with contextlib.suppress(*_TROUBLE):
+        with contextlib.suppress(*TROUBLE):
             self._channel.close()
         self._route.release()
 
@@ -336,7 +346,7 @@ def _socket(target: Target) -> socket.socket:
     return connection
 
 
-def _negotiate(transport: paramiko.Transport, target: Target) -> None:
+def _negotiate(transport: Connection, target: Target) -> None:
     """Agree on keys, and check that of the host. Errors: Untrusted; those of paramiko."""
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = CONNECT_SECONDS
     known = {known.type for known in known_keys(target.known_hosts, target.names) if not known.revoked}
@@ -352,15 +362,6 @@ def _negotiate(transport: paramiko.Transport, target: Target) -> None:
 def _family(kind: str) -> str:
     """The type of key of a type of signature."""
     return "ssh-rsa" if kind in _RSA else kind
-
-
-def _keys(files: Sequence[str]) -> Iterator[tuple[str, paramiko.PKey]]:
-    """The private keys that can be read, then those of an agent, with their names."""
-    for name in files:
-        with contextlib.suppress(*_TROUBLE, ValueError, paramiko.pkey.UnknownKeyType):
-            yield name, paramiko.PKey.from_path(Path(name).expanduser())
-    for key in paramiko.Agent().get_keys():
-        yield f"{key.get_name()} of the agent", key
 
 
 _routes: dict[Target, Route] = {}
