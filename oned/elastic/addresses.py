@@ -48,6 +48,14 @@ class Network:
         """The VM that has an address, ON_HOLD for one that is held, None for a free one."""
         return self._holders.get(ip)
 
+    def lease(self, ip: str, pattern: str) -> Lease | None:
+        """An address with its name, whoever has it; None when the network does not have it. pattern: as of `free`."""
+        for found in self._ranges:
+            place = int(IPv4Address(ip)) - found.ip
+            if 0 <= place < found.size:
+                return Lease(self.id, _name(found, place, pattern), _mac(found.mac + place), ip)
+        return None
+
     def free(self, pattern: str) -> Iterator[Lease]:
         """The free addresses with their names, in their order.
 

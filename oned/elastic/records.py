@@ -206,6 +206,15 @@ class Records:
         rows = self._rows(statement.where(audit.c.node == name) if name else statement)
         return [Entry(*_values(row, Entry)) for row in reversed(rows)]
 
+    def entries(self, after: int) -> list[Entry]:
+        """The lines of the audit that are newer than a number."""
+        rows = self._rows(select(audit).where(audit.c.id > after).order_by(audit.c.id))
+        return [Entry(*_values(row, Entry)) for row in rows]
+
+    def last_entry(self) -> int:
+        """The number of the newest line of the audit, 0 while there is none."""
+        return int(self._rows(select(func.max(audit.c.id)))[0][0] or 0)
+
     def failures(self) -> Mapping[str, Failures]:
         """Failed starts in a row, by class."""
         return {row.klass: Failures(row._mapping["count"], row.last) for row in self._rows(select(brake))}

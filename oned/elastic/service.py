@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from oned.setting import LEVEL, TEXT, VECTOR, Setting, Type, Values, one_of, whole
+from oned.setting import LEVEL, PORT, TEXT, VECTOR, Setting, Type, Values, one_of, whole
 
 _PATTERN = re.compile(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?%(0[1-9])?d")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -40,6 +40,11 @@ SERVICE_SETTINGS = (
             "Between two looks at everything when nothing happens; a change starts one at once."),
     Setting("LEADER_TIME", whole("seconds, 5 or more", 5), "30", "oned",
             "A service that has not been heard of for so long is replaced by another one that waits."),
+    Setting("METRICS_PORT", PORT, "0", "oned",
+            "Port on which Prometheus reads /metrics of onesge run; 0 is none. It needs prometheus-client."),
+    Setting("METRICS_ADDRESS", TEXT, "127.0.0.1", "oned", "Address of that port; whoever reaches it may read."),
+    Setting("METRICS_FILE", TEXT, "", "oned",
+            "A file that gets the metrics after each cycle, such as one ending in .prom for node_exporter."),
     Setting("LOG", VECTOR, '[ SYSTEM = "file", DEBUG_LEVEL = 2 ]', "oned",
             "DEBUG_LEVEL 0 error, 1 warning, 2 info, 3 debug.",
             keys={"SYSTEM": one_of("file"), "DEBUG_LEVEL": LEVEL}),
@@ -56,6 +61,7 @@ class Service:
     interval  seconds between two cycles
     leader    seconds after which a silent service is replaced
     level     of the log, 0 to 3
+    metrics   address and port where they are read; port 0 is nowhere
     """
 
     cluster: str = "onesge"
@@ -67,6 +73,8 @@ class Service:
     interval: float = 15.0
     leader: float = 30.0
     level: int = 2
+    metrics: tuple[str, int] = ("127.0.0.1", 0)
+    metrics_file: Path | None = None
 
 
 def read_service(config: Values) -> Service:
@@ -81,4 +89,6 @@ def read_service(config: Values) -> Service:
         interval=float(config["INTERVAL"]),
         leader=float(config["LEADER_TIME"]),
         level=int(config.vector("LOG").get("DEBUG_LEVEL", "2")),
+        metrics=(config["METRICS_ADDRESS"], config["METRICS_PORT"]),
+        metrics_file=Path(config["METRICS_FILE"]) if config["METRICS_FILE"] else None,
     )
