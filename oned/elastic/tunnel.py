@@ -57,7 +57,7 @@ def server_config(site: VpnSite) -> str:
     """OpenVPN's configuration of the server. All paths are absolute: with --daemon it would die of others."""
     there = site.directory.absolute()
     routes = "".join(f'push "route {net.network_address} {net.netmask}"\n' for net in site.routes)
-    leave = "explicit-exit-notify 1\n" if site.protocol == "udp" else ""
+    leave = _leave(site)
     return f"""\
 # Written by onesge vpn, which replaces the file: what is changed by hand is lost.
 dev-type tun
@@ -93,6 +93,7 @@ verb 3
 
 def client_config(site: VpnSite, name: str, parts: Mapping[str, str]) -> str:
     """OpenVPN's configuration of a node, with the parts ca, cert, key and tls-crypt in it."""
+    leave = _leave(site)
     inside = "".join(f"<{tag}>\n{text.strip()}\n</{tag}>\n" for tag, text in parts.items())
     return f"""\
 # {name}, made by onesge
@@ -110,6 +111,11 @@ auth-retry nointeract
 auth-nocache
 resolv-retry infinite
 connect-retry 1 30
-mssfix 1300
+{leave}mssfix 1300
 verb 3
 {inside}"""
+
+
+def _leave(site: VpnSite) -> str:
+    """An end that leaves says so; by TCP it is heard anyway."""
+    return "explicit-exit-notify 1\n" if site.protocol == "udp" else ""

@@ -51,7 +51,7 @@ set -e
 hostname "$1"
 mount -t sysfs sysfs /sys
 until ip link show eth0 >/dev/null 2>&1; do sleep 0.01; done
-ip link set lo up; ip addr add "$2/24" dev eth0; ip link set eth0 up; ip route add default via 10.77.0.1
+ip link set lo up; ip addr add "$2/24" dev eth0; ip link set eth0 up; [ -z "$5" ] || ip route add default via "$5"
 mount --bind "$3/root" {ROOT}; mount --bind "$3/spool" {SPOOL}; mount --bind "$4/home" {HOME}
 mount --bind "$4/passwd" /etc/passwd; mount --bind "$4/group" /etc/group; mount --bind "$4/../etc-hosts" /etc/hosts
 mount -t tmpfs tmpfs /run; install -d -o sgeadmin /run/gridengine
@@ -59,7 +59,7 @@ touch /run/booted
 trap 'exit 0' TERM
 while :; do sleep infinity & wait $! || true; done
 """
-"""Process 1 of a machine, as sh -c BOOT boot NAME ADDRESS ITS-DIRECTORY COMMON-DIRECTORY."""
+"""Process 1 of a machine, as sh -c BOOT boot NAME ADDRESS ITS-DIRECTORY COMMON-DIRECTORY GATEWAY."""
 
 CONFIGURATION = {
     "load_report_time": "00:00:02",
@@ -110,17 +110,22 @@ QUEUE_FACTS = {
 
 
 class Machine:
-    """One machine with its own name, address, processes and Grid Engine directories."""
+    """One machine with its own name, address, processes and Grid Engine directories.
 
-    def __init__(self, lab: World, name: str, address: str) -> None:
+    gateway  of its network, "" for none
+    switch   of the front-end that its cable is plugged into
+    """
+
+    def __init__(self, lab: World, name: str, address: str, gateway: str = "10.77.0.1", switch: str = "switch") -> None:
         self.lab, self.name, self.address = lab, name, address
+        self.gateway, self.switch = gateway, switch
         self.common = lab.directory / "sge"
         self.directory = self.common / name
         self.process: subprocess.Popen[bytes] | None = None
 
     def boot(self) -> Self:
         """Start it and plug in its cable; what a former machine of that name had in its directories is gone."""
-        arguments = (self.name, self.address, str(self.directory), str(self.common))
+        arguments = (self.name, self.address, str(self.directory), str(self.common), self.gateway)
         with open(self.directory / "boot.log", "ab") as log:
             self.process = subprocess.Popen(
                 [*UNSHARED, "sh", "-c", BOOT, "boot", *arguments],
@@ -193,8 +198,8 @@ class Machine:
 
     def _plug(self, cable: str) -> None:
         """Take its cable away, and plug in one with these words of ip-link(8), if any."""
-        name = f"sge{self.address.rpartition('.')[2]}"
-        new = f"ip link add {name} {cable} && ip link set {name} master switch up" if cable else "true"
+        name = f"{'sge' if self.switch == 'switch' else self.switch}{self.address.rpartition('.')[2]}"
+        new = f"ip link add {name} {cable} && ip link set {name} master {self.switch} up" if cable else "true"
         self.lab.run("frontend", "sh", "-c", f"ip link del {name} 2>/dev/null; {new}")
 
     def _first(self) -> int:
@@ -220,7 +225,7 @@ class SgeWorld:
         self.common.mkdir()
         self._write_users()
         self.names({MASTER: MASTER_ADDRESS})
-        _prepare(self.master)
+        prepare(self.master)
         root = self.master.directory / "root"
         facts = CONFIGURATION | ({"qmaster_params": "SIMULATE_EXECDS=1"} if simulated else {})
         _write(root / "conf.global", _changed((SHIPPED / "default-configuration").read_text(), facts))
@@ -292,7 +297,7 @@ class SgeWorld:
         """
         made = Machine(self.lab, calls_itself or name, self.known[name])
         made.directory = self.common / name
-        _prepare(made)
+        prepare(made)
         self.machines[name] = made.boot()
         if execd:
             made.start("sge_execd")
@@ -318,7 +323,7 @@ class SgeWorld:
         os.chown(self.common / "home", USER_ID, USER_ID)
 
 
-def _prepare(made: Machine) -> None:
+def prepare(made: Machine) -> None:
     """The directories of a machine: a root like Debian's with a cell, and an empty spool."""
     subprocess.run(["rm", "-rf", made.directory], check=True)
     root, spool = made.directory / "root", made.directory / "spool"
