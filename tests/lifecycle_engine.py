@@ -14,14 +14,16 @@ from oned.store.schema import upgrade
 from oned.store.unit import Unit
 from oned.vm.fire import Cause, Lifecycle
 from oned.vm.history import ACTIONS, Record
-from oned.vm.lifecycle import AWAY, LIFECYCLE, UNPLACED
+from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.machine import Site
 from oned.vm.row import Placement, Row
 from oned.vm.states import (
+    AWAY,
     DONE,
     MIGRATE,
     SAVE_MIGRATE,
     STOPPED,
+    UNPLACED,
     WAITS_FOR_DRIVER,
     State,
 )

@@ -4,13 +4,15 @@ User events are the modern action names; driver events are "<verb> done" and "<v
 "seen running", "seen paused", "seen gone", "seen off". A row with a guard (`when`) is tried before the one without.
 In a state that waits for a driver, "recover success" and "recover failure" raise the event that the driver owes, and
 "recover retry" sends the command again (vm.recovery); failure states have rows of their own for the three. The
-rows of disks, NICs, snapshots and sizes of a VM that runs or rests are in vm.changes.
+rows of disks, NICs, snapshots and sizes of a VM that runs or rests are in vm.changes, those of delete and recreate in
+vm.deletion.
 
 Rows follow OpenNebula 6.10; see share/doc/lifecycle.md, which is made from this table.
 """
 
 from oned.vm import machine, transfer
 from oned.vm.changes import CHANGES
+from oned.vm.deletion import DELETION
 from oned.vm.history import DOUBTFUL, LEFT
 from oned.vm.row import (
     BACK,
@@ -18,8 +20,6 @@ from oned.vm.row import (
     NEW,
     SAME,
     Row,
-    another_stay,
-    earlier_stay,
     held_later,
     is_wild,
     kept_away,
@@ -31,6 +31,7 @@ from oned.vm.row import (
     was_undeployed,
 )  # fmt: skip
 from oned.vm.states import (
+    AWAY,
     BOOT,
     BOOT_FAILURE,
     BOOT_MIGRATE,
@@ -43,19 +44,8 @@ from oned.vm.states import (
     BOOT_UNDEPLOY_FAILURE,
     BOOT_UNKNOWN,
     CLEANUP_DELETE,
-    CLEANUP_RESUBMIT,
     CLONING,
     CLONING_FAILURE,
-    DISK_RESIZE,
-    DISK_RESIZE_POWEROFF,
-    DISK_RESIZE_UNDEPLOYED,
-    DISK_SNAPSHOT,
-    DISK_SNAPSHOT_DELETE,
-    DISK_SNAPSHOT_DELETE_POWEROFF,
-    DISK_SNAPSHOT_DELETE_SUSPENDED,
-    DISK_SNAPSHOT_POWEROFF,
-    DISK_SNAPSHOT_REVERT_POWEROFF,
-    DISK_SNAPSHOT_SUSPENDED,
     DONE,
     EPILOG,
     EPILOG_FAILURE,
@@ -64,19 +54,9 @@ from oned.vm.states import (
     EPILOG_UNDEPLOY,
     EPILOG_UNDEPLOY_FAILURE,
     FAILED,
+    FROM_MEMORY,
+    FROM_TEMPLATE,
     HOLD,
-    HOTPLUG,
-    HOTPLUG_EPILOG_POWEROFF,
-    HOTPLUG_NIC,
-    HOTPLUG_PROLOG_POWEROFF,
-    HOTPLUG_RESIZE,
-    HOTPLUG_SAVEAS,
-    HOTPLUG_SAVEAS_POWEROFF,
-    HOTPLUG_SAVEAS_STOPPED,
-    HOTPLUG_SAVEAS_SUSPENDED,
-    HOTPLUG_SAVEAS_UNDEPLOYED,
-    HOTPLUG_SNAPSHOT,
-    INIT,
     LIVE,
     MIGRATE,
     MOVING_FILES,
@@ -96,6 +76,7 @@ from oned.vm.states import (
     PROLOG_RESUME_FAILURE,
     PROLOG_UNDEPLOY,
     PROLOG_UNDEPLOY_FAILURE,
+    RESTING,
     RUNNING,
     SAVE_MIGRATE,
     SAVE_STOP,
@@ -107,36 +88,9 @@ from oned.vm.states import (
     SUSPENDED,
     UNDEPLOYED,
     UNKNOWN,
-    WAITS_FOR_DRIVER,
+    UNPLACED,
 )  # fmt: skip
 
-UNPLACED = PENDING | HOLD | CLONING | CLONING_FAILURE | INIT
-AWAY = STOPPED | UNDEPLOYED
-RESTING = SUSPENDED | POWEROFF
-FILES_ONLY = (
-    PROLOG | PROLOG_RESUME | PROLOG_UNDEPLOY | PROLOG_FAILURE | PROLOG_RESUME_FAILURE | PROLOG_UNDEPLOY_FAILURE
-    | EPILOG_STOP | EPILOG_UNDEPLOY | EPILOG_FAILURE | EPILOG_STOP_FAILURE | EPILOG_UNDEPLOY_FAILURE
-)  # fmt: skip
-"""No domain exists: there are only files to remove."""
-FRONT_END_ONLY = AWAY | DISK_RESIZE_UNDEPLOYED | HOTPLUG_SAVEAS_UNDEPLOYED | HOTPLUG_SAVEAS_STOPPED
-FROM_TEMPLATE = BOOT | BOOT_UNKNOWN | BOOT_POWEROFF | BOOT_UNDEPLOY
-FROM_MEMORY = BOOT_MIGRATE | BOOT_SUSPENDED | BOOT_STOPPED
-BOOTING = FROM_TEMPLATE | FROM_MEMORY
-CHANGED_AT_REST = (
-    HOTPLUG_PROLOG_POWEROFF | HOTPLUG_EPILOG_POWEROFF | DISK_SNAPSHOT_POWEROFF | DISK_SNAPSHOT_REVERT_POWEROFF
-    | DISK_SNAPSHOT_DELETE_POWEROFF | DISK_SNAPSHOT_SUSPENDED | DISK_SNAPSHOT_DELETE_SUSPENDED | DISK_RESIZE_POWEROFF
-    | HOTPLUG_SAVEAS_POWEROFF | HOTPLUG_SAVEAS_SUSPENDED
-)  # fmt: skip
-MAY_RUN = (
-    BOOTING | RUNNING | UNKNOWN | MIGRATE | SAVE_STOP | SAVE_SUSPEND | SAVE_MIGRATE | SHUTDOWN | SHUTDOWN_POWEROFF
-    | SHUTDOWN_UNDEPLOY | HOTPLUG | HOTPLUG_NIC | HOTPLUG_SNAPSHOT | HOTPLUG_SAVEAS | HOTPLUG_RESIZE | DISK_SNAPSHOT
-    | DISK_SNAPSHOT_DELETE | DISK_RESIZE | BOOT_FAILURE | BOOT_MIGRATE_FAILURE | BOOT_STOPPED_FAILURE
-    | BOOT_UNDEPLOY_FAILURE | CLEANUP_DELETE | CLEANUP_RESUBMIT | RESTING | CHANGED_AT_REST | EPILOG
-    | MOVING_FILES
-)  # fmt: skip
-"""A domain may exist: it is cancelled before its files are removed. While they move it may on the host that it left, which
-was not heard of. At rest too: a domain that its hypervisor paused is
-seen as SUSPENDED, and one that was started behind our back is not seen at all."""
 LIFECYCLE: tuple[Row, ...] = (
     #   from                     event               to                     then                      records and times
     # -- waiting for a host
@@ -368,33 +322,8 @@ LIFECYCLE: tuple[Row, ...] = (
     Row(UNKNOWN,                 "recover success",  RUNNING),
     Row(UNKNOWN,                 "recover failure",  SAME),
     Row(UNKNOWN,                 "recover retry",    SAME),
-    # -- delete and recreate: first the domain goes, then its files, on every host it may be on
-    *(row
-      for event, to, after in (("delete", CLEANUP_DELETE, DONE), ("recreate", CLEANUP_RESUBMIT, PENDING))
-      for row in (
-        Row(MAY_RUN,             event,              to,                    machine.cancel_everywhere),
-        Row(FILES_ONLY,          event,              to,                    transfer.delete),
-        Row(FRONT_END_ONLY,      event,              to,                    transfer.delete_local),
-        Row(EPILOG | EPILOG_FAILURE, event,          to,                    transfer.delete_local,    when=left_host),
-        Row(PENDING | HOLD,      event,              to,                    transfer.delete_local,    when=kept_away),
-        *(answer
-          for outcome in ("cancel done", "cancel failed")
-          for answer in (
-            Row(to,              outcome,            SAME,                  machine.cancel_everywhere, when=another_stay,
-                stamps="retime etime"),
-            Row(to,              outcome,            SAME,                  transfer.delete,          when=earlier_stay,
-                stamps="retime etime",               previous="retime etime"),
-            Row(to,              outcome,            SAME,                  transfer.delete,          stamps="retime etime"),
-          )),
-        Row(to,                  "recover success",  after,                 stamps="etime",           previous="etime"),
-        Row(to,                  "transfer done",    after,                 stamps="etime",           previous="etime"),
-        Row(to,                  "transfer failed",  after,                 stamps="etime",           previous="etime"),
-      )),
-    Row(UNPLACED,                "delete",           DONE),
-    Row(DONE,                    "delete",           SAME),
-    Row(UNPLACED,                "recreate",         PENDING),
-    Row(FAILED | WAITS_FOR_DRIVER | LIVE | RESTING | AWAY | UNPLACED,
-                                 "delete-db",        DONE,                  stamps="etime",           previous="etime"),
+    # -- delete and recreate
+    *DELETION,
     # -- boot again by hand while a boot is under way: the command is sent again
     *(Row(state,                 "boot",             SAME,                  transfer.context,         when=new_context)
       for state in FROM_TEMPLATE),

@@ -6,9 +6,9 @@ import pytest
 
 from oned.mad.recovery import OUTCOMES
 from oned.vm.fire import ROWS
-from oned.vm.lifecycle import FROM_TEMPLATE, LIFECYCLE
+from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.row import Row, is_wild, new_context
-from oned.vm.states import BY_NAME, CLONING, CLONING_FAILURE, INIT, WAITS_FOR_DRIVER, State
+from oned.vm.states import BY_NAME, CLONING, CLONING_FAILURE, FROM_TEMPLATE, INIT, WAITS_FOR_DRIVER, State
 from tests.daemon.led import TO_UNKNOWN, Guide
 from tests.daemon.process import Scripted, refusal
 from tests.daemon.ways import TO_STATE, USER, WAYS, Way

@@ -12,9 +12,10 @@ from oned.mad import vmm
 from oned.mad.recovery import OUTCOMES, owed
 from oned.vm import transfer
 from oned.vm.fire import ROWS, find
-from oned.vm.lifecycle import BOOTING, LIFECYCLE
+from oned.vm.lifecycle import LIFECYCLE
 from oned.vm.row import NEW, Row
 from oned.vm.states import (
+    BOOTING,
     BY_NUMBERS,
     DONE,
     FAILED,
