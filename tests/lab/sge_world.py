@@ -54,6 +54,7 @@ until ip link show eth0 >/dev/null 2>&1; do sleep 0.01; done
 ip link set lo up; ip addr add "$2/24" dev eth0; ip link set eth0 up; [ -z "$5" ] || ip route add default via "$5"
 mount --bind "$3/root" {ROOT}; mount --bind "$3/spool" {SPOOL}; mount --bind "$4/home" {HOME}
 mount --bind "$4/passwd" /etc/passwd; mount --bind "$4/group" /etc/group; mount --bind "$4/../etc-hosts" /etc/hosts
+mount --bind "$4/resolv.conf" /etc/resolv.conf
 mount -t tmpfs tmpfs /run; install -d -o sgeadmin /run/gridengine
 touch /run/booted
 trap 'exit 0' TERM
@@ -315,6 +316,8 @@ class SgeWorld:
         self.lab.tell_names()
 
     def _write_users(self) -> None:
+        """Who and where is known: a user for jobs; and a name server that refuses at once, not one that is silent."""
+        _write(self.common / "resolv.conf", "nameserver 127.0.0.1\n")
         _write(
             self.common / "passwd", Path("/etc/passwd").read_text() + f"{USER}:x:{USER_ID}:{USER_ID}::{HOME}:/bin/sh\n"
         )
