@@ -20,6 +20,7 @@ from oned.elastic.policy import (
     Window,
 )  # fmt: skip
 from oned.elastic.service import SERVICE_SETTINGS
+from oned.elastic.sge.place import SGE_SETTINGS
 from oned.numbers import decimal
 from oned.setting import (
     SECONDS,
@@ -163,6 +164,7 @@ ELASTIC_SETTINGS = Table(
         Setting("STALE_DOWN", SECONDS, "120", "oned", "Readings that are older stop nothing."),
         Setting("STALE_UP", SECONDS, "600", "oned", "Readings that are older start nothing either."),
         Setting("ORPHAN_TIME", SECONDS, "300", "oned", "A VM of the cluster that no node has goes after so long."),
+        *SGE_SETTINGS,
     ),
     "onesge --print-config",
 )  # fmt: skip

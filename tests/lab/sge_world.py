@@ -7,7 +7,7 @@
 
     sge.names({"wn01": "10.77.0.101"})                     names resolve on the master, as after a DHCP entry
     sge.admin("qconf", "-ah", "wn01")                      any command on the master as a manager; what it prints
-    GridEngine(place=Place(prefix=sge.prefix), …)          the same for code that starts the commands itself
+    GridEngine(sge.place)                                  the same for our own code; sge.place.prefix is for others
     job = sge.submit("sleep", "60")                        by an ordinary user; the job's number
     sge.user("qdel", job)
     node = sge.node("wn01")                                a machine that boots and starts a real sge_execd
@@ -25,12 +25,14 @@ its nodes each 2 s and misses them after 15.
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
+from oned.elastic.sge.place import Place
 from tests.lab.world import World, until, world
 from tests.needs import need_programs
 
@@ -40,7 +42,14 @@ USER, USER_ID = "labuser", 2001
 ROOT, SPOOL = "/var/lib/gridengine", "/var/spool/gridengine"
 HOME = f"{SPOOL}/home"
 SHIPPED = Path("/usr/share/gridengine")
-ENVIRONMENT = {"SGE_ROOT": ROOT, "SGE_CELL": "default", "LC_ALL": "C", "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
+BIN = "/usr/lib/gridengine"
+ENVIRONMENT = {
+    "SGE_ROOT": ROOT,
+    "SGE_CELL": "default",
+    "LC_ALL": "C",
+    "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin:/sbin",
+}
+"""Debian's commands in /usr/bin are scripts around those in BIN, which cost ten times as much."""
 
 UNSHARED = (
     *("unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child"),
@@ -250,9 +259,19 @@ class SgeWorld:
             until(lambda: self.master.alive("sh", "-c", gone), 20, "the master has ended")
 
     @property
+    def place(self) -> Place:
+        """How code of ours reaches it from here: its commands run on the master, as a manager."""
+        return Place(prefix=self.prefix, bin=BIN)
+
+    @property
     def prefix(self) -> tuple[str, ...]:
         """The words before a command that is to run on the master as a manager; SGE_ROOT and SGE_CELL are the usual."""
         return self.master.prefix
+
+    @property
+    def settings(self) -> str:
+        """The same as lines of an onesge.conf."""
+        return f'SGE_PREFIX = "{shlex.join(self.prefix)}"\nSGE_BIN = "{BIN}"\n'
 
     def admin(self, *argv: str) -> str:
         """What a command prints on the master, run by a manager. AssertionError if it fails."""
@@ -274,9 +293,12 @@ class SgeWorld:
 
     def configure(self, **values: str) -> None:
         """Change settings of the cluster's configuration, sge_conf(5)."""
-        text = _changed(self.admin("qconf", "-sconf"), values)
-        _write(self.master.directory / "root" / "global", text)
-        self.admin("qconf", "-Mconf", f"{ROOT}/global")
+        self.define("-Mconf", _changed(self.admin("qconf", "-sconf"), values), "global")
+
+    def define(self, option: str, text: str, name: str = "given") -> None:
+        """Make or change an object with an option of qconf that takes a file, such as -Ahgrp, -Ap, -Arqs."""
+        _write(self.master.directory / "root" / name, text)
+        self.admin("qconf", option, f"{ROOT}/{name}")
 
     # -- names and nodes ------------------------------------------------------------------------------------------
     def names(self, addresses: Mapping[str, str]) -> None:

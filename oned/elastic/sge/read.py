@@ -25,6 +25,7 @@ CLOUD = "cloud"
 _RERUN = {"1": True, "2": False}
 """JB_restart of a job with `-r y` and `-r n`; 0 is nothing said."""
 _RULE = re.compile(r"^allocation_rule\s+(\S+)\s*$", re.MULTILINE)
+_NUMBERS = re.compile(rb"<JB_job_number>([0-9]+)</JB_job_number>")
 _SET = re.compile(r"\{\s*(name\s.*?)\n\}", re.DOTALL)
 _LIMIT = re.compile(r"^\s*limit\s+(?:name\s+(\S+)\s+)?(.*?)\s*to\s+slots=(\d+)\s*$")
 
@@ -51,11 +52,12 @@ class Detail:
     at_once: int
 
 
-def hosts(answer: bytes, groups: Mapping[str, Iterable[str]] | None = None) -> list[Host]:
+def hosts(answer: bytes, groups: Mapping[str, Iterable[str]] | None = None, *, simulated: bool = False) -> list[Host]:
     """The hosts of `qhost -q -xml`. Groups: name of a host group with its @ → names of its hosts.
 
     A host with several queues has the slots of the largest and the jobs of all. It is heard if it ever reported and
-    none of its queue instances has a `u`: a dead host may show `u` alone.
+    none of its queue instances has a `u`: a dead host may show `u` alone. A simulated one never reports (qmaster_params
+    SIMULATE_EXECDS of sge_conf(5)).
     """
     found = []
     for element in _root(answer, "qhost").iterfind("host"):
@@ -65,6 +67,7 @@ def hosts(answer: bytes, groups: Mapping[str, Iterable[str]] | None = None) -> l
         if name == "global":
             continue
         states = [queue.get("state_string", "") for queue in queues.values()]
+        reported = values.get("mem_total", "-") != "-" or (simulated and bool(states))
         found.append(
             Host(
                 name=name,
@@ -74,11 +77,39 @@ def hosts(answer: bytes, groups: Mapping[str, Iterable[str]] | None = None) -> l
                 free=_size(values.get("mem_total", "-")),
                 arch=_told(values.get("arch_string", "-")),
                 queues=frozenset([*queues, *(f"{queue}@{name}" for queue in queues), *_groups(name, groups or {})]),
-                heard=values.get("mem_total", "-") != "-" and not any("u" in state for state in states),
+                heard=reported and not any("u" in state for state in states),
                 enabled=any(UNUSABLE.isdisjoint(state) for state in states),
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A queue on a host: its slots, those that jobs have, and the letters of its state."""
+
+    slots: int
+    used: int
+    state: str
+
+
+def instances(answer: bytes) -> dict[str, dict[str, Instance]]:
+    """The queue instances of `qhost -q -xml`: host → queue → instance. Hosts without any are in it."""
+    found = {}
+    for element in _root(answer, "qhost").iterfind("host"):
+        facts = {queue.get("name", ""): _queue(queue) for queue in element.iterfind("queue")}
+        found[short(element.get("name", ""))] = {
+            name: Instance(_number(fact.get("slots", "0")), _number(fact.get("slots_used", "0")),
+                           fact.get("state_string", ""))
+            for name, fact in facts.items()
+        }  # fmt: skip
+    found.pop("global", None)
+    return found
+
+
+def numbers(answer: bytes) -> list[str]:
+    """The numbers of the jobs in `qstat -r -f -xml`, each once, in their order."""
+    return list(dict.fromkeys(number.decode() for number in _NUMBERS.findall(answer)))
 
 
 def less_taken(found: Iterable[Host], running: Iterable[Job]) -> list[Host]:

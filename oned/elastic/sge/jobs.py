@@ -1,0 +1,84 @@
+"""Jobs taken away from nodes that are lost or out of time."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from oned import clock
+from oned.elastic.reading import Host, Job, JobState
+from oned.elastic.sge.commands import Commands
+
+log = logging.getLogger(__name__)
+
+LEAVE_TIME = 6.0
+"""Seconds in which jobs are to have left; what takes longer is refused, and released again."""
+
+
+def release(
+    commands: Commands,
+    names: Collection[str],
+    hosts: Mapping[str, Host],
+    jobs: Callable[[], Iterable[Job]],
+    *,
+    kill: bool,
+) -> dict[str, str]:
+    """Start the jobs of some hosts again elsewhere, with `kill` delete those that cannot. What was not done, by host.
+
+    On a host that is not heard it is forced: nobody is there to confirm that the job has ended.
+    """
+    found = on(names, jobs())
+    again = {job.id: job for own in found.values() for job in own if job.rerun}
+    fixed = {job.id: job for own in found.values() for job in own if not job.rerun}
+    _act(commands, ("qmod", "-rj"), again.values(), hosts)
+    if kill:
+        for job in fixed.values():
+            log.warning(
+                "job %s of %s cannot be started again and is deleted: %s leaves", job.id, job.owner, _where(job)
+            )
+        _act(commands, ("qdel",), fixed.values(), hosts)
+    ordered = set(again | (fixed if kill else {}))
+    left = _wait(names, jobs, ordered)
+    return {name: _why(own, ordered) for name, own in left.items() if own}
+
+
+def on(names: Collection[str], jobs: Iterable[Job]) -> dict[str, list[Job]]:
+    """The jobs that run on each of some hosts."""
+    running = [job for job in jobs if job.state in (JobState.RUNNING, JobState.ENDING)]
+    return {name: [job for job in running if any(part.node == name for part in job.parts)] for name in names}
+
+
+def _act(commands: Commands, words: tuple[str, ...], jobs: Iterable[Job], hosts: Mapping[str, Host]) -> None:
+    """One command for the jobs that are only on hosts that are heard, one with force for the others."""
+    heard: list[str] = []
+    silent: list[str] = []
+    for job in jobs:
+        gone = [part.node for part in job.parts if part.node not in hosts or not hosts[part.node].heard]
+        (silent if gone else heard).append(job.id)
+    command, *options = words
+    for force, ids in (((), heard), (("-f",), silent)):
+        if ids:
+            said = commands.act(command, *force, *options, ",".join(ids))
+            log.info("%s: %s", " ".join((command, *force, *options)), " ".join(said.split()))
+
+
+def _wait(names: Collection[str], jobs: Callable[[], Iterable[Job]], ordered: Collection[str]) -> dict[str, list[Job]]:
+    """The jobs that are left on each host when those that were ordered to leave have left, or when the time is over."""
+    end = clock.monotonic() + LEAVE_TIME
+    while True:
+        left = on(names, jobs())
+        waited_for = [job for own in left.values() for job in own if job.id in ordered]
+        if not waited_for or clock.monotonic() > end:
+            return left
+        time.sleep(0.3)
+
+
+def _why(left: Iterable[Job], ordered: Collection[str]) -> str:
+    parts = []
+    for job in left:
+        told = "it was told to leave and has not yet" if job.id in ordered else "it cannot be started again"
+        parts.append(f"job {job.id} of {job.owner} is there: {told}")
+    return "; ".join(parts)
+
+
+def _where(job: Job) -> str:
+    return ", ".join(part.node for part in job.parts)

@@ -1,0 +1,233 @@
+"""Grid Engine as a batch system, on a real master whose nodes are simulated: names in, jobs and hosts out."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from oned.elastic.batch import BatchDown, Member
+from oned.elastic.reading import Host, Job, JobState
+from oned.elastic.sge.master import GridEngine
+from tests.lab.sge_world import GROUP, QUEUE, SgeWorld, sge_world
+from tests.lab.world import until
+
+NAMES = [f"wn{number:02d}" for number in range(1, 7)]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SgeWorld]:
+    with sge_world(tmp_path_factory.mktemp("sge") / "a", simulated=True) as made:
+        yield made
+
+
+@pytest.fixture
+def sge(world: SgeWorld) -> Iterator[GridEngine]:
+    world.forget("alias")
+    world.names({name: address(name) for name in NAMES})
+    made = GridEngine(world.place, world.common / "lock")
+    yield made
+    if made.observe().jobs:
+        world.admin("qdel", "-f", "-u", "*")
+    assert made.remove(NAMES) == {}
+
+
+def address(name: str) -> str:
+    return f"10.77.1.{int(name[2:])}"
+
+
+def member(name: str, slots: int = 2, **facts: object) -> Member:
+    return Member(name, address(name), slots, **facts)  # type: ignore[arg-type]
+
+
+def host(sge: GridEngine, name: str) -> Host:
+    return {host.name: host for host in sge.observe().hosts}[name]
+
+
+def jobs(sge: GridEngine, number: str) -> list[Job]:
+    return [job for job in sge.observe().jobs if job.id.partition(".")[0] == number]
+
+
+def running(sge: GridEngine, number: str) -> bool:
+    return any(job.state is JobState.RUNNING for job in jobs(sge, number))
+
+
+def test_nodes_are_registered_together_and_no_job_starts_before_they_are_enabled(
+    sge: GridEngine, world: SgeWorld
+) -> None:
+    assert sge.register([member("wn01", 4), member("wn02")]) == {}
+    one, two = sge.observe().hosts
+    assert (one.name, one.slots, two.name, two.slots) == ("wn01", 4, "wn02", 2)
+    assert (one.enabled, two.enabled, one.heard) == (False, False, True)
+    assert {QUEUE, f"{QUEUE}@wn01", GROUP} == one.queues
+    job = world.submit("sleep", "30")
+    time.sleep(1.5)  # the scheduler looks each second
+    assert [job.state for job in jobs(sge, job)] == [JobState.WAITING]
+    assert sge.enable(["wn02"]) == {}
+    until(lambda: running(sge, job), 10, "the job runs")
+    (seen,) = jobs(sge, job)
+    assert [part.node for part in seen.parts] == ["wn02"]
+
+
+@pytest.mark.soak
+def test_a_node_that_is_in_use_is_left_as_it_is_when_it_is_registered_again(sge: GridEngine) -> None:
+    sge.register([member("wn01")])
+    sge.enable(["wn01"])
+    assert sge.register([member("wn01"), member("wn02")]) == {}
+    assert (host(sge, "wn01").enabled, host(sge, "wn02").enabled) == (True, False)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "before",
+    [
+        ["qconf -ah wn01"],
+        ["qconf -ah wn01", f"qconf -mattr queue slots [wn01=7] {QUEUE}"],
+        ["qconf -ah wn01", f"qconf -aattr hostgroup hostlist wn01 {GROUP}"],
+    ],
+    ids=["known only", "with other slots", "in the group without slots"],
+)
+def test_what_was_registered_by_half_is_completed(sge: GridEngine, world: SgeWorld, before: list[str]) -> None:
+    for line in before:
+        world.admin(*line.split())
+    assert sge.register([member("wn01", 3)]) == {}
+    assert (host(sge, "wn01").slots, host(sge, "wn01").enabled) == (3, False)
+
+
+def test_a_name_that_does_not_lead_to_the_address_and_back_is_told_and_the_others_are_registered(
+    sge: GridEngine, world: SgeWorld
+) -> None:
+    world.names({"wn02": "10.77.9.9", "alias": address("wn03")})
+    world.forget("wn03")
+    refused = sge.register([member("wn01"), member("wn02"), member("wn03"), Member("wn09", "10.77.1.9", 1)])
+    assert set(refused) == {"wn02", "wn03", "wn09"}
+    assert refused["wn02"] == "its name leads to 10.77.9.9 on the master, not to 10.77.1.2"
+    assert "does not resolve on the master" in refused["wn09"]
+    assert [host.name for host in sge.observe().hosts] == ["wn01"]
+
+
+@pytest.mark.soak
+def test_an_address_that_leads_back_to_another_name_is_told(sge: GridEngine, world: SgeWorld) -> None:
+    world.forget("wn04")
+    world.names({"alias": address("wn04"), "wn04": address("wn04")})
+    refused = sge.register([member("wn04")])
+    assert refused == {"wn04": "its address 10.77.1.4 leads to alias alias on the master, not to wn04"}
+
+
+@pytest.mark.soak
+def test_a_node_that_is_known_with_other_slots_is_told_of(sge: GridEngine) -> None:
+    sge.register([member("wn01", 2)])
+    refused = sge.register([member("wn01", 4)])
+    assert refused == {"wn01": f"{QUEUE} has 2 slots there, not 4: remove the node first, it is from before"}
+
+
+@pytest.mark.soak
+def test_a_drained_node_keeps_its_job_and_gets_no_other(sge: GridEngine, world: SgeWorld) -> None:
+    sge.register([member("wn01")])
+    sge.enable(["wn01"])
+    job = world.submit("sleep", "30")
+    until(lambda: running(sge, job), 10, "the job runs")
+    assert sge.drain(["wn01", "wn05"]) == {"wn05": "it has no queue instance: it is not registered"}
+    assert (host(sge, "wn01").used, host(sge, "wn01").enabled, running(sge, job)) == (1, False, True)
+    assert sge.remove(["wn01"]) == {"wn01": "1 slots of it are taken by jobs"}
+    assert running(sge, job)
+
+
+def test_released_jobs_wait_again_and_what_cannot_is_refused_or_deleted_with_a_line_of_the_log(
+    sge: GridEngine, world: SgeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    sge.register([member("wn01")])
+    sge.enable(["wn01"])
+    again, fixed = world.submit("-r", "y", "sleep", "60"), world.submit("-r", "n", "sleep", "60")
+    until(lambda: running(sge, again) and running(sge, fixed), 10, "the jobs run")
+    sge.drain(["wn01"])
+    refused = sge.release(["wn01"], kill=False)
+    assert refused == {"wn01": f"job {fixed} of labuser is there: it cannot be started again"}
+    assert [job.state for job in jobs(sge, again)] == [JobState.WAITING]
+    with caplog.at_level(logging.WARNING):
+        assert sge.release(["wn01"], kill=True) == {}
+    assert f"job {fixed} of labuser cannot be started again and is deleted: wn01 leaves" in caplog.text
+    assert jobs(sge, fixed) == []
+    assert sge.remove(["wn01"]) == {}
+
+
+def test_a_removed_node_is_named_nowhere_and_removing_it_again_is_no_error(sge: GridEngine, world: SgeWorld) -> None:
+    assert sge.register([member(name) for name in NAMES]) == {}
+    sge.enable(NAMES)
+    world.admin("qconf", "-mattr", "queue", "s_rt", "[wn02=1:00:00]", QUEUE)  # a site's own
+    assert sge.remove(["wn01", "wn02", "wn08"]) == {}
+    assert sge.remove(["wn01", "wn02"]) == {}
+    told = "".join(world.admin("qconf", *words.split()) for words in (f"-sq {QUEUE}", f"-shgrp {GROUP}", "-sh", "-sel"))
+    assert "wn03" in told
+    assert "wn01" not in told
+    assert "wn02" not in told
+    assert [host.name for host in sge.observe().hosts] == NAMES[2:]
+
+
+@pytest.mark.soak
+def test_nodes_of_a_class_with_queues_and_groups_are_in_those(sge: GridEngine, world: SgeWorld) -> None:
+    world.define("-Ahgrp", "group_name @big\nhostlist NONE\n")
+    world.admin("qconf", "-aattr", "queue", "hostlist", "@big", QUEUE)
+    refused = sge.register([member("wn01", queues=frozenset({"@big"})), member("wn02", queues=frozenset({"@small"}))])
+    assert {"@big", GROUP} & host(sge, "wn01").queues == {"@big"}
+    assert refused["wn02"].startswith("it is no execution host")
+    assert sge.remove(["wn01", "wn02"]) == {}
+    world.admin("qconf", "-dattr", "queue", "hostlist", "@big", QUEUE)
+    world.admin("qconf", "-dhgrp", "@big")
+
+
+@pytest.mark.soak
+def test_times_do_not_depend_on_the_zone_of_whoever_asks(
+    sge: GridEngine, world: SgeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, "TZ", "America/New_York")
+    sge.register([member("wn01")])
+    sge.enable(["wn01"])
+    job = world.submit("-l", "h_rt=100", "sleep", "30")
+    until(lambda: running(sge, job), 10, "the job runs")
+    (seen,) = jobs(sge, job)
+    assert abs(seen.submitted - time.time()) < 30
+    assert abs(seen.ends - time.time() - 100) < 30
+
+
+@pytest.mark.soak
+def test_a_change_of_a_waiting_job_is_seen_when_its_details_are_old(
+    sge: GridEngine, world: SgeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sge.register([member("wn01")])
+    job = world.submit("sleep", "30")
+    assert [job.rerun for job in jobs(sge, job)] == [True]
+    world.user("qalter", "-r", "n", job)
+    monkeypatch.setattr("oned.elastic.sge.observe.DETAIL_AGE", -1.0)
+    assert [job.rerun for job in jobs(sge, job)] == [False]
+
+
+def test_two_writers_take_turns(sge: GridEngine, world: SgeWorld) -> None:
+    other = GridEngine(world.place, world.common / "lock")
+    thread = threading.Thread(target=other.register, args=([member(name) for name in NAMES[:3]],))
+    thread.start()
+    assert sge.register([member(name) for name in NAMES[3:]]) == {}
+    thread.join()
+    assert [host.name for host in sge.observe().hosts] == NAMES
+
+
+def test_a_master_that_hangs_is_told_within_the_time_limit_and_one_that_is_down_at_once(
+    world: SgeWorld, sge: GridEngine
+) -> None:
+    since = sge.observe().master_since
+    hasty = GridEngine(replace(world.place, seconds=1))
+    world.stop_master(signal.SIGSTOP)
+    with pytest.raises(BatchDown, match=r"did not answer within 1 s \(SGE_TIMEOUT\): sge_qmaster hangs"):
+        hasty.observe()
+    world.stop_master(signal.SIGCONT)
+    world.stop_master(signal.SIGKILL)
+    with pytest.raises(BatchDown, match=r"sge_qmaster does not run there. Start it"):
+        sge.observe()
+    with pytest.raises(BatchDown, match=r"sge_qmaster does not run there. Start it"):
+        sge.register([member("wn01")])
+    world.start_master()
+    assert sge.observe().master_since > since > time.time() - 600
