@@ -1,10 +1,11 @@
 """What VMs of a class of nodes are made of: a template of oned, one of whose NICs has the address of the node."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from oned.client.documents import Document
 from oned.elastic.addresses import NAMES, SGE
+from oned.elastic.images.record import ami_of
 from oned.elastic.records import Record
 from oned.template.template import Template
 
@@ -58,3 +59,34 @@ def find_network(mold: Mold, networks: Document) -> Mold:
                 return replace(mold, nic=place, network=net.int("ID"), names=net.text(f"TEMPLATE/{NAMES}"))
     hint = f"Put one into a network with {SGE} = YES (onevnet update)"
     raise LookupError(f"template {mold.name} has no NIC in a network for nodes. {hint}")
+
+
+def find_amis(mold: Mold, images: Callable[[], Document]) -> Mold:
+    """The template with AMIs where its EC2 sections name an IMAGE of oned, as it was published (in their REGION).
+
+    images  the pool, which is asked for only if there is such a section
+    Raises LookupError when an image is no AMI; the text says what to do.
+    """
+    if not any(_wants_ami(cloud) for cloud in mold.content.vectors("EC2")):
+        return mold
+    known = images().all("IMAGE")
+    content = Template()
+    for name, value in mold.content:
+        if name == "EC2" and isinstance(value, dict) and _wants_ami(value):
+            content.add(name, _with_ami(mold, dict(value), known))
+        else:
+            content.add(name, value)
+    return replace(mold, content=content)
+
+
+def _with_ami(mold: Mold, cloud: dict[str, str], known: Sequence[Document]) -> dict[str, str]:
+    """The section with the AMI of its IMAGE."""
+    named = cloud.pop("IMAGE")
+    image = next((one for one in known if named in (one.text("NAME"), one.text("ID"))), None)
+    if image is None:
+        raise LookupError(f"template {mold.name}: there is no image {named}. oneimage list shows them")
+    return cloud | {"AMI": ami_of(image, cloud.get("REGION", ""))}
+
+
+def _wants_ami(cloud: Mapping[str, str]) -> bool:
+    return "IMAGE" in cloud and "AMI" not in cloud

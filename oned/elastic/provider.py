@@ -14,7 +14,7 @@ from oned.client.documents import Document, parse
 from oned.client.failures import ClientError, ServerRefused
 from oned.client.states import VM_STATES
 from oned.elastic.addresses import ON_HOLD, Network
-from oned.elastic.mold import Mold, find_network
+from oned.elastic.mold import Mold, find_amis, find_network
 from oned.elastic.policy import NodeClass
 from oned.elastic.reading import Seen, Taken
 from oned.elastic.records import Lease, Record
@@ -213,8 +213,8 @@ class Provider:
     def _mold(self, klass: NodeClass) -> Mold:
         """The template of a class, and its network for nodes. Raises Refusal."""
         try:
-            template = self._template(klass)
-            return find_network(Mold.of(template), self._document("one.vnpool.info", ALL, -1, -1))
+            mold = find_amis(Mold.of(self._template(klass)), lambda: self._document("one.imagepool.info", ALL, -1, -1))
+            return find_network(mold, self._document("one.vnpool.info", ALL, -1, -1))
         except (ServerRefused, LookupError) as error:
             raise Refusal(f"class {klass.name}: {error}") from None
 

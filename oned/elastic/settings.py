@@ -6,6 +6,7 @@ What several settings say together is checked when they are read: with file, lin
 from collections.abc import Callable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
+from oned.elastic.images.image_settings import IMAGE_SETTINGS
 from oned.elastic.network_settings import NETWORK_SETTINGS
 from oned.elastic.policy import (
     NO_LIMIT,
@@ -114,6 +115,7 @@ ELASTIC_SETTINGS = Table(
     (
         *SERVICE_SETTINGS,
         *NETWORK_SETTINGS,
+        *IMAGE_SETTINGS,
         Setting("NODE_CLASS", VECTOR, "", "oned",
                 "A kind of node, once for each: NAME; TEMPLATE of oned (NAME); SLOTS (1), MEMORY in MiB (0 is not "
                 "counted), ARCH and QUEUES that a node has; PLACE local or cloud (local); MIN, MAX nodes (0, 10); "

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oned.client.downloads import Changed
-from oned.elastic.images import sending
+from oned.elastic.images import aws, sending
 from oned.elastic.images.aws import CloudError, Place
 from oned.elastic.images.disk import FileDisk
 from oned.elastic.images.sending import Sent, Target, send
@@ -145,6 +145,15 @@ def test_a_bucket_that_is_not_there_is_a_sentence(store: S3Store, target: Target
         sent(target._replace(bucket="none"), Memory(b"small"))
 
 
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Keys are looked for anew, in the test and after it."""
+    aws.session.cache_clear()
+    yield
+    aws.session.cache_clear()
+
+
+@pytest.mark.usefixtures("forgotten")
 def test_a_server_or_keys_that_are_not_there_are_a_sentence(
     store: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +164,7 @@ def test_a_server_or_keys_that_are_not_there_are_a_sentence(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    aws.session.cache_clear()
     with pytest.raises(CloudError, match=r"Unable to locate credentials. It takes them as boto3 does"):
         sent(Target(Place(endpoint=store.url).client("s3"), "images", "k"), Memory(b"small"))
 

@@ -1,5 +1,6 @@
 """Clients of AWS, or of who speaks its protocols, and their failures in sentences."""
 
+import functools
 import importlib
 import os
 from collections.abc import Iterator, Mapping
@@ -48,15 +49,14 @@ class Place(NamedTuple):
 
     def client(self, service: str) -> Any:
         """A client of boto3. Raises CloudError."""
-        boto3: Any = importlib.import_module("boto3")
         config: Any = importlib.import_module("botocore.config")
         path_style = {"s3": {"addressing_style": "path"}} if self.endpoint else {}
         with failures(f"{service} cannot be asked"):
-            session = boto3.session.Session()
-            return session.client(
+            known = session()
+            return known.client(
                 service,
                 endpoint_url=self.endpoint or None,
-                region_name=self.region or session.region_name or "us-east-1",
+                region_name=self.region or known.region_name or "us-east-1",
                 config=config.Config(
                     connect_timeout=10,
                     read_timeout=_SECONDS,
@@ -64,6 +64,13 @@ class Place(NamedTuple):
                     **path_style,
                 ),
             )
+
+
+@functools.cache
+def session() -> Any:
+    """What boto3 knows of keys, regions and services, which takes it a while to read."""
+    boto3: Any = importlib.import_module("boto3")
+    return boto3.session.Session()
 
 
 def _attempts() -> int:

@@ -51,15 +51,28 @@ class Sent(NamedTuple):
     of: int
 
 
-def has(target: Target, found: Survey) -> bool:
-    """Whether the object is there with these bytes. Raises CloudError."""
+def is_there(target: Target) -> bool:
+    """Whether there is an object, of any bytes. Raises CloudError."""
+    return bool(_head(target))
+
+
+def _head(target: Target) -> dict[str, Any]:
+    """What S3 tells of the object; nothing if there is none."""
     try:
         with failures(f"{target.url} cannot be looked at"):
-            head = target.s3.head_object(**target.names, ChecksumMode="ENABLED")
+            head: dict[str, Any] = target.s3.head_object(**target.names, ChecksumMode="ENABLED")
     except CloudError as error:
         if error.code in ABSENT:
-            return False
+            return {}
         raise
+    return head
+
+
+def has(target: Target, found: Survey) -> bool:
+    """Whether the object is there with these bytes. Raises CloudError."""
+    head = _head(target)
+    if not head:
+        return False
     checksum = str(head.get("ChecksumSHA256", "")).partition("-")[0]
     same = checksum == found.composite if checksum else str(head.get("ETag", "")).strip('"') == found.etag
     return same and int(head["ContentLength"]) == found.size

@@ -1,0 +1,166 @@
+"""onesge image: images of oned as AMIs of EC2."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from oned.cli.command import CommandError, Option, Program
+from oned.cli.names import IMAGES, TEMPLATES, ImageId
+from oned.cli.onesge import conf
+from oned.cli.onesge.conf import CONFIG
+from oned.cli.onesge.rows import LISTED, Facts, column, show
+from oned.cli.output import complain, say
+from oned.cli.progress import Progress
+from oned.cli.table import Table
+from oned.client.client import Client
+from oned.client.documents import Document, parse
+
+if TYPE_CHECKING:
+    from oned.elastic.images.image_settings import ImageSite
+    from oned.elastic.images.record import Ami
+
+BOOT_MODES = ("legacy-bios", "uefi", "uefi-preferred")
+ARCHITECTURES = ("x86_64", "arm64")
+
+
+def _one_of(*words: str) -> Any:
+    def convert(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"it is {', '.join(words[:-1])} or {words[-1]}, not {text!r}")
+        return text
+
+    return convert
+
+
+REGION = Option("region", ("--region",), "region of AWS; that of onesge.conf or boto3's configuration", "REGION")
+BUCKET = Option("bucket", ("--bucket",), "bucket of S3 that the disk goes through", "BUCKET[/PREFIX]")
+ROLE = Option("role", ("--role",), "role that EC2 reads the bucket by (default vmimport)", "ROLE")
+S3_ENDPOINT = Option("s3_endpoint", ("--s3-endpoint",), "URL of another S3 than AWS'", "URL")
+EC2_ENDPOINT = Option("ec2_endpoint", ("--ec2-endpoint",), "URL of another EC2 than AWS'", "URL")
+ARCH = Option("arch", ("--arch",), "x86_64 (default) or arm64", "ARCH", _one_of(*ARCHITECTURES))
+BOOT = Option("boot", ("--boot",), "legacy-bios (default; arm64: uefi), uefi or uefi-preferred", "MODE",
+              _one_of(*BOOT_MODES))  # fmt: skip
+DEVICE = Option("device", ("--root-device",), "name of the disk (default /dev/xvda)", "DEVICE")
+VOLUME = Option("volume", ("--volume-type",), "type of the instances' volumes (default gp3)", "TYPE")
+TEMPLATE = Option("template", ("--template",), "write the AMI into the EC2 section of this template", "TEMPLATE")
+CHECK = Option("check", ("--check",), "ask EC2 whether they are still there")
+PLACE = (REGION, BUCKET, ROLE, S3_ENDPOINT, EC2_ENDPOINT, CONFIG)
+_SITE = ("region", "bucket", "role", "s3_endpoint", "ec2_endpoint")
+
+TABLE = Table(
+    (
+        column("ID", 4, "id of the image"),
+        column("NAME", 15, "name of the image", left=True, expand=True),
+        column("REGION", 14, "region of the AMI", left=True),
+        column("AMI", 21, "the AMI", left=True),
+        column("SNAPSHOT", 22, "its snapshot", left=True),
+        column("STATE", 9, "what EC2 says of it, with --check", left=True),
+        column("SHA256", 64, "digest of the raw disk", left=True),
+    ),
+    default="ID,NAME,REGION,AMI,SNAPSHOT,STATE",
+)
+
+
+def add_images(program: Program) -> None:
+    """Give onesge the verbs."""
+    machine = (ARCH, BOOT, DEVICE, VOLUME)
+    program.command("image publish", "<image>", *PLACE, *machine, TEMPLATE)(_publish)
+    program.command("image list", "", CHECK, EC2_ENDPOINT, CONFIG, *LISTED)(_list)
+    program.command("image unpublish", "<image>", REGION, EC2_ENDPOINT, CONFIG)(_unpublish)
+
+
+def _publish(one: Client, image: ImageId, **options: Any) -> None:
+    """Makes an AMI of an image, by S3 and a snapshot; begun again it goes on, and the same disk is one AMI."""
+    from oned.elastic.images import catalogue, publishing
+
+    site = _site(options)
+    bucket, prefix = site.place
+    if not bucket:
+        raise CommandError("say which bucket the disk goes through: --bucket, or BUCKET of EC2_IMAGES in onesge.conf")
+    document = parse(one.text("one.image.info", image))
+    template = _template(one, options["template"])
+    cloud = publishing.Cloud(_client(site, "ec2"), _client(site, "s3"), bucket, prefix, site.role)
+    asker = catalogue.Asker(one, Progress, complain)
+    ami = catalogue.publish(asker, document, cloud, _machine(options))
+    say(f"{ami.region}: {ami.ami} of {ami.snapshot}")
+    if template is not None:
+        catalogue.write_template(one, template, ami)
+
+
+def _template(one: Client, name: str | None) -> Document | None:
+    if name is None:
+        return None
+    return parse(one.text("one.template.info", TEMPLATES.id(one, name)))
+
+
+def _machine(options: dict[str, Any]) -> Any:
+    from oned.elastic.images.publishing import Machine
+
+    usual = Machine()
+    arch = options["arch"] or usual.architecture
+    return Machine(
+        arch,
+        options["boot"] or ("uefi" if arch == "arm64" else usual.boot_mode),
+        options["device"] or usual.root_device,
+        options["volume"] or usual.volume_type,
+    )
+
+
+def _site(options: dict[str, Any]) -> "ImageSite":
+    """The settings, and what options say in their place."""
+    from oned.elastic.images.image_settings import read_images
+
+    return read_images(conf.load(options["config"]), {name: options.get(name) for name in _SITE})
+
+
+def _client(site: "ImageSite", service: str) -> Any:
+    from oned.elastic.images.aws import Place
+
+    return Place(site.region, site.s3_endpoint if service == "s3" else site.ec2_endpoint).client(service)
+
+
+def _unpublish(one: Client, image: ImageId, **options: Any) -> None:
+    """Removes the AMI of an image in a region, and its snapshot; the image stays, and so do instances."""
+    from oned.elastic.images import catalogue
+
+    document = parse(one.text("one.image.info", image))
+    client = _client(_site(options), "ec2")
+    gone = catalogue.unpublish(one, document, client)
+    if gone is None:
+        region = client.meta.region_name
+        raise CommandError(f"IMAGE {image} is no AMI in {region} as far as oned knows. See: onesge image list")
+    say(f"{gone.region}: {gone.ami} is gone")
+
+
+def _list(one: Client, *, check: bool, **options: Any) -> None:
+    """Lists the AMIs of images, as oned remembers them; `onesge image` is the same."""
+    from oned.elastic.images import record
+
+    found = [(image, ami) for image in IMAGES.objects(one) for ami in record.amis(image)]
+    known = dict(_states([ami for _, ami in found], options)) if check else {}
+    show(TABLE, "onesge", (_facts(image, ami, known.get(ami)) for image, ami in found), options, "AMI")
+
+
+def _facts(image: Document, ami: "Ami", state: str | None) -> Facts:
+    return {
+        "ID": image.text("ID"),
+        "NAME": image.text("NAME"),
+        "REGION": ami.region,
+        "AMI": ami.ami,
+        "SNAPSHOT": ami.snapshot or None,
+        "STATE": state,
+        "SHA256": ami.sha256,
+    }
+
+
+def _states(amis: "list[Ami]", options: dict[str, Any]) -> "Iterator[tuple[Ami, str]]":
+    """What EC2 says of each; a region that cannot be asked is complained of."""
+    from oned.client.client import ClientError
+    from oned.elastic.images import catalogue
+
+    site = _site(options)
+    for region in sorted({ami.region for ami in amis}):
+        try:
+            client = _client(site._replace(region=region), "ec2")
+            yield from catalogue.states(client, [ami for ami in amis if ami.region == region])
+        except ClientError as error:
+            complain(f"{region}: {error}")
