@@ -1,11 +1,12 @@
 """Nodes in a cloud, reached through the tunnel only: they join once, take jobs under their names, and are shut out."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.sge_world import MASTER_ADDRESS
-from tests.lab.tunnel import TUNNEL, Cloud, cloud_world
+from tests.lab.sge_world import GROUP, MASTER_ADDRESS
+from tests.lab.tunnel import CLOUD, TUNNEL, Cloud, cloud_world
 from tests.lab.world import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
@@ -38,3 +39,80 @@ def test_a_node_joins_takes_a_job_under_its_name_and_is_shut_out_when_it_is_gone
     node.run("sh", "-c", "kill $(cat /run/onesge/tunnel.child)")
     until(lambda: "certificate revoked" in cloud.server_log, 15, "it is refused when it comes again")
     assert not cloud.connected("ec2-01")
+
+
+@pytest.mark.soak
+def test_a_one_time_token_that_comes_twice_is_refused_and_the_node_is_not_trusted_any_more(cloud: Cloud) -> None:
+    node = cloud.plan("ec2-02", 62).boot()
+    node.script("up")
+    cloud.says(node, "ok")
+    thief = cloud.plan("ec2-03", 63)
+    cloud.data[f"{CLOUD}.63"] = cloud.data[f"{CLOUD}.62"]
+    thief.boot().script("up")
+    assert "it may not join: The invitation of ec2-02 was used already, by 10.79.0.62" in thief.file("wrong")
+    assert not thief.alive("test", "-e", "/run/kept/client.conf")
+    cloud.says(node, "its one-time token was used again, from 10.79.0.63")
+    until(lambda: cloud.heard[-1] != (node.token, "ok"), 5, "and it stays so")
+    secret = cloud.data[f"{CLOUD}.62"].partition("JOIN_TOKEN=")[2].split()[0]
+    commands = "cat /proc/[0-9]*/cmdline /run/onesge/*.log"
+    assert secret not in node.run("sh", "-c", commands) + cloud.server_log, "secrets are in no log, no command line"
+    kept = node.run("stat", "-c", "%a %n", "/run/kept/client.conf", "/run/onesge/context.sh")
+    assert kept == "600 /run/kept/client.conf\n600 /run/onesge/context.sh\n"
+
+
+@pytest.mark.soak
+def test_a_node_that_shuts_down_leaves_at_once_and_comes_again_with_what_it_has_kept(cloud: Cloud) -> None:
+    node = cloud.plan("ec2-04", 64).boot()
+    node.script("up")
+    until(lambda: cloud.connected("ec2-04"), 5, "it is connected")
+    node.script("down")
+    until(lambda: not cloud.connected("ec2-04"), 15, "the server was told, which waits 5 s")
+    assert cloud.network.vpn
+    assert cloud.network.vpn.connections()["ec2-04"].seconds >= 1
+    assert not node.alive("pgrep", "-x", "sge_execd|openvpn")
+    said = len(cloud.heard)
+    assert "node ec2-04" in node.script("up"), "the one-time token is not needed again"
+    until(lambda: (node.token, "ok") in cloud.heard[said:], 10, "it is well")
+
+
+@pytest.mark.soak
+def test_an_execd_that_came_before_its_host_was_registered_joins_when_it_is(cloud: Cloud) -> None:
+    node = cloud.plan("ec2-05", 65)
+    cloud.sge.admin("qconf", "-dattr", "hostgroup", "hostlist", "ec2-05", GROUP)
+    for option in ("-de", "-dh"):
+        cloud.sge.admin("sh", "-c", f"qconf {option} ec2-05 || true")
+    node.boot().script("up")
+    until(lambda: "execd has ended" in node.file("execd.log"), 30, "it is sent away")
+    cloud.sge.admin("qconf", "-ah", "ec2-05")
+    cloud.sge.admin("qconf", "-aattr", "hostgroup", "hostlist", "ec2-05", GROUP)
+    job = cloud.sge.submit("-l", "hostname=ec2-05", "true")
+    until(lambda: job not in cloud.sge.admin("qstat", "-u", "*"), 40, "it takes a job")
+
+
+@pytest.mark.soak
+def test_a_node_without_master_and_job_switches_itself_off_and_one_with_a_job_does_not(cloud: Cloud) -> None:
+    idle, busy = cloud.plan("ec2-06", 66, dead_after=4.0), cloud.plan("ec2-07", 67, dead_after=4.0)
+    cloud.sge.submit("-l", "hostname=ec2-07", "sleep", "25")
+    for node in (idle, busy):
+        node.boot().script("up")
+        cloud.says(node, "ok")
+    until(lambda: busy.alive("pgrep", "-x", "sge_shepherd.*"), 20, "it has a job")
+    assert not idle.alive("sh", "-c", "sleep 6; test -e /run/off"), "there is a master"
+    cloud.sge.stop_master(signal.SIGKILL)
+    try:
+        cloud.says(idle, "it switches itself off: no master and no job for", 20)
+        until(lambda: idle.alive("test", "-e", "/run/off"), 10, "it is off")
+        assert not busy.alive("test", "-e", "/run/off")
+        until(lambda: busy.alive("test", "-e", "/run/off"), 45, "it goes after its job")
+        assert "no master and no job" in busy.file("watch.log")
+    finally:
+        cloud.sge.start_master()
+
+
+@pytest.mark.soak
+def test_a_node_at_its_greatest_age_switches_itself_off(cloud: Cloud) -> None:
+    node = cloud.plan("ec2-08", 68, life=3.0).boot()
+    node.script("up")
+    cloud.says(node, "it switches itself off: it is")
+    until(lambda: node.alive("test", "-e", "/run/off"), 10, "it is off")
+    until(lambda: not cloud.connected("ec2-08"), 15, "it has left the tunnel")

@@ -160,7 +160,7 @@ def openvpn(cloud: Cloud) -> Iterator[None]:
             assert server.poll() is None, cloud.server_log
             yield
         finally:
-            server.terminate()
+            server.kill()
 
 
 @contextlib.contextmanager
