@@ -1,0 +1,50 @@
+"""The labs of share/examples: each is a page and one command, and shows what its page says."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.needs import need_programs
+
+TREE = Path(__file__).parents[2]
+EXAMPLES = TREE / "share/examples"
+LABS = sorted(page.parent.name for page in EXAMPLES.glob("*/README.md"))
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+
+def run(lab: str, directory: Path) -> str:
+    """What the lab says, which ends well and leaves nothing."""
+    surroundings = {**os.environ, "LAB_DIR": str(directory / "lab")}
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    ended = subprocess.run([EXAMPLES / lab / "run"], check=False, env=surroundings, **piped)
+    assert ended.returncode == 0, ended.stdout
+    assert not (directory / "lab").exists(), "it removes what it made"
+    return ended.stdout
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_the_page_of_a_lab_names_its_one_command(lab: str) -> None:
+    assert f"share/examples/{lab}/run\n" in (EXAMPLES / lab / "README.md").read_text()
+    assert os.access(EXAMPLES / lab / "run", os.X_OK)
+
+
+def test_work_of_four_kinds_goes_to_the_machines_that_suit_it(tmp_path: Path) -> None:
+    words = run("workloads", tmp_path)
+    places = dict(row.split()[3:8:4] for row in words.splitlines() if " runn " in row)
+    assert {places[f"web-{i}"] for i in range(3)} == {"sim01", "sim02", "sim03"}
+    assert places["database"] in ("sim01", "sim02")
+    assert places["training-0"] == "sim03"
+    assert {places[f"batch-{i}"] for i in range(4)} == {"sim04"}
+    assert "training-1" not in places
+
+
+@pytest.mark.soak
+def test_guests_are_brought_together_and_spread_again_while_they_count(tmp_path: Path) -> None:
+    need_programs("libvirtd", "qemu-system-x86_64", "qemu-img", "sshd")
+    words = run("consolidation", tmp_path)
+    assert words.count("numbers left out: 0") == 2
+    assert "free to be switched off" in words
+    assert "Why there: rebalancing" in words
