@@ -43,7 +43,7 @@ class Changes:
 
     # --- the life of a node ---
 
-    def plan(self, token: str, klass: str, lease: Lease, owner: str, why: Why) -> None:
+    def plan(self, token: str, klass: str, lease: Lease, owner: str, why: Why) -> Intent:
         """A new node, PLANNED, with the intent to register it. Raises Held."""
         fresh = node.insert().values(
             token=token, klass=klass, state=PLANNED.name, since=self.now, created=self.now, owner=owner,
@@ -55,7 +55,7 @@ class Changes:
         except IntegrityError as error:
             raise Held(f"{lease.name} ({lease.ip}, {lease.mac}) is another node's: {error.orig}") from error
         self.audit("plan", token, why)
-        self.intend(token, "register", why)
+        return self.intend(token, "register", why)
 
     def intend(self, token: str, event: str, why: Why) -> Intent:
         """Write down what is about to be done for a node. Raises WrongTransition; KeyError for an unknown token."""

@@ -8,6 +8,7 @@ the kernel has let go of its lock.
 import fcntl
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,9 +39,23 @@ class Lead:
         self._name = f"{socket.gethostname()}:{os.getpid()} {uuid.uuid4()}"
         self.fence = 0
         self._lock: IO[str] | None = None
+        self._taking = threading.Lock()
 
     def take(self) -> bool:
-        """Become the leader or stay it, with a new deadline; False while another one is."""
+        """Become the leader or stay it, with a new deadline; False while another one is. For any thread."""
+        with self._taking:
+            return self._take()
+
+    def renew(self) -> bool:
+        """A new deadline, if this one leads; whether it does. For any thread."""
+        with self._taking, self._records.engine.begin() as connection:
+            row = leading(connection)
+            if row is None or not self._is_ours(row):
+                return False
+            self._renew(connection)
+        return True
+
+    def _take(self) -> bool:
         alone = self._locked()
         with self._records.engine.begin() as connection:
             row = leading(connection)

@@ -9,6 +9,7 @@ from oned.cli.onesge.conf import PRINT_CONFIG, add_conf
 from oned.cli.onesge.cost import add_cost
 from oned.cli.onesge.images import add_images
 from oned.cli.onesge.nodes import add_nodes
+from oned.cli.onesge.vpn import add_vpn
 
 program = Program("onesge", "runs and explains a batch cluster whose nodes are virtual machines")
 
@@ -16,6 +17,7 @@ add_nodes(program)
 add_classes(program)
 add_cost(program)
 add_images(program)
+add_vpn(program)
 add_conf(program)
 
 

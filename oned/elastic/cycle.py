@@ -1,0 +1,176 @@
+"""Observe, plan, act: one cycle of the loop, or a look without doing anything."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oned import clock
+from oned.elastic.act import Actor
+from oned.elastic.batch import Batch
+from oned.elastic.changes import Why
+from oned.elastic.cost import Budget
+from oned.elastic.deeds import Deeds
+from oned.elastic.growth import Growth
+from oned.elastic.leader import Lead
+from oned.elastic.node import GONE, WrongTransition
+from oned.elastic.observe import Observer, noted
+from oned.elastic.plan import Plan, Step, Verb
+from oned.elastic.planner import plan
+from oned.elastic.policy import Policies
+from oned.elastic.provider import Provider, ProviderDown
+from oned.elastic.records import Order, Record, Records
+from oned.elastic.site import Site
+from oned.elastic.steps import BY_HAND, ordered
+
+log = logging.getLogger(__name__)
+DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class World:
+    """What a loop is made of."""
+
+    records: Records
+    batch: Batch
+    provider: Provider
+    site: Site
+    policies: Callable[[], Policies]
+
+
+class Cycle:
+    """The loop's body. Raises Deposed when another loop has taken over."""
+
+    def __init__(self, world: World, lead: Lead) -> None:
+        self._world, self._lead, self._records = world, lead, world.records
+        self._observer = Observer(world.records, world.batch, world.provider, reports=world.site.reports)
+        deeds = Deeds(
+            world.batch,
+            world.provider,
+            world.site,
+            live=world.records.nodes,
+            kill=lambda: world.policies().patience.kill,
+            consoles=world.records.path.parent / "consoles",
+        )
+        self._actor = Actor(world.records, lead, deeds, world.policies)
+        self._notes: tuple[str, ...] = ()
+        self._pruned = 0.0
+
+    def look(self) -> Plan:
+        """The plan of now. Nothing is changed, in the records neither."""
+        self._observer.look()
+        records = self._records.nodes()
+        now, policies = clock.now(), self._world.policies()
+        return plan(self._observer.reading(noted(records, self._observer.notes(records)), policies, now), policies, now)
+
+    def run(self) -> tuple[Plan, int]:
+        """One cycle: the plan, and how much has changed. With a change the next cycle may have more to do at once."""
+        changed = self._actor.resume()
+        self._observer.look()
+        changed += self._note()
+        changed += self._orders()
+        now, policies, records = clock.now(), self._world.policies(), self._records.nodes()
+        made = plan(self._observer.reading(records, policies, now), policies, now)
+        self._tell(made)
+        changed += self._actor.act(made, self._observer.gone(records))
+        self._free()
+        return made, changed
+
+    def carry_out(self, wanted: str) -> Plan:
+        """Plan again, and act if the digest is the one that is wanted; StalePlan if it is another."""
+        self._actor.resume()
+        made = self.look()
+        if made.digest != wanted:
+            raise StalePlan("things have changed since the plan was made. Look at `onesge plan` again")
+        self._note()
+        self._actor.act(made, self._observer.gone(self._records.nodes()))
+        return made
+
+    # ---
+
+    def _note(self) -> int:
+        """Write what is new of nodes, and the periods that begin; how many have changed their state."""
+        records, policies = self._records.nodes(), self._world.policies()
+        notes, due = self._observer.notes(records), self._actor.ledger.due(records, policies, clock.now())
+        hints = self._records.hints()
+        if notes or due or hints:
+            with self._lead.writing() as changes:
+                self._observer.write(changes, notes)
+                self._actor.ledger.go_on(changes, due, policies)
+                if hints:
+                    changes.forget_hints(hints[-1].id)
+        return sum(note.runs for note in notes)
+
+    def _tell(self, made: Plan) -> None:
+        """What holds everything up, once."""
+        shapes = tuple(note.split(" is ")[0] for note in made.notes)
+        if shapes != self._notes:
+            for note in made.notes:
+                log.info("%s", note)
+        self._notes = shapes
+
+    # --- orders ---
+
+    def _orders(self) -> int:
+        """Do what people want; how much has changed."""
+        waiting = self._records.orders()
+        results = {order.id: self._ordered(order) for order in waiting}
+        if results:
+            with self._lead.writing() as changes:
+                for number, result in results.items():
+                    changes.ordered(number, result)
+        return len(results)
+
+    def _ordered(self, order: Order) -> str:
+        """What became of an order."""
+        if order.verb == "add":
+            return self._add(order)
+        record = self._records.node(order.subject)
+        if record is None:
+            return f"there is no node {order.subject}"
+        why = Why(BY_HAND, f"{order.who or 'somebody'} wants it ({order.verb})")
+        try:
+            changed = self._actor.order(record, ordered(order.verb, record.node.state), why)
+        except (ValueError, WrongTransition) as wrong:
+            return str(wrong)
+        return "done" if changed else "it is tried again: see the log"
+
+    def _add(self, order: Order) -> str:
+        """New nodes of a class by hand, within all caps."""
+        policies, now = self._world.policies().at(clock.now()), clock.now()
+        if order.subject not in {klass.name for klass in policies.classes}:
+            return f"there is no class {order.subject}"
+        klass = policies.klass(order.subject)
+        reading = self._observer.reading(self._records.nodes(), policies, now)
+        growth = Growth(policies, reading, Budget(policies, reading, now), now)
+        sentence = f"{order.who or 'somebody'} wants {order.count} more"
+        while len(growth.new) < order.count and growth.add(klass, BY_HAND, sentence):
+            pass
+        steps = [Step(Verb.UP, klass.name, "", BY_HAND, sentence, klass.price) for _ in growth.new]
+        self._actor.start(steps, "")
+        missing = order.count - len(steps)
+        return "done" if not missing else f"{len(steps)} of {order.count}: class {klass.name} {growth.refusal(klass)}"
+
+    # --- the end of holds ---
+
+    def _free(self) -> None:
+        """Let others have the addresses of nodes that are gone for long enough; forget what is old."""
+        now = clock.now()
+        over = [one for one in self._records.held() if one.node.state is GONE and one.held_until <= now]
+        freed = [record for record in over if self._let_go(record)]
+        if freed or now - self._pruned > DAY:
+            self._pruned = now
+            with self._lead.writing() as changes:
+                for record in freed:
+                    changes.free(record.node.token)
+                changes.prune()
+
+    def _let_go(self, record: Record) -> bool:
+        try:
+            self._world.provider.release(record.lease)
+        except ProviderDown:
+            return False
+        return True
+
+
+class StalePlan(Exception):
+    """A plan that was made from what is not so any more."""

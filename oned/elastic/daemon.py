@@ -1,0 +1,207 @@
+"""`onesge run`: everything wired together; signals, the log, one cycle or many, or only a look."""
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from oned.client.client import Client
+from oned.elastic.batch import Batch
+from oned.elastic.cycle import Cycle, World
+from oned.elastic.leader import Lead
+from oned.elastic.loop import Loop
+from oned.elastic.network import Network
+from oned.elastic.network_settings import read_network
+from oned.elastic.node import EXISTING
+from oned.elastic.plan import Plan, Verb
+from oned.elastic.policy import Policies
+from oned.elastic.provider import Provider
+from oned.elastic.records import Record, Records
+from oned.elastic.report import Promise
+from oned.elastic.service import Service, read_service
+from oned.elastic.settings import ElasticConfig, read
+from oned.elastic.site import BareSite, NetworkedSite, Site
+from oned.elastic.wake import Watch
+from oned.locations import Locations
+
+log = logging.getLogger(__name__)
+_LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
+
+Batches = Callable[[ElasticConfig, Records], Batch]
+"""Makes the batch system of a configuration."""
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A service that is not running yet.
+
+    network  that the service itself keeps; None where that is somebody else's
+    """
+
+    config: ElasticConfig
+    service: Service
+    policies: Policies
+    records: Records
+    world: World
+    network: Network | None
+    one: Client
+
+    def close(self) -> None:
+        self.one.close()
+        self.records.close()
+
+
+def assemble(config: ElasticConfig, places: Locations, batches: Batches, one: Client | None = None) -> Assembled:
+    """The service of a configuration, `one` in place of the client that it says. ConfigError, RecordsUnusable."""
+    service, policies = read_service(config), read(config)
+    records = Records(database(service, places))
+    network = Network(read_network(config, places.var / "onesge")) if _keeps_names(config) else None
+    site: Site = NetworkedSite(network, lambda: policies) if network else BareSite()
+    one = one or Client(service.endpoint, None, service.timeout)
+    provider = Provider(one, service.cluster, service.pattern, site.welcome)
+    world = World(records, batches(config, records), provider, site, lambda: policies)
+    return Assembled(config, service, policies, records, world, network, one)
+
+
+def database(service: Service, places: Locations) -> Path:
+    """The file of the records."""
+    return service.database or places.var / "onesge.db"
+
+
+def _keeps_names(config: ElasticConfig) -> bool:
+    """Whether the settings say anything of the nodes' network."""
+    return any(config.vectors(name) for name in ("NAMES", "NODE_CONTEXT", "REPORT", "VPN"))
+
+
+def run(assembled: Assembled, *, once: bool = False) -> None:
+    """Let nodes come and go until SIGTERM or SIGINT; or for one cycle. OSError when nothing can listen for reports."""
+    lead = Lead(assembled.records, assembled.service.leader)
+    cycle = Cycle(assembled.world, lead)
+    try:
+        with _reports(assembled):
+            if once:
+                _once(cycle, lead)
+            else:
+                _forever(assembled, cycle, lead)
+    finally:
+        lead.resign()
+
+
+def _once(cycle: Cycle, lead: Lead) -> None:
+    if not lead.take():
+        raise OSError("another onesge is active")
+    tell(cycle.run()[0], 0.0)
+
+
+def _forever(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
+    service = assembled.service
+    loop = Loop(assembled.records, cycle, lead, service.interval, tell)
+    loop.times(assembled.policies, service.leader / 3)
+    watch = Watch(Client(service.endpoint, None, service.timeout), loop.poke, lambda: loop.vms)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    watch.start()
+    log.info("onesge runs, cluster %s, records %s", service.cluster, assembled.records.path)
+    loop.run()
+    watch.stop()
+    log.info("onesge ends")
+
+
+def look(assembled: Assembled) -> Iterator[Plan]:
+    """Plans without an end, nothing is done: for `run --dry-run`. The caller waits between two."""
+    cycle = Cycle(assembled.world, Lead(assembled.records))
+    while True:
+        yield cycle.look()
+
+
+def dry_run(assembled: Assembled, *, once: bool) -> None:
+    """Tell what would be done, each time that is another thing, until interrupted."""
+    digest = ""
+    for made in look(assembled):
+        if made.digest != digest:
+            for line in lines(made):
+                sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+        digest = made.digest
+        if once:
+            return
+        time.sleep(assembled.service.interval)
+
+
+def lines(made: Plan) -> Iterator[str]:
+    """A plan in lines: each step, each shape that can never run, and what holds everything up."""
+    for step in made.steps:
+        what = f"VM {step.vm}" if step.verb is Verb.REAP else step.node or f"a node of class {step.klass}"
+        yield f"{step.verb.value} {what}, rule {step.rule}: {step.sentence}"
+    yield from (f"never: {served.shape.words()}: {served.reason}" for served in made.served if served.impossible)
+    yield from made.notes
+    if not made.steps:
+        yield "nothing is to be done"
+
+
+def tell(made: Plan, seconds: float) -> None:
+    """What a cycle was, for who looks closely."""
+    log.debug("Cycle of %.2f s: %d steps, plan %.8s", seconds, len(made.steps), made.digest)
+
+
+@contextmanager
+def _reports(assembled: Assembled) -> Iterator[None]:
+    """Nodes can report and join within the block, where the service keeps their network."""
+    if assembled.network is None:
+        yield
+        return
+    records, policies = assembled.records, assembled.policies
+
+    def promise(token: str) -> Promise | None:
+        record = records.by_token(token)
+        known = record is not None and record.node.state in EXISTING
+        return _promise(record, policies, assembled.network) if record and known else None
+
+    with assembled.network.serving(promise, records.report):
+        yield
+
+
+def _promise(record: Record, policies: Policies, network: Network | None) -> Promise:
+    """What a node should be."""
+    klass, node = policies.klass(record.node.klass), network.site.node if network else None
+    shared, free = (node.shared, node.free) if node else ("", 0)
+    return Promise(record.lease.name, record.lease.ip, klass.memory, shared, free)
+
+
+class _Lines(logging.Formatter):
+    """The classic form of lines, as oned and the scheduler write them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{time.ctime(record.created)} [ELASTIC][{record.levelname[0]}]: {super().format(record)}"
+
+
+def set_up_log(path: Path | None, level: int) -> None:
+    """Log to the file, or to stderr where there is none; DEBUG_LEVEL counts as in LOG of onesge.conf."""
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8") if path else logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    logging.basicConfig(handlers=[handler], level=logging.ERROR)
+    logging.getLogger("oned").setLevel(_LEVELS.get(level, logging.DEBUG))
+
+
+def main(config: ElasticConfig, batches: Batches, *, once: bool, dry: bool, stderr: bool) -> None:
+    """`onesge run` with its options. Raises ConfigError, RecordsUnusable, ClientError, OSError."""
+    places = Locations.of(os.environ)
+    assembled = assemble(config, places, batches)
+    set_up_log(None if stderr or dry else places.log / "onesge.log", assembled.service.level)
+    for warning in config.warnings:
+        log.warning("%s", warning)
+    try:
+        if dry:
+            dry_run(assembled, once=once)
+        else:
+            run(assembled, once=once)
+    finally:
+        assembled.close()

@@ -1,0 +1,130 @@
+"""When a cycle runs: by the clock, at the times of time tables, and early when something happened."""
+
+import logging
+import threading
+from collections.abc import Callable, Collection
+from typing import Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
+
+from oned import clock
+from oned.elastic.cycle import Cycle
+from oned.elastic.leader import Deposed, Lead
+from oned.elastic.node import FAILED, JOINING, LOST, PLANNED, REGISTERED, UNREGISTERED
+from oned.elastic.plan import Plan
+from oned.elastic.policy import Policies, Window
+from oned.elastic.records import Records
+from oned.elastic.said import Said
+
+log = logging.getLogger(__name__)
+
+LOOK = 0.25
+"""Seconds between two looks whether somebody has left something in the records."""
+SOON = 0.2
+"""Seconds from a change to the next cycle: what follows from it is done at once."""
+QUICK = 2.0
+"""Seconds between two cycles while a node is in a state that lasts only a moment, which nobody tells the end of."""
+PASSING = frozenset((PLANNED, REGISTERED, JOINING, FAILED, LOST, UNREGISTERED))
+_DAY = 24 * 60
+_DEFAULTS = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+
+
+class Loop:
+    """Runs cycles until it is stopped, never two at once, and only while this is the active loop.
+
+    interval  seconds between cycles when nothing happens
+    told      is given each plan, with what it took in seconds
+    """
+
+    def __init__(
+        self, records: Records, cycle: Cycle, lead: Lead, interval: float, told: Callable[[Plan, float], None]
+    ) -> None:
+        self._records, self._cycle, self._lead, self._interval, self._told = records, cycle, lead, interval, told
+        self._scheduler = BackgroundScheduler(job_defaults=_DEFAULTS, timezone="UTC")
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._said = Said(log)
+        self._next = 0.0
+        self._left: object = None
+        self.vms: Collection[int] = frozenset()
+
+    def times(self, policies: Policies, renew: float) -> None:
+        """Wake at the times of time tables, and renew the claim to lead so often."""
+        self._scheduler.add_job(self._renew, "interval", seconds=renew)
+        for window in policies.windows:
+            for when in boundaries(window):
+                self._scheduler.add_job(self.poke, "cron", timezone=policies.zone, **when)
+
+    def poke(self) -> None:
+        """Run a cycle soon. For any thread."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """For a signal handler or any thread; a cycle that runs is ended first."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Returns after `stop`."""
+        self._scheduler.start()
+        try:
+            while not self._stopping.is_set():
+                if self._wake.is_set() or clock.monotonic() >= self._next or self._somebody_left_word():
+                    self._wake.clear()
+                    self._next = clock.monotonic() + self._one()
+                self._wait()
+        finally:
+            self._scheduler.shutdown(wait=False)
+
+    def _wait(self) -> None:
+        """A short while; a poke that comes within is seen after a moment, so that several share a cycle."""
+        self._stopping.wait(min(LOOK, max(0.0, self._next - clock.monotonic())))
+
+    def _somebody_left_word(self) -> bool:
+        version = self._records.version()
+        changed, self._left = version != self._left, version
+        return changed
+
+    def _one(self) -> float:
+        """One cycle; seconds until the next. A border: whatever goes wrong in a cycle, the next one starts afresh."""
+        try:
+            if not self._lead.take():
+                holder = self._records.leader()
+                self._said.once("lead", "Another onesge is active: %s. This one waits", holder and holder.holder)
+                return min(self._interval, QUICK)
+            self._said.well("lead", "This onesge is the active one")
+            return self._cycled()
+        except Deposed as deposed:
+            log.warning("%s. This one waits", deposed)
+        except SQLAlchemyError as error:
+            self._said.once("records", "The records cannot be used: %s", error)
+        except Exception:
+            log.exception("The cycle failed")
+        return self._interval
+
+    def _cycled(self) -> float:
+        begin, self._left = clock.monotonic(), self._records.version()
+        made, changed = self._cycle.run()
+        nodes = [record.node for record in self._records.nodes()]
+        self.vms = frozenset(node.vm for node in nodes)
+        self._told(made, clock.monotonic() - begin)
+        if changed:
+            return SOON
+        return min(self._interval, QUICK) if any(node.state in PASSING for node in nodes) else self._interval
+
+    def _renew(self) -> None:
+        """Keep leading while a cycle takes long; a follower does not try here."""
+        try:
+            self._lead.renew()
+        except SQLAlchemyError as error:
+            log.warning("The claim to lead is not renewed: %s", error)
+
+
+def boundaries(window: Window) -> list[dict[str, Any]]:
+    """When a time table begins and ends to hold, as arguments of a cron trigger."""
+    over = window.end <= window.start
+    ends = {(day + 1) % 7 for day in window.days} if over or window.end == _DAY else window.days
+    return [_cron(window.days, window.start), _cron(frozenset(ends), window.end % _DAY)]
+
+
+def _cron(days: Collection[int], minute: int) -> dict[str, Any]:
+    return {"day_of_week": ",".join(map(str, sorted(days))), "hour": minute // 60, "minute": minute % 60, "second": 1}

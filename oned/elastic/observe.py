@@ -1,0 +1,148 @@
+"""What a cycle starts from: the batch system and oned are read, and what nodes do is noted in the records.
+
+A reading that fails leaves the last good one with its age.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from oned import clock
+from oned.elastic.batch import Batch, BatchDown, Observed
+from oned.elastic.changes import Changes, Why
+from oned.elastic.cost import begins
+from oned.elastic.node import EXISTING, JOINING, STARTING
+from oned.elastic.policy import Policies
+from oned.elastic.provider import Provider, ProviderDown
+from oned.elastic.reading import Host, Node, Reading, Seen, Taken
+from oned.elastic.records import Record, Records
+from oned.elastic.said import Said
+
+log = logging.getLogger(__name__)
+NOTHING = Observed(at=0.0, jobs=(), hosts=())
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is new of a node: other columns of its row, and whether its VM has come to run."""
+
+    record: Record
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    runs: bool = False
+
+
+class Observer:
+    """The eyes of the loop.
+
+    reports  nodes tell of their health; where they do not, one that the batch system hears is healthy
+    """
+
+    def __init__(self, records: Records, batch: Batch, provider: Provider, *, reports: bool) -> None:
+        self._records, self._batch, self._provider, self._reports = records, batch, provider, reports
+        self._observed, self._vms = NOTHING, Taken[Seen](0.0)
+        self._said = Said(log)
+
+    def look(self) -> None:
+        """Read both sides anew, as far as they answer."""
+        try:
+            self._observed = self._batch.observe()
+            self._said.well("batch", "The batch system answers again")
+        except BatchDown as down:
+            self._said.once("batch", "The batch system is not read: %s", down)
+        try:
+            self._vms = self._provider.vms()
+            self._said.well("oned", "oned answers again")
+        except ProviderDown as down:
+            self._said.once("oned", "oned is not read: %s", down)
+
+    # --- what is noted ---
+
+    def notes(self, records: Iterable[Record]) -> list[Note]:
+        """What is new of the nodes, by the readings of now."""
+        hosts = {host.name: host for host in self._observed.hosts}
+        vms: dict[str, Seen] = {}
+        for seen in sorted(self._vms.items, key=lambda seen: (seen.since, seen.vm)):
+            vms.setdefault(seen.token, seen)
+        busy = {part.node for job in self._observed.jobs for part in job.parts}
+        busy |= {host.name for host in self._observed.hosts if host.used}
+        found = (
+            self._note(record, hosts.get(record.node.name), vms.get(record.node.token), record.node.name in busy)
+            for record in records
+        )
+        return [note for note in found if note.facts or note.runs]
+
+    def _note(self, record: Record, host: Host | None, vm: Seen | None, busy: bool) -> Note:
+        node = record.node
+        facts: dict[str, Any] = {}
+        idle = 0.0 if busy else node.idle_since or self._observed.at
+        silent = 0.0 if host is None or host.heard else record.silent_since or self._observed.at
+        if host is not None and idle != node.idle_since:
+            facts["idle_since"] = idle
+        if host is not None and silent != record.silent_since:
+            facts["silent_since"] = silent
+        if vm is not None and node.vm < 0:
+            facts["vm"] = vm.vm
+        return Note(record, facts, runs=vm is not None and vm.running and node.state is STARTING)
+
+    @staticmethod
+    def write(changes: Changes, notes: Iterable[Note]) -> None:
+        """Note it in the records."""
+        for note in notes:
+            token = note.record.node.token
+            if note.facts:
+                changes.update(token, **note.facts)
+            if note.runs:
+                changes.fire(token, "running", Why("running", "its VM runs"))
+
+    # --- the reading ---
+
+    def gone(self, records: Iterable[Record]) -> frozenset[str]:
+        """The tokens of nodes whose VM was there and is not any more."""
+        there = {seen.token for seen in self._vms.items}
+        return frozenset(
+            record.node.token
+            for record in records
+            if record.node.vm >= 0 and record.node.token not in there and self._vms.at > record.node.since
+        )
+
+    def reading(self, records: Iterable[Record], policies: Policies, now: float) -> Reading:
+        """Everything that a plan is made from."""
+        nodes = [record for record in records if record.node.state in EXISTING]
+        silent = {record.node.name: record.silent_since for record in nodes if record.silent_since}
+        observed, (day, month) = self._observed, begins(policies, now)
+        hosts = (
+            replace(host, silent=max(host.silent, now - silent.get(host.name, now))) if not host.heard else host
+            for host in observed.hosts
+        )
+        return Reading(
+            jobs=Taken(observed.at, observed.jobs),
+            hosts=Taken(observed.at, tuple(hosts)),
+            vms=self._vms,
+            nodes=tuple(self._as_read(record.node) for record in nodes),
+            limits=observed.limits,
+            failures=self._records.failures(),
+            changed=self._records.changed(),
+            master_since=observed.master_since,
+            spent_day=self._records.spent_on_gone(day),
+            spent_month=self._records.spent_on_gone(month),
+        )
+
+    def _as_read(self, node: Node) -> Node:
+        return node if self._reports or node.report else replace(node, report="ok")
+
+
+def noted(records: Iterable[Record], notes: Iterable[Note], now: float = 0.0) -> list[Record]:
+    """The records as they would be with the notes, for who may not write them."""
+    news = {note.record.node.token: note for note in notes}
+    return [_noted(record, news.get(record.node.token), now or clock.now()) for record in records]
+
+
+def _noted(record: Record, note: Note | None, now: float) -> Record:
+    if note is None:
+        return record
+    facts = dict(note.facts)
+    silent = facts.pop("silent_since", record.silent_since)
+    if note.runs:
+        facts |= {"state": JOINING, "since": now}
+    return replace(record, node=replace(record.node, **facts), silent_since=silent)

@@ -1,0 +1,81 @@
+"""A step of a plan, or what a person orders, as the event that a node has."""
+
+from collections.abc import Mapping
+
+from oned.elastic.node import (
+    COMING,
+    DRAINING,
+    FAILED,
+    JOINING,
+    LOST,
+    QUARANTINED,
+    READY,
+    STARTING,
+    UNREGISTERED,
+    NodeState,
+)
+from oned.elastic.plan import Step, Verb
+
+BY_HAND = "by hand"
+"""The rule of what a person has ordered."""
+STOP = ""
+"""No event: the VM is stopped, and the node changes when it is gone."""
+
+_ENABLED: Mapping[NodeState, str] = {STARTING: "joined", JOINING: "joined", QUARANTINED: "healthy", LOST: "heard"}
+_FAILED: Mapping[str, str] = {"never started": "overdue", "never joined": "overdue", "vm gone": "vm gone",
+                              "unhealthy": "unhealthy"}  # fmt: skip
+_DRAINED: Mapping[str, str] = {"empty": "empty", "deadline": "overdue"}
+
+
+def event_of(step: Step, state: NodeState, *, vm_gone: bool) -> str:
+    """The event that a node in a state has by a step of a plan; STOP for none.
+
+    vm_gone  its VM was there and is not any more
+    """
+    if step.verb is Verb.ENABLE:
+        return _ENABLED.get(state, "joined")
+    if step.verb is Verb.REMOVE:
+        return _removed(step.rule, state, vm_gone=vm_gone)
+    return {Verb.UNDRAIN: "undrain", Verb.QUARANTINE: "unhealthy", Verb.DRAIN: "drain", Verb.FORGET: "vm gone"}[
+        step.verb
+    ]
+
+
+def _removed(rule: str, state: NodeState, *, vm_gone: bool) -> str:
+    if state in COMING:
+        event = _FAILED.get(rule, "failed")
+        return "failed" if event == "unhealthy" and state is not JOINING else event
+    if state in (FAILED, LOST):
+        return "remove"
+    if state is UNREGISTERED:
+        return STOP
+    if state is DRAINING and rule in _DRAINED:
+        return _DRAINED[rule]
+    return "vm gone" if vm_gone else "unheard"
+
+
+def ordered(verb: str, state: NodeState) -> str:
+    """The event of an order for a node. Raises ValueError with why it cannot be."""
+    found = _ORDERED.get((verb, state))
+    if found is None and verb in ("drain", "remove") and state in COMING:
+        found = "cancel"
+    if found is None:
+        raise ValueError(_WHY.get((verb, state), f"a node that is {state.name} cannot be told to {verb}"))
+    return found
+
+
+_ORDERED: Mapping[tuple[str, NodeState], str] = {
+    ("drain", READY): "drain",
+    ("drain", QUARANTINED): "drain",
+    ("undrain", DRAINING): "undrain",
+    ("undrain", QUARANTINED): "healthy",
+    ("remove", QUARANTINED): "drain",
+    ("remove", DRAINING): "overdue",
+    ("remove", LOST): "remove",
+    ("remove", FAILED): "remove",
+}
+_WHY: Mapping[tuple[str, NodeState], str] = {
+    ("remove", READY): "it takes jobs: drain it first, then its jobs can end",
+    ("drain", DRAINING): "it is being drained already",
+    ("undrain", READY): "it takes jobs already",
+}
