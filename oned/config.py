@@ -47,7 +47,8 @@ _HOOK_KEYS = dict.fromkeys(
 _IM = """\
 [ NAME = "dummy", EXECUTABLE = "one_im_dummy", PROTOCOL = "3" ]
 [ NAME = "kvm", EXECUTABLE = "one_im_probes", ARGUMENTS = "kvm", PROTOCOL = "4" ]
-[ NAME = "xen", EXECUTABLE = "one_im_probes", ARGUMENTS = "xen", PROTOCOL = "4" ]"""
+[ NAME = "xen", EXECUTABLE = "one_im_probes", ARGUMENTS = "xen", PROTOCOL = "4" ]
+[ NAME = "ec2", EXECUTABLE = "one_im_ec2", PROTOCOL = "4" ]"""
 _VM = """\
 [ NAME = "dummy", EXECUTABLE = "one_vmm_dummy", TYPE = "xml", PROTOCOL = "xml" ]
 [ NAME = "kvm", EXECUTABLE = "one_vmm_kvm", ARGUMENTS = "kvm", DEFAULT = "vmm_kvm/vmm_kvm.conf", TYPE = "kvm", \
@@ -55,7 +56,8 @@ PROTOCOL = "xml" ]
 [ NAME = "qemu", EXECUTABLE = "one_vmm_kvm", ARGUMENTS = "qemu", DEFAULT = "vmm_kvm/vmm_kvm.conf", TYPE = "kvm", \
 PROTOCOL = "xml" ]
 [ NAME = "xen", EXECUTABLE = "one_vmm_kvm", ARGUMENTS = "xen", DEFAULT = "vmm_xen/vmm_xen.conf", TYPE = "xen", \
-PROTOCOL = "xml" ]"""
+PROTOCOL = "xml" ]
+[ NAME = "ec2", EXECUTABLE = "one_vmm_ec2", TYPE = "xml", PROTOCOL = "xml", PER_HOST = "0", THREADS = "100" ]"""
 _TM = """\
 [ NAME = "dummy", EXECUTABLE = "one_tm_dummy", PROTOCOL = "datastore" ]
 [ NAME = "shared", EXECUTABLE = "one_tm", ARGUMENTS = "shared", PROTOCOL = "datastore" ]

@@ -63,7 +63,7 @@ class Ec2Stub:
         os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # 1,301 of them, which takes seconds
         settings.ENABLE_AMI_VALIDATION = settings.ENABLE_KEYPAIR_VALIDATION = True
         self._moto = server.DomainDispatcherApplication(server.create_backend_app)
-        self._server = serving.make_server("127.0.0.1", port, self, True, request_handler=server.MotoRequestHandler)
+        self._server = serving.make_server("127.0.0.1", port, self, True, request_handler=_silent())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._lock = threading.RLock()
         self._forget()
@@ -148,13 +148,15 @@ class Ec2Stub:
     ) -> None:
         """Terminate an instance from outside."""
         backend = self.backend(region)
-        backend.terminate_instances([instance_id])
-        instance = backend.get_instance(instance_id)
-        instance.state_reason.code, instance.state_reason.message = code, reason
+        with self._lock:
+            backend.terminate_instances([instance_id])
+            instance = backend.get_instance(instance_id)
+            instance.state_reason.code, instance.state_reason.message = code, reason
 
     def instances(self, region: str = REGION, *, ended: bool = False) -> list[Any]:
         """Moto's objects of the instances that have not ended (or of all), in the order they were started."""
-        found = [instance for made in self.backend(region).reservations.values() for instance in made.instances]
+        with self._lock:
+            found = [instance for made in self.backend(region).reservations.values() for instance in made.instances]
         return [instance for instance in found if ended or instance.state != "terminated"]
 
     def requests(self, action: str) -> list[Parameters]:
@@ -307,6 +309,12 @@ class _Answered(Exception):
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(status)
         self.status, self.body = status, body
+
+
+def _silent() -> Any:
+    """Moto's handler of requests, without a log line for each."""
+    handler: Any = importlib.import_module("moto.server").MotoRequestHandler
+    return type("Silent", (handler,), {"log": lambda *_words: None})
 
 
 def _scope(authorization: str) -> tuple[str, str, str]:

@@ -1,13 +1,12 @@
 """The context disk: a CD labelled CONTEXT with context.sh and the files that the template names."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from oned.drivers.lib import files
-from oned.drivers.lib.gathering import Gathering
+from oned.drivers.lib.gathering import Gathering, safe_directories
 from oned.drivers.lib.task import ActionFailed, Task
 
 LABEL = "CONTEXT"
@@ -23,12 +22,11 @@ def make(destination: Path, context_sh: Path, others: Sequence[str], task: Task)
     others  paths and URLs of what is on it beside context.sh
     Errors: ActionFailed, Cancelled, OSError.
     """
-    safe = os.environ.get("CONTEXT_SAFE_DIRS", "").split()
     with (
         files.made_whole(destination) as part,
         tempfile.TemporaryDirectory(dir=part.parent, prefix=".context.") as tree,
     ):
-        gathering = Gathering(Path(tree), safe, context_sh.parent.parent, task)
+        gathering = Gathering(Path(tree), safe_directories(), context_sh.parent.parent, task)
         gathering.own(context_sh)
         for word in others:
             gathering.add(word)

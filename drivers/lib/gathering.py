@@ -37,6 +37,11 @@ _KINDS = (
 )
 
 
+def safe_directories() -> list[str]:
+    """The directories that users' files may come from."""
+    return os.environ.get("CONTEXT_SAFE_DIRS", "").split()
+
+
 class Gathering:
     """A directory that fills with copies.
 

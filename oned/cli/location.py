@@ -11,7 +11,7 @@ from oned.cli.command import CommandError
 from oned.locations import has_blank
 
 ADMIN = "oneadmin"
-SHIPPED = ("sched.conf", "onesge.conf", "defaultrc", "vmm_kvm/vmm_kvm.conf", "vmm_xen/vmm_xen.conf")
+SHIPPED = ("sched.conf", "onesge.conf", "defaultrc", "vmm_kvm/vmm_kvm.conf", "vmm_xen/vmm_xen.conf", "ec2/ec2rc")
 """Files beside oned.conf that are copied as they are."""
 SIMULATED = "simulated_hosts"
 """File in etc/ with the number of simulated hosts that `one start` registers."""
@@ -25,7 +25,7 @@ def make(root: Path, port: int, password: str, simulated_hosts: int) -> None:
         raise CommandError(f"{str(root)!r} has a blank, at which the lines of drivers part. Choose another directory")
     if (root / "etc/oned.conf").exists():
         raise CommandError(f"{root} is a location already. Remove it, or choose another directory")
-    for name in ("etc/vmm_kvm", "etc/vmm_xen", "var", "lib/mads", ".one"):
+    for name in ("etc/vmm_kvm", "etc/vmm_xen", "etc/ec2", "var", "lib/mads", ".one"):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / ".one").chmod(0o700)
     text = re.sub(r"^PORT = \d+$", f"PORT = {port}", print_config(), flags=re.MULTILINE)

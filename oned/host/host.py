@@ -17,6 +17,8 @@ MEASURES = ("TOTALCPU", "TOTALMEMORY", "FREECPU", "FREEMEMORY", "USEDCPU", "USED
 
 STORE_NUMBERS = ("FREE_MB", "TOTAL_MB", "USED_MB")
 """What a host tells of a datastore, in the order of its document."""
+WITHOUT_FILES = ("dummy", "ec2")
+"""Hypervisor drivers of hosts that no file is brought to."""
 DISKS = (("FREE_DISK", "DS_LOCATION_FREE_MB"), ("MAX_DISK", "DS_LOCATION_TOTAL_MB"),
          ("USED_DISK", "DS_LOCATION_USED_MB"))  # fmt: skip
 """Elements of the share and the monitored values that they show (4.4 to 5.10): the disk below all datastores."""
@@ -203,7 +205,7 @@ class Host(PoolObject):
 
     def transfers_by(self, datastores: str) -> str:
         """The transfer driver of its VMs, where that of their system datastore is given."""
-        return self.tm_mad or (datastores if self.vm_mad != "dummy" else "dummy")
+        return self.tm_mad or (datastores if self.vm_mad.removeprefix("vmm_") not in WITHOUT_FILES else "dummy")
 
     def move_to(self, state: HostState) -> None:
         """Change the state and remember the one before."""

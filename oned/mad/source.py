@@ -7,9 +7,9 @@ from oned.command import Command, Mad
 from oned.ids import Kind
 from oned.mad.set import DriverSet
 from oned.pool.pools import Pools
+from oned.template import shell
 from oned.template.parse import TemplateError, parse
 from oned.template.template import Template
-from oned.vm import context
 from oned.vm.deployment import xml
 from oned.vm.deployment.facts import Facts
 from oned.vm.deployment.writers import WRITERS, hypervisor_of
@@ -49,7 +49,7 @@ class DriverSource:
         phase = command.arguments["phase"]
         files = {local: Script(vm, self._site, classic=self._speaks_classic(command)).text(phase)}
         if (phase == "prolog" or vm.new_context) and vm.template.vector("CONTEXT"):
-            files[f"{self._site.vms}/{vm.id}/context.sh"] = context.script(vm.template.vector("CONTEXT"))
+            files[f"{self._site.vms}/{vm.id}/context.sh"] = shell.assignments(vm.template.vector("CONTEXT"))
         return files
 
     def _deployment(self, command: Command, vm: VM) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oned.template.parse import UNLISTABLE
-from oned.vm.context import script
+from oned.template.shell import assignments
 
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 storable = st.text(st.characters(exclude_categories=["Cs"]), max_size=60).filter(
@@ -37,9 +37,9 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=60, deadline=None)
 @given(context=st.dictionaries(names, st.one_of(storable, shell_text), min_size=1, max_size=6))
 def test_every_value_comes_out_of_a_shell_as_it_went_in(shell: str, context: dict[str, str], empty: Path) -> None:
-    assert sourced(script(context), list(context), shell, empty) == list(context.values())
+    assert sourced(assignments(context), list(context), shell, empty) == list(context.values())
     assert [path.name for path in empty.iterdir()] == ["context.sh"], "nothing was run"
 
 
 def test_the_variables_stand_in_the_order_of_their_names() -> None:
-    assert script({"B": "2", "A": "it's"}).splitlines()[1:] == ["A='it'\\''s'", "B='2'"]
+    assert assignments({"B": "2", "A": "it's"}).splitlines()[1:] == ["A='it'\\''s'", "B='2'"]

@@ -1,0 +1,210 @@
+"""EC2: a VM is an instance, a host is a region with an account and a budget (drivers/im/im_ec2.py).
+
+What is started is in the EC2 section of the VM's template (ec2_order.py). Every action may be repeated: a VM has one
+token at EC2, so the same request again finds the instance that is there. Instances are ended, not stopped: SHUTDOWN,
+CANCEL and a shutdown from inside all terminate them, and what was on their disks is gone; none is saved or moved.
+Settings: those of drivers/lib/ec2.py; EC2_CAPACITY, the types that may be started and how many of each; EC2_WAIT, the
+seconds for which a new instance is waited for until it runs (60); EC2_LOOK, those between two looks (2).
+"""
+
+import argparse
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from oned.drivers.lib.driver import Driver
+from oned.drivers.lib.ec2 import GONE, LIVING, Cloud, Instance, Refused, check_installed, reason, soon, state, tags
+from oned.drivers.lib.ec2_words import polled
+from oned.drivers.lib.request import VMM, VMRequest
+from oned.drivers.lib.task import ActionFailed, Task
+from oned.drivers.vmm.ec2_order import NAMESPACE, Order, identity, order
+from oned.drivers.vmm.ec2_room import Room
+
+THREADS = 100
+"""An action only waits for Amazon, and a thread that waits costs little."""
+WAIT, LOOK = "60", "2"
+MOST_STARTS = 9
+"""Instances of one VM that may have ended, one after the other, before its next is not looked for any more."""
+SETTLED = 60.0
+"""Seconds after its start for which an instance that EC2 does not show may be there all the same."""
+_ID = re.compile(r"i-[0-9a-f]+")
+
+driver = Driver("vmm_ec2", VMM, threads=THREADS)
+room = Room()
+
+
+@driver.prepare
+def prepare(arguments: argparse.Namespace) -> None:
+    """Errors: CannotStart without boto3."""
+    check_installed()
+
+
+@driver.action("DEPLOY", repeatable=True)
+def deploy(request: VMRequest, task: Task) -> str:
+    """Start the instance, or find the one that an earlier request has started; its id once it runs."""
+    cloud = Cloud(request.host, task)
+    wanted = order(request, cloud, task)
+    address = _address(cloud, wanted)
+    with room.kept(cloud, wanted, task):
+        instance = _running(cloud, _started(cloud, wanted, task), task)
+    if address:
+        _associate(cloud, instance, address)
+    return str(instance["InstanceId"])
+
+
+def _started(cloud: Cloud, wanted: Order, task: Task) -> Instance:
+    """The living instance of the VM's token. One that has ended has used its token up, and the next is tried."""
+    for token in _tokens(wanted.token):
+        instance = _run(cloud, wanted, token)
+        if tags(instance).get("ONE_VM") != wanted.identity:
+            raise ActionFailed(
+                f"CLIENTTOKEN {wanted.token} is that of {instance['InstanceId']}, which is another VM's. A token "
+                "is for one VM: leave it out"
+            )
+        if state(instance) == "stopped":
+            task.info(f"{instance['InstanceId']} was stopped, and is started again")
+            cloud.call("start_instances", InstanceIds=[instance["InstanceId"]])
+        if state(instance) not in GONE:
+            return instance
+        task.info(f"{instance['InstanceId']} of this VM has ended ({reason(instance) or state(instance)})")
+    raise ActionFailed(f"{MOST_STARTS} instances of this VM have ended at once: look at their AMI and at its logs")
+
+
+def _tokens(first: str) -> Iterator[str]:
+    yield first
+    for number in range(1, MOST_STARTS):
+        yield str(uuid.uuid5(NAMESPACE, f"{first} {number}"))
+
+
+def _run(cloud: Cloud, wanted: Order, token: str) -> Instance:
+    """The instance of the token: a new one, or the one that EC2 knows by it already, as it is now."""
+    try:
+        answer = cloud.ask("run_instances", ClientToken=token, **wanted.parameters)
+        return answer["Instances"][0]  # type: ignore[no-any-return]
+    except Refused as refusal:
+        # The template has changed since the first request.
+        found = cloud.instances(client_token=token) if refusal.code == "IdempotentParameterMismatch" else []
+        if not found:
+            raise ActionFailed(str(refusal)) from None
+        return found[0]
+
+
+def _running(cloud: Cloud, instance: Instance, task: Task) -> Instance:
+    """The instance when it runs, or after EC2_WAIT seconds as it is then. Errors: ActionFailed if it has ended."""
+    name, pause = str(instance["InstanceId"]), float(cloud.setting("EC2_LOOK", LOOK))
+    for _ in range(max(1, round(float(cloud.setting("EC2_WAIT", WAIT)) / max(pause, 0.001)))):
+        seen = cloud.instance(name)
+        if seen is not None and state(seen) in GONE:
+            raise ActionFailed(f"{name} has ended before it ran: {reason(seen) or 'EC2 gives no reason'}")
+        if seen is not None and state(seen) != "pending":
+            return seen
+        task.sleep(pause)
+    task.info(f"{name} is still pending")
+    return instance
+
+
+# --- the elastic address ---
+
+
+def _address(cloud: Cloud, wanted: Order) -> dict[str, Any]:
+    """The elastic address that the VM wants. Errors: ActionFailed, if there is none or another instance has it."""
+    if not wanted.elastic_ip:
+        return {}
+    by = "AllocationIds" if wanted.elastic_ip.startswith("eipalloc-") else "PublicIps"
+    found = cloud.call("describe_addresses", **{by: [wanted.elastic_ip]})["Addresses"][0]
+    holder = cloud.instance(found["InstanceId"]) if found.get("InstanceId") else None
+    if holder is not None and state(holder) in LIVING and tags(holder).get("ONE_VM") != wanted.identity:
+        raise ActionFailed(
+            f"ELASTICIP {wanted.elastic_ip} is that of {found['InstanceId']} now. Take another, or end that"
+        )
+    return dict(found)
+
+
+def _associate(cloud: Cloud, instance: Instance, address: dict[str, Any]) -> None:
+    if address.get("InstanceId") == instance["InstanceId"]:
+        return
+    which = (
+        {"AllocationId": address["AllocationId"]} if "AllocationId" in address else {"PublicIp": address["PublicIp"]}
+    )
+    cloud.call("associate_address", InstanceId=instance["InstanceId"], AllowReassociation=False, **which)
+
+
+# --- the end ---
+
+
+@driver.action("SHUTDOWN", repeatable=True)
+@driver.action("CANCEL", repeatable=True)
+@driver.action("CLEANUP", repeatable=True)
+def terminate(request: VMRequest, task: Task) -> str:
+    """End the instance; done when EC2 says that it ends, for from then on it costs nothing. None has ended."""
+    cloud = Cloud(request.host, task)
+    living = [instance["InstanceId"] for instance in _all(cloud, request, task) if state(instance) in LIVING]
+    if living:
+        try:
+            cloud.ask("terminate_instances", InstanceIds=living)
+        except Refused as refusal:
+            if not refusal.code.startswith("InvalidInstanceID"):
+                raise ActionFailed(str(refusal)) from None
+    return ""
+
+
+def _all(cloud: Cloud, request: VMRequest, task: Task) -> list[Instance]:
+    """The VM's instance by its id; without one, whatever a deploy whose answer was lost may have started."""
+    if _ID.fullmatch(request.deploy_id):
+        found = cloud.instance(request.deploy_id)
+        return [found] if found else []
+    if request.document is None:
+        return []
+    name, pause = identity(request.document), float(cloud.setting("EC2_LOOK", LOOK))
+    return soon(lambda: cloud.instances(tag__ONE_VM=name), task, pause, times=3) or []
+
+
+# --- while it runs ---
+
+
+@driver.action("REBOOT", repeatable=True)
+@driver.action("RESET", repeatable=True)
+def reboot(request: VMRequest, task: Task) -> str:
+    """Let the guest boot again. EC2 has one verb for both: a guest that does not obey is reset by it after minutes."""
+    cloud = Cloud(request.host, task)
+    cloud.call("reboot_instances", InstanceIds=[_id(request)])
+    return ""
+
+
+@driver.action("SAVE")
+@driver.action("RESTORE")
+@driver.action("MIGRATE")
+@driver.action("CHECKPOINT")
+def stay(request: VMRequest, task: Task) -> str:
+    """EC2 has nothing of the kind."""
+    raise ActionFailed(
+        "action not supported for EC2: an instance is neither saved nor moved. End the VM (onevm terminate), and start "
+        "another where it is to be"
+    )
+
+
+@driver.action("POLL", repeatable=True, alongside=True)
+def poll(request: VMRequest, task: Task) -> str:
+    """State, addresses and what else EC2 tells of the instance; STATE=d if it has ended."""
+    found = _all(Cloud(request.host, task), request, task)
+    if not found and request.document is not None:
+        started = request.document.findtext("HISTORY_RECORDS/HISTORY[last()]/RSTIME") or "0"
+        return "STATE=-" if time.time() - int(started) < SETTLED else "STATE=d"
+    return polled(min(found, key=lambda one: state(one) in GONE)) if found else "STATE=d"
+
+
+def _id(request: VMRequest) -> str:
+    if not _ID.fullmatch(request.deploy_id):
+        raise ActionFailed(f"VM {request.vm} has no instance yet")
+    return request.deploy_id
+
+
+def main() -> None:
+    """The program."""
+    driver.run()
+
+
+if __name__ == "__main__":
+    main()
