@@ -139,6 +139,12 @@ class Ec2Stub:
             "Server.SpotInstanceTermination: Spot instance termination",
         )
 
+    def grown(self) -> None:
+        """All that is pending runs, and so will what is new."""
+        with self._lock:
+            self.pending_looks = 0
+            self._looks = dict.fromkeys(self._looks, 0)
+
     def end(
         self,
         instance_id: str,

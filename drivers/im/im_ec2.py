@@ -2,8 +2,8 @@
 
 Its CPU and memory are those of all instances that EC2_CAPACITY allows (drivers/lib/ec2_types.py); what instances of
 this host use of them, and how each is, comes with them. HYPERVISOR is ec2 and PUBLIC_CLOUD is YES, for requirements;
-COST is what the cheapest of its types costs in an hour, for a rank like "- COST". A host whose key is refused is an
-error.
+COST is what the cheapest of its types costs in an hour, for a rank like "- COST * 1000" (ranks are whole numbers). A
+host whose key is refused is an error.
 """
 
 import argparse

@@ -22,6 +22,7 @@ class Books:
     running                VMs that count on the host
     idle_cpu               FREE_CPU as measured, less what was placed since
     started                VMs placed in this cycle
+    cloud                  whether it is a public cloud, as its driver says
     attributes             what expressions ask for; the moving ones are kept up to date
     changes                places of the hosts that changed, in order
     """
@@ -33,6 +34,8 @@ class Books:
         self.running = np.array([host.running for host in hosts], dtype=np.int64)
         self.idle_cpu = np.array([_number(host.attributes.get("FREE_CPU")) for host in hosts], dtype=np.float64)
         self.started = np.zeros(len(hosts), dtype=np.int64)
+        public = [host.attributes.get("PUBLIC_CLOUD", "").upper() == "YES" for host in hosts]
+        self.cloud = np.array(public, dtype=np.bool_)
         self.attributes = [dict(host.attributes) for host in hosts]
         self.changes: list[int] = []
 

@@ -118,6 +118,9 @@ class Feasible:
             return nowhere[at]
         return np.asarray(column(at) > 0, dtype=np.bool_)
 
+    def is_told_of(self, wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
+        return ~self.books.cloud[at] | wish.cloud
+
     def has_cpu(self, wish: Wish, _refused: Mapping[int, str], at: Index) -> Mask:
         return (self.books.free_cpu[at] >= wish.cpu) | (wish.cpu == 0)
 
@@ -208,6 +211,9 @@ FILTERS = (
     Filter("MONITORING", Feasible.is_fresh, Feasible.say_fresh),
     Filter("SOURCE", Feasible.is_elsewhere, _says("the one it is to leave")),
     Filter("RIGHTS", Feasible.is_allowed, _says("the owner has no right to use (MANAGE)")),
+    Filter(
+        "CLOUD", Feasible.is_told_of, _says("in a public cloud, and its template has no section EC2 or PUBLIC_CLOUD")
+    ),
     Filter("REQUIREMENTS", Feasible.meets, Feasible.say_meets),
     Filter("CPU", Feasible.has_cpu, Feasible.say_cpu),
     Filter("MEMORY", Feasible.has_memory, Feasible.say_memory),

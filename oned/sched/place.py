@@ -187,6 +187,7 @@ class _Group:
     def __init__(self, wish: Wish, refused: Mapping[int, str], feasible: Feasible, ranks: Ranks) -> None:
         self._wish, self._refused, self._feasible = wish, refused, feasible
         self._rank = ranks.column(wish.rank)
+        self._own_first = ranks.own_first(wish.rank) and bool(feasible.books.cloud.any())
         self._lasting, self._moving = feasible.lasting(wish, refused), feasible.moving(wish)
         self._beside = feasible.beside(wish)
         self._scores = self._score(EVERYWHERE)
@@ -199,8 +200,15 @@ class _Group:
         candidates = int(np.count_nonzero(self._scores > _NEVER))
         if not candidates:
             return _NOWHERE, 0.0, 0
-        at = int(self._scores.argmax())
+        at = int(self._preferred().argmax())
         return at, float(self._scores[at]) + 0.0, candidates
+
+    def _preferred(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        """The scores of those hosts of which the best is taken."""
+        if self._own_first:
+            own = np.where(self._feasible.books.cloud, _NEVER, self._scores)
+            return own if own.max() > _NEVER else self._scores
+        return self._scores
 
     def explain(self) -> tuple[Removed, ...]:
         """Why no host is left."""

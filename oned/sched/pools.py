@@ -36,6 +36,10 @@ class NicWish(NamedTuple):
     rank: str = ""
 
 
+TEMPLATES, CLOUDS = ("USER_TEMPLATE", "TEMPLATE"), ("EC2", "PUBLIC_CLOUD")
+"""Attributes that say what a VM is in a public cloud (1.2 to 4.x, and since 4.4), and where they stand."""
+
+
 class Wish(NamedTuple):
     """What a VM asks of a host. VMs with equal wishes are matched together.
 
@@ -44,6 +48,7 @@ class Wish(NamedTuple):
     disk         MiB that its disks take in a system datastore; 0 for a VM that has them already
     ds_requirements, ds_rank  which system datastore
     nics         the NICs whose networks are to be chosen
+    cloud        whether its template says what it is in a public cloud
     """
 
     requirements: str
@@ -57,6 +62,7 @@ class Wish(NamedTuple):
     ds_requirements: str = ""
     ds_rank: str = ""
     nics: tuple[NicWish, ...] = ()
+    cloud: bool = False
 
 
 class Owner(NamedTuple):
@@ -274,6 +280,7 @@ def candidate(vm: etree._Element, source: int) -> Candidate:
         ),
         ds_rank=_attribute(vm, "SCHED_DS_RANK"),
         nics=_nics(vm) if source < 0 else (),
+        cloud=any(vm.find(f"{part}/{name}") is not None for part in TEMPLATES for name in CLOUDS),
     )
     priority = _float(vm, "USER_TEMPLATE/USER_PRIORITY")
     return Candidate(_int(vm, "ID"), wish, priority, vm.findtext("LCM_STATE") == str(RUNNING))

@@ -63,6 +63,10 @@ class Ranks:
             self._columns[text] = self._make(text)
         return self._columns[text]
 
+    def own_first(self, text: str) -> bool:
+        """Whether hosts of one's own come before public clouds, whatever their ranks: where nobody has set a rank."""
+        return not text and self._default in _VECTORS
+
     def why(self, text: str) -> str:
         """What decides, for the user: the VM's own rank or the policy."""
         return f"RANK {text}" if text else f"policy {self.policy}"

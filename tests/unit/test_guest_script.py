@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from needs import need_programs
 
-from oned.vm.context import script as context_script
+from oned.template.shell import assignments as context_script
 
 SCRIPT = Path(__file__).parents[2] / "share/guest/one-context"
 KEY = "ssh-ed25519 AAAAC3Nz ann@home"

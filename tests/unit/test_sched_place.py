@@ -224,3 +224,38 @@ def test_result_is_that_of_trying_every_pair(vms: list[Candidate], hosts: list[H
 @pytest.mark.parametrize("policy", [3, 99])
 def test_policy_without_an_expression_ranks_all_hosts_alike(policy: int) -> None:
     assert hosts_of(place([vm(1)], [host(1), host(2)], Rules(policy=policy), Rights())) == {1: 1}
+
+
+# --- public clouds ---
+
+
+def burst(number: int, **wish: str) -> Candidate:
+    """A VM whose template has a section for a cloud."""
+    found = vm(number, **wish)  # type: ignore[arg-type]
+    return replace(found, wish=found.wish._replace(cloud=True))
+
+
+@pytest.mark.parametrize("policy", [0, 1, 2])
+def test_hosts_of_ones_own_are_filled_before_a_public_cloud(policy: int) -> None:
+    hosts = [host(0, cpu=900, PUBLIC_CLOUD="YES"), host(1, cpu=200, running=5), host(2, cpu=100, running=5)]
+    found = place([burst(number) for number in range(5)], hosts, Rules(policy=policy), Rights())
+    assert Counter(hosts_of(found).values()) == {1: 2, 2: 1, 0: 2}
+    assert [hosts_of(found)[number] for number in (3, 4)] == [0, 0]
+
+
+def test_a_rank_that_somebody_has_set_chooses_between_them() -> None:
+    hosts = [host(0, PUBLIC_CLOUD="YES", SPEED="9"), host(1, SPEED="3")]
+    assert hosts_of(place([burst(1, rank="SPEED")], hosts, Rules(), Rights())) == {1: 0}
+    assert hosts_of(place([burst(1, rank="- COST * 1000")], hosts, Rules(policy=3, rank="SPEED"), Rights())) == {1: 0}
+    assert hosts_of(place([burst(1)], hosts, Rules(policy=3, rank="SPEED"), Rights())) == {1: 0}
+    costs = [host(0, PUBLIC_CLOUD="YES", COST="0.1"), host(1)]
+    assert hosts_of(place([burst(1, rank="- COST * 1000")], costs, Rules(), Rights())) == {1: 1}
+    assert hosts_of(place([burst(1, requirements='PUBLIC_CLOUD = "YES"')], costs, Rules(), Rights())) == {1: 0}
+
+
+def test_a_vm_that_says_nothing_of_clouds_is_not_sent_to_one() -> None:
+    found = place([vm(1), vm(2)], [host(0, PUBLIC_CLOUD="YES"), host(1, cpu=100)], Rules(), Rights())
+    assert hosts_of(found) == {1: 1}
+    assert reasons_of(found)[0][0] == (
+        "CLOUD", 1, "in a public cloud, and its template has no section EC2 or PUBLIC_CLOUD"
+    )  # fmt: skip

@@ -1,0 +1,182 @@
+"""Hosts in EC2 beside hosts of one's own, under a real oned and scheduler, with the stub for Amazon."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from oned.client.documents import parse
+from tests.daemon.process import SIMULATED, Daemon, until
+from tests.ec2_stub import Ec2Stub
+
+pytestmark = pytest.mark.timeout(180)
+
+CONF = f"""\
+{SIMULATED}HOST_MONITORING_INTERVAL = 1
+VM_MAD = [ NAME = "ec2", EXECUTABLE = "one_vmm_ec2", TYPE = "xml", PROTOCOL = "xml", PER_HOST = "0" ]
+IM_MAD = [ NAME = "ec2", EXECUTABLE = "one_im_ec2", PROTOCOL = "4" ]
+"""
+
+
+@pytest.fixture(scope="module")
+def engine(aws_server: Ec2Stub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One local host of one core, and the host `ec2` of three instances of two cores."""
+    root = tmp_path_factory.mktemp("ec2")
+    (root / ".aws").mkdir()
+    (root / ".aws/credentials").write_text(_keys("default", "testing") + _keys("bad", "AKIABAD"))
+    (root / "etc/ec2/hosts").mkdir(parents=True)
+    (root / "etc/ec2/ec2rc").write_text(
+        f'EC2_ENDPOINT={aws_server.url}\nEC2_REGION=us-east-1\nEC2_CAPACITY="m5.large=3"\n'
+        'EC2_PRICES="m5.large=0.096"\nEC2_PAUSE=0.01\nEC2_LOOK=0.05\n'
+    )
+    (root / "etc/ec2/hosts/wrong").write_text("EC2_PROFILE=bad\n")
+    (root / "var/simulation").mkdir(parents=True)
+    (root / "var/simulation/hosts").write_text("small TOTALCPU=100\n")
+    with Daemon(root, CONF) as daemon:
+        daemon.monitored("small")
+        add(daemon, "ec2")
+        yield daemon
+        assert daemon.check() == []
+
+
+def _keys(profile: str, key: str) -> str:
+    return f"[{profile}]\naws_access_key_id = {key}\naws_secret_access_key = verysecret\n"
+
+
+def add(engine: Daemon, name: str) -> int:
+    """A host with the drivers ec2, once it was heard of."""
+    host = engine.admin.number("one.host.allocate", name, "ec2", "ec2", 0)
+    until(lambda: engine.host_info(host).int("STATE") in (2, 3), f"the first answer of {name}")
+    return host
+
+
+@pytest.fixture
+def template(engine: Daemon, aws: Ec2Stub) -> Iterator[str]:
+    """What is a VM of one core here and an instance there. All VMs are gone afterwards, and so are their instances."""
+    image = aws.client("ec2").register_image(Name="debian")["ImageId"]
+    yield f'EC2 = [ AMI = "{image}", INSTANCETYPE = "m5.large", TAGS = "cluster=sge" ]\n'
+    for vm in parse(engine.admin.text("one.vmpool.info", -2, -1, -1, -1)).all("VM"):
+        engine.one.vm.recover(vm.int("ID"), 3)
+        engine.reaches(vm.int("ID"), "DONE")
+    assert aws.instances() == []
+
+
+@contextmanager
+def scheduling(engine: Daemon) -> Iterator[None]:
+    command = [sys.executable, "-m", "oned.sched", "-s", "-t", "1"]
+    environment = {**engine.environment, "ONE_XMLRPC": engine.admin.endpoint}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def where(engine: Daemon, vm: int) -> str:
+    record = engine.vm(vm).last("HISTORY_RECORDS/HISTORY")
+    return record.text("HOSTNAME") if record else ""
+
+
+def host_of(engine: Daemon, name: str) -> int:
+    hosts = parse(engine.admin.text("one.hostpool.info")).all("HOST")
+    return next(host.int("ID") for host in hosts if host.text("NAME") == name)
+
+
+def test_vms_fill_the_own_host_first_and_then_ec2_and_those_without_a_section_wait(
+    engine: Daemon, aws: Ec2Stub, template: str
+) -> None:
+    vms = [engine.allocate(f"NAME = node{number}\nCPU = 1\n{template}") for number in range(3)]
+    at_home = engine.allocate("CPU = 1")
+    wish = engine.allocate(f'{template}CPU = 1\nSCHED_REQUIREMENTS = "HYPERVISOR = ec2"')
+    with scheduling(engine):
+        for vm in (*vms, wish):
+            engine.reaches(vm, "RUNNING")
+        assert [where(engine, vm) for vm in (*vms, wish)] == ["small", "ec2", "ec2", "ec2"]
+        until(lambda: "no section EC2" in engine.admin.text("one.vm.info", at_home), "the reason")
+    assert engine.state(at_home) == "PENDING"
+    names = [engine.vm(vm).text("DEPLOY_ID") for vm in (*vms[1:], wish)]
+    assert sorted(names) == sorted(one.id for one in aws.instances())
+    until(lambda: engine.vm(vms[1]).first("MONITORING/AWS_STATE"), "what the host tells of the VM")
+    told = engine.vm(vms[1])
+    assert told.text("MONITORING/IP") == aws.backend("us-east-1").get_instance(names[0]).public_ip
+    until(lambda: engine.host_info(host_of(engine, "ec2")).text("TEMPLATE/EC2_INSTANCES") == "3", "three are seen")
+    host = engine.host_info(host_of(engine, "ec2"))
+    assert host.text("TEMPLATE/HYPERVISOR") == "ec2"
+    assert (host.text("TEMPLATE/COST"), host.text("TEMPLATE/EC2_COST_HOUR")) == ("0.096", "0.288")
+    assert host.int("HOST_SHARE/MAX_CPU") == 600
+
+
+@pytest.mark.parametrize("moment", ["pending", "lost"])
+def test_an_oned_that_is_killed_between_the_start_and_its_answer_leaves_one_instance(
+    engine: Daemon, aws: Ec2Stub, template: str, moment: str
+) -> None:
+    if moment == "pending":
+        aws.pending_looks = 1_000_000
+    else:
+        aws.lose_answer("RunInstances", 3)
+    vm = engine.allocate(template)
+    engine.one.vm.deploy(vm, host_of(engine, "ec2"))
+    until(aws.instances, "the instance")
+    engine.kill()
+    aws.faults.clear()
+    aws.grown()
+    engine.restart()
+    engine.reaches(vm, "RUNNING")
+    assert [one.id for one in aws.instances(ended=True)] == [engine.vm(vm).text("DEPLOY_ID")]
+    assert len({sent["ClientToken"] for sent in aws.requests("RunInstances")}) == 1
+
+
+def test_a_vm_whose_start_failed_tells_why_and_is_started_by_a_retry(
+    engine: Daemon, aws: Ec2Stub, template: str
+) -> None:
+    aws.no_capacity(times=1)
+    vm = engine.allocate(template)
+    engine.one.vm.deploy(vm, host_of(engine, "ec2"))
+    engine.reaches(vm, "BOOT_FAILURE")
+    assert "EC2 has no such instance left" in engine.vm(vm).text("USER_TEMPLATE/ERROR")
+    engine.one.vm.recover(vm, 2)
+    engine.reaches(vm, "RUNNING")
+
+
+def test_a_vm_that_is_deleted_before_anybody_knows_its_instance_takes_that_along(
+    engine: Daemon, aws: Ec2Stub, template: str
+) -> None:
+    aws.pending_looks = 1_000_000
+    vm = engine.allocate(template)
+    engine.one.vm.deploy(vm, host_of(engine, "ec2"))
+    until(aws.instances, "the instance")
+    engine.one.vm.recover(vm, 3)
+    engine.reaches(vm, "DONE")
+    assert aws.instances() == []
+
+
+def test_an_interrupted_instance_makes_its_vm_unknown_with_the_reason(
+    engine: Daemon, aws: Ec2Stub, template: str
+) -> None:
+    vm = engine.allocate(template)
+    engine.one.vm.deploy(vm, host_of(engine, "ec2"))
+    engine.reaches(vm, "RUNNING")
+    until(lambda: engine.vm(vm).first("MONITORING/AWS_STATE"), "a look at it while it runs")
+    aws.interrupt(engine.vm(vm).text("DEPLOY_ID"))
+    engine.reaches(vm, "UNKNOWN")
+    assert engine.vm(vm).text("MONITORING/AWS_STATE_REASON") == "Server.SpotInstanceTermination"
+    first = engine.vm(vm).text("DEPLOY_ID")
+    engine.one.vm.action("boot", vm)
+    engine.reaches(vm, "RUNNING")
+    assert engine.vm(vm).text("DEPLOY_ID") not in ("", first)
+
+
+def test_a_host_with_a_wrong_key_is_an_error_with_the_reason_and_no_other(engine: Daemon, aws: Ec2Stub) -> None:
+    aws.refuse_key("AKIABAD")
+    wrong = add(engine, "wrong")
+    error = engine.host_info(wrong).text("TEMPLATE/ERROR")
+    assert "EC2 does not take the key of host wrong" in error
+    assert engine.host_info(host_of(engine, "ec2")).int("STATE") == 2
+    everything = engine.log() + "".join(path.read_text() for path in Path(engine.var).glob("*.log"))
+    assert "AKIABAD" not in everything
+    assert "verysecret" not in everything
+    engine.one.host.delete(wrong)
