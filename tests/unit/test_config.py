@@ -35,7 +35,7 @@ def test_what_is_given_counts_and_the_rest_has_its_default(load: Load) -> None:
 def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
     config = Config.load(tmp_path / "missing.conf")
     assert (config["PORT"], config.sync, config.debug_level, config.log_system) == (2633, "FULL", 2, "file")
-    assert [vector["NAME"] for vector in config.vectors("VM_MAD")] == ["dummy", "kvm", "qemu", "xen"]
+    assert [vector["NAME"] for vector in config.vectors("VM_MAD")] == ["dummy", "kvm", "qemu", "xen", "ec2"]
 
 
 def test_keys_of_a_vector_that_are_not_given_have_their_default(load: Load) -> None:
