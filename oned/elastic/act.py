@@ -5,7 +5,7 @@ An intent that is open, after a crash or because somebody did not answer, is don
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from oned import clock
@@ -133,8 +133,8 @@ class Actor:
 
     def act(self, plan: Plan, gone: frozenset[str]) -> int:
         """Carry out a plan; how much has changed. `gone`: tokens of nodes whose VM was there and is not any more."""
-        intents = self._planned([step for step in plan.steps if step.verb is Verb.UP], plan.digest)
         records = {record.node.name: record for record in self._records.nodes()}
+        intents = self._planned(_ups(plan, records), plan.digest)
         others = [step for step in plan.steps if step.verb not in (Verb.UP, Verb.REAP)]
         with self._lead.writing() as changes:
             for step in others:
@@ -223,6 +223,13 @@ class Actor:
                     self._stopping.add(f"vm {step.vm}")
                     changes.audit("reap", f"vm {step.vm}", Why(step.rule, step.sentence, digest))
                     log.info("VM %d is removed, rule %s: %s", step.vm, step.rule, step.sentence)
+
+
+def _ups(plan: Plan, records: Mapping[str, Record]) -> list[Step]:
+    """The starts of a plan, but for classes of which a start has just failed: that may be one too many in a row."""
+    removed = [step for step in plan.steps if step.verb is Verb.REMOVE]
+    failing = {step.klass for step in removed if records[step.node].node.state in COMING}
+    return [step for step in plan.steps if step.verb is Verb.UP and step.klass not in failing]
 
 
 def _place(intent: Intent) -> tuple[int, float]:

@@ -375,10 +375,10 @@ def _served(placed: Placed) -> Served:
 
 
 def _digest(reading: Reading, policies: Policies, steps: Iterable[Step]) -> str:
-    """Of everything but clocks: the times of readings, and seconds of silence. The same in every process."""
+    """Of everything but clocks: times of readings, seconds of silence and of idleness. The same in every process."""
     facts = (
         policies,
-        reading.nodes,
+        [replace(node, idle_since=float(node.idle_since > 0)) for node in reading.nodes],
         reading.vms.items,
         reading.limits,
         [(host.name, host.slots, host.used, host.heard, host.enabled) for host in reading.hosts.items],

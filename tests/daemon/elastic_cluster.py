@@ -9,6 +9,7 @@ from elastic_batch import FileBatch
 
 from oned import clock
 from oned.client.client import Client
+from oned.client.documents import parse
 from oned.elastic.batch import Batch
 from oned.elastic.cycle import Cycle
 from oned.elastic.daemon import Assembled, assemble
@@ -65,6 +66,7 @@ class Cluster:
         )
         self.batch = FileBatch(root / "batch.json")
         self.hands: Batch = self.batch
+        self.client: Callable[[], Client] = lambda: Client(self.oned.endpoint, ADMIN, 60)
         (root / "onesge.conf").write_text(
             f'CLUSTER = "c{number}"\nDATABASE = "{root}/onesge.db"\nONE_XMLRPC = "{oned.endpoint}"\n'
             f'NODE_CLASS = [ NAME = local, TEMPLATE = "node{number}", SLOTS = 1{klass} ]\n{EAGER}{settings}'
@@ -90,10 +92,6 @@ class Cluster:
         places = Locations.of({"ONE_LOCATION": str(self.root)})
         return assemble(config, places, lambda _config, _records: self.hands, self.client())
 
-    def client(self) -> Client:
-        """The service's client of oned."""
-        return Client(self.oned.endpoint, ADMIN, 60)
-
     def close(self) -> None:
         self.lead.resign()
         for guest in self.guests():
@@ -118,6 +116,12 @@ class Cluster:
                 return
         told = [f"{one.event} {one.state} {one.rule}: {one.result}" for one in self.records.events()]
         raise AssertionError(f"{what} did not happen: {self.nodes()}, VMs {self.guests()}, {told[-15:]}")
+
+    def tokens(self) -> list[str]:
+        """The token of every VM that there ever was, twice if there were two VMs for it."""
+        pool = parse(self.oned.admin.text("one.vmpool.info", -2, -1, -1, -2))
+        marks = [vm.first("USER_TEMPLATE/ONESGE") for vm in pool.all("VM")]
+        return [mark.text("TOKEN") for mark in marks if mark and mark.text("CLUSTER") == f"c{self.number}"]
 
     # --- the world around it ---
 
