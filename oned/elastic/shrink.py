@@ -37,6 +37,7 @@ class Shrink:
 
     def __post_init__(self) -> None:
         self._ready = Counter(view.klass.name for view in self.views)
+        self._stay = Counter(view.klass.name for view in self.views if not too_old(view, self.now))
         self._ordered = sorted(self.views, key=self._order)
 
     def whatever_waits(self, existing: Iterable[View]) -> None:
@@ -84,21 +85,23 @@ class Shrink:
             return
         self.verdicts[name] = Verdict(Verb.DRAIN, rule, why)
         self._ready[klass.name] -= 1
+        self._stay[klass.name] -= not too_old(view, self.now)
         self.free[klass.name] -= max(0, self.bins[name].free) if name in self.bins else 0
-        self.allowed -= 1
+        self.allowed -= view.node.state is NodeState.READY
 
     def _kept(self, view: View, rule: str) -> str:
         """What forbids that a node is drained."""
         klass = view.klass
         if self.cooling > 0:
             return f"the last change was a short time ago, {self.cooling:.0f} s are left of COOL_DOWN_DOWN"
-        if self._ready[klass.name] <= klass.least:
+        left = self._stay if rule == IDLE else self._ready  # those that are too old go when others have come
+        if left[klass.name] <= klass.least:
             return f"class {klass.name} is to have {klass.least} nodes at least"
-        if self._ready.total() <= self.policies.least:
+        if left.total() <= self.policies.least:
             return f"there are to be {self.policies.least} nodes at least"
         if rule == IDLE and klass.spare and self.free[klass.name] - self._free_on(view) < klass.spare:
             return f"{klass.spare} slots of class {klass.name} are to be free (SPARE_SLOTS)"
-        if self.allowed <= 0:
+        if self.allowed <= 0 and view.node.state is NodeState.READY:
             return f"as many as may leave in a cycle do (MAX_KILL = {self.policies.pace.max_kill} per cent)"
         return ""
 

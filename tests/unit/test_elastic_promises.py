@@ -182,7 +182,11 @@ def no_most_is_passed(world: World, made: Plan) -> None:
 @given(worlds(replace(AT_ONCE, max_kill=25)))
 @settings(max_examples=50, deadline=None)
 def test_a_share_of_the_nodes_begins_to_leave_in_a_cycle_at_most(world: World) -> None:
-    leaving = [step for step in world.plan().steps if step.verb is Verb.DRAIN or step.rule == "lost"]
+    leaving = [
+        step
+        for step in world.plan().steps
+        if (step.verb is Verb.DRAIN or step.rule == "lost") and world.nodes[step.node].state in (READY, LOST)
+    ]
     lost = sum(node.state is LOST for node in world.nodes.values())
     assert len([step for step in leaving if world.nodes[step.node].state is READY]) <= max(1, ready(world).total() // 4)
     assert len(leaving) <= max(1, ready(world).total() // 4) + lost
@@ -230,6 +234,24 @@ def test_nothing_is_promised_to_a_node_that_is_drained_whatever_waits() -> None:
         made = world.plan()
         assert [(step.verb.value, step.node) for step in made.steps] == [(first, node), ("up", "")]
         carried_out_it_asks_for_no_more(world)
+
+
+def test_a_node_that_was_put_aside_and_goes_is_none_of_the_ready_ones_that_may_leave() -> None:
+    classes = (NodeClass("gone", most=0), NodeClass("more", wait=0, most=1))
+    world = World(Policies(classes, pace=AT_ONCE), [Job("1", submitted=NOW - 200)])
+    world.add("gone", QUARANTINED)
+    world.add("gone", READY)
+    assert [step.verb.value for step in world.plan().steps] == ["drain", "drain", "up"]
+    carried_out_it_asks_for_no_more(world)
+
+
+def test_a_node_that_is_too_old_and_waits_for_another_does_not_let_an_idle_one_go() -> None:
+    classes = (NodeClass("one", most=1), NodeClass("old", least=1, most=1, life=3000))
+    world = World(Policies(classes, least=1, most=2, pace=AT_ONCE))
+    world.add("one", READY, idle=4000)
+    world.add("old", QUARANTINED)
+    assert [step.verb.value for step in world.plan().steps] == ["enable"]
+    carried_out_it_asks_for_no_more(world)
 
 
 def test_a_lost_node_whose_removal_is_put_off_does_not_count_for_the_least() -> None:

@@ -229,7 +229,7 @@ def _job(element: etree._Element, rules: Mapping[str, str], known: Mapping[str, 
         submitted=detail.submitted if detail else _time(text.get("JB_submission_time", ""), zone) or begun,
         slots=max(1, _number(text.get("slots", "1"))),
         arch=asked.get("arch", ""),
-        queues=frozenset(_wish(item.text or "") for item in element.iterfind("hard_req_queue")),
+        queues=frozenset(wish(item.text or "") for item in element.iterfind("hard_req_queue")),
         cloud=asked[CLOUD].upper() in ("1", "TRUE") if CLOUD in asked else None,
         starts=detail.starts if detail else 0.0,
         rerun=detail.rerun if detail else True,
@@ -276,7 +276,7 @@ def _counts(running: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def _wish(text: str) -> str:
+def wish(text: str) -> str:
     """A queue wish in the words of `Host.queues`: `all.q`, `all.q@wn01`, or the host group of `all.q@@big`."""
     queue, at, host = text.strip().partition("@")
     if host.startswith("@"):
