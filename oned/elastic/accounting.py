@@ -142,18 +142,20 @@ class Typical:
 
     def __init__(self, records: Iterable[Record] = (), *, most: int = 25, least: int = 3) -> None:
         self._most, self._least = most, least
-        self._runs: dict[tuple[str, str], deque[int]] = {}
+        self._runs: dict[tuple[str, str], deque[float]] = {}
         self._known: dict[tuple[str, str], float] = {}
         for record in records:
             self.learn(record)
 
     def learn(self, record: Record) -> None:
         """One more that has ended. What failed says nothing of the others."""
-        if record.failed:
-            return
-        key = (record.owner, record.name)
-        self._runs.setdefault(key, deque(maxlen=self._most)).append(record.seconds)
-        self._known.pop(key, None)
+        if not record.failed:
+            self.ran(record.owner, record.name, record.seconds)
+
+    def ran(self, owner: str, name: str, seconds: float) -> None:
+        """One more that has ended."""
+        self._runs.setdefault((owner, name), deque(maxlen=self._most)).append(seconds)
+        self._known.pop((owner, name), None)
 
     def seconds(self, owner: str, name: str) -> float:
         """The median; 0 where too few are known."""

@@ -156,8 +156,12 @@ def demand(jobs: Sequence[Job], limits: Sequence[Limit], policies: Policies, now
 
 def _shape(job: Job, policies: Policies) -> Shape:
     quota = policies.quota(job) if policies.quotas else None
+    return shape_of(job, quota.name if quota else "")
+
+
+def shape_of(job: Job, owner: str = "") -> Shape:
+    """What a task of a job needs. `owner`: the organisation whose quota it counts against."""
     layout = WHOLE if job.slots in (1, job.layout) else job.layout
-    owner = quota.name if quota else ""
     return Shape(job.slots, layout, job.memory, job.arch, job.queues, job.cloud, owner)
 
 

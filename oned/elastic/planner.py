@@ -154,7 +154,7 @@ class _Planner:
         kind = self.kinds.setdefault(kind, kind)
         free = min(host.slots, kind.slots) - host.used if usable else 0
         memory = host.free if host.memory else kind.memory or NO_LIMIT
-        ends = endings.get(host.name, []) if usable and room is Room.FREE else []
+        ends = endings.get(host.name, []) if usable else []
         return Bin(host.name, klass, kind, room, free, memory, ends)
 
     def _endings(self) -> dict[str, list[Ending]]:

@@ -207,6 +207,19 @@ class Policies:
         """The zone of time tables and of the days and months of caps."""
         return ZoneInfo(self.zone)
 
+    def widest(self) -> "Policies":
+        """What could hold at some time: of each class the most that a time table or the class itself allows."""
+        classes = []
+        for klass in self.classes:
+            windows = [one.most for one in self.windows if one.klass == klass.name and one.most is not None]
+            classes.append(replace(klass, most=max([klass.most, *windows])))
+        return replace(self, classes=tuple(classes), windows=())
+
+    @property
+    def capped(self) -> bool:
+        """Whether there is any cap on money."""
+        return self.caps != Caps()
+
     def quota(self, job: Job) -> Quota | None:
         """The first quota that covers a job."""
         return next((quota for quota in self.quotas if quota.covers(job)), None)

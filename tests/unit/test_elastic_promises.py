@@ -245,6 +245,16 @@ def test_a_node_that_was_put_aside_and_goes_is_none_of_the_ready_ones_that_may_l
     carried_out_it_asks_for_no_more(world)
 
 
+def test_a_node_that_serves_again_has_room_when_its_jobs_end_soon() -> None:
+    classes = (NodeClass("two", slots=2, wait=0, most=1), NodeClass("one", wait=0, most=1))
+    jobs = [Job("1", submitted=NOW - 200), Job("2", submitted=NOW - 200, slots=2)]
+    world = World(Policies(classes, pace=AT_ONCE), jobs)
+    node = world.add("two", DRAINING, drained_by="idle")
+    world.run(running("r", node, ends=NOW + 50))
+    carried_out_it_asks_for_no_more(world)
+    assert len(world.nodes) == 2
+
+
 def test_a_node_that_is_too_old_and_waits_for_another_does_not_let_an_idle_one_go() -> None:
     classes = (NodeClass("one", most=1), NodeClass("old", least=1, most=1, life=3000))
     world = World(Policies(classes, least=1, most=2, pace=AT_ONCE))

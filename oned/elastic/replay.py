@@ -1,0 +1,327 @@
+"""The planner over what has really run, in simulated time: nodes, waits and money that other settings would have made.
+
+Each job comes when it came, asks for what it got and runs as long as it ran. Everything else, when nodes come and go,
+is decided by `planner.plan`, as in the service.
+"""
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from oned.elastic.accounting import Record, Typical
+from oned.elastic.cost import begins, committed
+from oned.elastic.course import STRETCHES, Course
+from oned.elastic.demand import Kind, Shape, impossible, kind_of, shape_of
+from oned.elastic.node import COMING, DRAINING, JOINING, READY, STARTING
+from oned.elastic.outcome import Outcome, example
+from oned.elastic.plan import Plan, Step, Verb
+from oned.elastic.planner import plan
+from oned.elastic.policy import HOUR, Policies
+from oned.elastic.reading import Failures, Job, JobState, Node, Reading, Seen, Taken
+from oned.elastic.sge.words import layout
+from oned.elastic.simulated import SimulatedBatch, Task
+from oned.elastic.timers import timers
+
+UNKNOWN_RULE = "$fill_up"
+"""The allocation rule of a parallel environment that nobody told of: the one that asks for least."""
+STUCK = 32 * 86400.0
+"""Seconds after which jobs that wait while nothing happens have no hope: a cap of a month has begun anew by then."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A job of the past as it is to come again."""
+
+    job: Job
+    name: str
+    shape: Shape
+    seconds: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a replay is made.
+
+    every    seconds between two looks at everything
+    spread   boot times are up to this share longer or shorter
+    failing  share of the nodes that never come up
+    seed     of what is random in these two
+    """
+
+    every: float = 60.0
+    spread: float = 0.0
+    failing: float = 0.0
+    seed: int = 1
+
+
+def wishes(records: Sequence[Record], rules: Mapping[str, str]) -> list[Wish]:
+    """The jobs in the order in which they came. `rules`: allocation rule by parallel environment. NotUnderstood."""
+    ordered = sorted(records, key=lambda record: (record.submitted, record.id))
+    return [_wish(record, rules) for record in ordered]
+
+
+def _wish(record: Record, rules: Mapping[str, str]) -> Wish:
+    job = Job(
+        record.id,
+        record.owner,
+        record.group,
+        record.project,
+        record.department,
+        submitted=float(record.submitted),
+        slots=record.slots,
+        most=record.slots,
+        layout=layout(rules.get(record.pe, UNKNOWN_RULE) if record.pe else "$pe_slots", record.slots),
+        memory=record.memory,
+        arch=record.arch,
+        queues=record.queues,
+        cloud=record.cloud,
+    )
+    return Wish(job, record.name, shape_of(job), float(max(record.seconds, 1)), float(record.limit))
+
+
+Watch = Callable[["Replay"], None]
+
+
+class Replay:
+    """One replay. `run` gives the outcome; `watch` is called whenever something has changed, and after each look.
+
+    now    seconds since the epoch
+    nodes  by name, as the records of the service would have them
+    """
+
+    def __init__(self, load: Sequence[Wish], policies: Policies, options: Options, watch: Watch | None = None) -> None:
+        self.policies, self.options = policies, options
+        self._typical = Typical()
+        self.batch = SimulatedBatch(self._usually)
+        self.nodes: dict[str, Node] = {}
+        self.failures: dict[str, Failures] = {}
+        self.now = load[0].job.submitted if load else 0.0
+        self.done = 0
+        self.last: Plan | None = None
+        self._watch = watch or (lambda _: None)
+        self._random = random.Random(options.seed)
+        self._kinds: dict[str, Kind] = {klass.name: kind_of(klass) for klass in policies.classes}
+        self._impossible: dict[Shape, str] = {}
+        self._events: list[tuple[float, int, Task | str]] = []
+        self._number = count()
+        self._changed = 0.0
+        self._gone: list[tuple[float, Node]] = []
+        self._load = load
+        self.outcome = Outcome(began=self.now)
+        span = load[-1].job.submitted - self.now if load else 0.0
+        self.course = Course(self.now, max(options.every, span / STRETCHES), (*self._kinds, "waiting", "running"))
+        self._money: list[float] = []
+
+    # --- time goes on ---
+
+    def run(self, progress: Callable[[int, int, float], None] | None = None) -> Outcome:
+        """What came of it. `progress` hears after each look: jobs done, jobs in all, simulated time."""
+        come, look, quiet = 0, self.now, self.now
+        while come < len(self._load) or self.batch.waiting or self.batch.tasks:
+            submits = self._load[come].job.submitted if come < len(self._load) else float("inf")
+            self._to(min(look, submits, self._events[0][0] if self._events else float("inf")))
+            booted = self._happens()
+            while come < len(self._load) and self._load[come].job.submitted <= self.now:
+                self._submit(self._load[come])
+                come += 1
+            happened = self._start() or booted or submits <= self.now
+            if happened and not booted:
+                look = min(look, max(self.now, self.outcome.looked + self.options.every))
+            if booted or look <= self.now:
+                happened |= self._look()
+                look = self._next_look()
+                if progress:
+                    progress(self.done, len(self._load), self.now)
+            self._note()
+            quiet = self.now if happened or self.batch.tasks else quiet
+            if look == float("inf") and not self._events and come == len(self._load):
+                break
+            if self.now - quiet > STUCK and come == len(self._load):
+                break
+        return self._end()
+
+    def _next_look(self) -> float:
+        """When the next look is due if nothing happens: soon while things change, else when a time has come."""
+        soon = self.now + self.options.every
+        patience = max((max(klass.wait, self.policies.burst_after) for klass in self.policies.classes), default=0.0)
+        if (self.last and self.last.steps) or (self.batch.waiting and self.batch.youngest() + patience >= self.now):
+            return soon
+        running = self.batch.tasks.values() if self.batch.waiting else ()
+        due = timers(self.policies, self.nodes.values(), running, self.failures, self._changed, self.now)
+        return max(soon, min((time for time in due if time > self.now), default=float("inf")))
+
+    def _to(self, time: float) -> None:
+        """Time goes on; money is noted at the end of each stretch of the course."""
+        while len(self._money) < int((time - self.course.begin) / self.course.width):
+            self._money.append(self.money(self.course.begin + (len(self._money) + 1) * self.course.width))
+        self.now = max(self.now, time)
+
+    def _happens(self) -> bool:
+        """Jobs end and nodes come up; whether a node did."""
+        booted = False
+        while self._events and self._events[0][0] <= self.now:
+            _, started, what = heapq.heappop(self._events)
+            if isinstance(what, str):
+                booted |= self._booted(what)
+            elif what.run == started:
+                self._ended(what)
+        return booted
+
+    def _note(self) -> None:
+        counts = Counter(node.klass for node in self.nodes.values())
+        amounts = {name: float(counts[name]) for name in self._kinds}
+        self.course.at(
+            self.now, {**amounts, "waiting": float(self.batch.waiting_slots), "running": float(self.batch.used)}
+        )
+        self.outcome.saw(counts)
+        self._watch(self)
+
+    # --- jobs ---
+
+    def _submit(self, wish: Wish) -> None:
+        if wish.shape not in self._impossible:
+            self._impossible[wish.shape] = impossible(wish.shape, self.policies.widest(), ())
+        if why := self._impossible[wish.shape]:
+            example(self.outcome.impossible, why, wish.job.id)
+            self.done += 1
+            return
+        self.batch.submit(Task(next(self._number), wish.job, wish.name, wish.shape, wish.seconds, wish.limit))
+
+    def _usually(self, task: Task) -> float:
+        return task.limit or self._typical.seconds(task.job.owner, task.name)
+
+    def _start(self) -> bool:
+        started = list(self.batch.start(self.now))
+        for task in started:
+            heapq.heappush(self._events, (self.now + task.seconds, task.run, task))
+            for part in task.parts:
+                self.nodes[part.node] = replace(self.nodes[part.node], idle_since=0.0)
+        return bool(started)
+
+    def _ended(self, task: Task) -> None:
+        self.batch.end(task)
+        for part in task.parts:
+            if not self.batch.machines[part.node].tasks:
+                self.nodes[part.node] = replace(self.nodes[part.node], idle_since=self.now)
+        self._typical.ran(task.job.owner, task.name, task.seconds)
+        self.outcome.waits.append(task.started - task.job.submitted)
+        self.outcome.used += task.seconds * task.shape.slots
+        self.done += 1
+
+    # --- the service ---
+
+    def reading(self) -> Reading:
+        """What a look would read now."""
+        vms = tuple(
+            Seen(node.vm, node.token, node.created, running=node.state is not STARTING) for node in self.nodes.values()
+        )
+        day, month = self._spent()
+        return Reading(
+            jobs=Taken(self.now, self.batch.jobs()),
+            hosts=Taken(self.now, self.batch.hosts()),
+            vms=Taken(self.now, vms),
+            nodes=tuple(self.nodes.values()),
+            failures=dict(self.failures),
+            changed=self._changed,
+            spent_day=day,
+            spent_month=month,
+        )
+
+    def _look(self) -> bool:
+        """Make a plan and carry it out; whether it had steps."""
+        self.last = plan(self.reading(), self.policies, self.now)
+        self.outcome.looked = self.now
+        self.outcome.looks += 1
+        for step in self.last.steps:
+            self._carry_out(step)
+        self._start()
+        return bool(self.last.steps)
+
+    def _carry_out(self, step: Step) -> None:
+        if step.verb in (Verb.UP, Verb.DRAIN, Verb.UNDRAIN):
+            self._changed = self.now
+        if step.verb is Verb.UP:
+            self._up(step)
+        elif step.verb is Verb.REMOVE:
+            self._remove(step)
+        elif step.verb in (Verb.ENABLE, Verb.UNDRAIN, Verb.DRAIN):
+            ready = step.verb is not Verb.DRAIN
+            node = self.nodes[step.node]
+            idle = self.now if step.verb is Verb.ENABLE else node.idle_since
+            drained_by = "" if ready else step.rule
+            self.nodes[step.node] = replace(node, state=READY if ready else DRAINING, since=self.now, idle_since=idle,
+                                            drained_by=drained_by)  # fmt: skip
+            self.batch.open(step.node, to_jobs=ready)
+
+    def _up(self, step: Step) -> None:
+        number = next(self._number)
+        name = f"node{number}"
+        self.nodes[name] = Node(name, step.klass, STARTING, self.now, name, self.now, number, self.now,
+                                owner=step.owner)  # fmt: skip
+        self.outcome.starts += 1
+        boot = self.policies.klass(step.klass).boot
+        boot *= 1 + self.options.spread * self._random.uniform(-1, 1)
+        if self._random.random() >= self.options.failing:
+            heapq.heappush(self._events, (self.now + boot, number, name))
+
+    def _booted(self, name: str) -> bool:
+        node = self.nodes.get(name)
+        if node is None:
+            return False
+        self.nodes[name] = replace(node, state=JOINING, since=self.now, report="ok")
+        self.failures.pop(node.klass, None)
+        self.batch.add(name, self._kinds[node.klass])
+        return True
+
+    def _remove(self, step: Step) -> None:
+        node = self.nodes.pop(step.node)
+        if node.state in COMING:
+            self.outcome.failed += 1
+            before = self.failures.get(node.klass, Failures(0, 0.0))
+            self.failures[node.klass] = Failures(before.count + 1, self.now)
+        if node.name in self.batch.machines:
+            self.outcome.again += len(self.batch.remove(node.name))
+        self._gone.append((self.now, node))
+        self.outcome.count(node, self.policies.klass(node.klass), self.now)
+
+    # --- money ---
+
+    def money(self, now: float) -> float:
+        """All that is bound up to a time that is not before the last removal."""
+        klass = self.policies.klass
+        return self.outcome.cost + sum(
+            committed(node, klass(node.klass), now, 0.0) for node in self.nodes.values() if node.created <= now
+        )
+
+    def _spent(self) -> tuple[float, float]:
+        """For nodes that are gone, in this day and this month; nothing where no cap asks."""
+        if not self.policies.capped:
+            return 0.0, 0.0
+        day, month = begins(self.policies, self.now)
+        self._gone = [(until, node) for until, node in self._gone if until > month - HOUR]
+        klass = self.policies.klass
+        spent = [
+            sum(committed(node, klass(node.klass), until, begin) for until, node in self._gone)
+            for begin in (day, month)
+        ]
+        return spent[0], spent[1]
+
+    # --- the end ---
+
+    def _end(self) -> Outcome:
+        self.course.to(self.now)
+        self._to(self.now)
+        outcome = self.outcome
+        for node in self.nodes.values():
+            outcome.count(node, self.policies.klass(node.klass), self.now)
+        self._money.append(outcome.cost)
+        reasons = {job: one.reason for one in self.last.served for job in one.jobs} if self.last else {}
+        for job in self.batch.jobs():
+            if job.state is JobState.WAITING:
+                example(outcome.never, reasons.get(job.id) or "it found no node", job.id, job.tasks)
+        outcome.ended, outcome.course, outcome.money = self.now, self.course, self._money
+        return outcome
