@@ -115,6 +115,15 @@ class _Turn:
     old: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Before:
+    """How things were before the young tasks shared what was left: bins in all, bins with room, shapes with tasks."""
+
+    count: int
+    bins: list[tuple[Bin, int, int, int]]
+    placed: list[tuple[Placed, Counter[Room], set[str], int]]
+
+
 class Packing:
     """Tasks into bins. No bin ever gets more than it has room for.
 
@@ -131,6 +140,7 @@ class Packing:
         self._open = list(bins)
         self._kinds: dict[str, Kind] = {}
         self._growth, self._now, self._look_ahead = growth, now, look_ahead
+        self._before = _Before(len(bins), [], [])
 
     def pack(self, wants: Iterable[Want]) -> list[Placed]:
         """All of it: within the quotas first, then what is lent, then the young ones."""
@@ -143,8 +153,9 @@ class Packing:
         self._share(placed)
         return placed
 
-    def again(self, placed: Iterable[Placed]) -> None:
-        """What found no room, once more: nodes have been added since."""
+    def again(self, placed: Sequence[Placed]) -> None:
+        """What found no room, once more, and the young ones anew: nodes have been added since."""
+        self._take_back()
         for one in placed:
             if one.unmet:
                 self._place(_Turn(one, self._horizon(one)))
@@ -161,11 +172,25 @@ class Packing:
     def _horizon(self, placed: Placed) -> float:
         return self._now + (self._growth.boot(placed.want.shape) if self._look_ahead else 0.0)
 
-    def _share(self, placed: Iterable[Placed]) -> None:
+    def _share(self, placed: Sequence[Placed]) -> None:
         """What is left on nodes that come, for those that are too young to have one started."""
+        self._before = _Before(
+            len(self.bins),
+            [(bin, bin.free, bin.memory, bin.taken) for bin in self._open],
+            [(one, one.where.copy(), set(one.nodes), one.unmet) for one in placed if one.unmet],
+        )
         for one in placed:
             if one.unmet:
                 self._place(_Turn(one, self._horizon(one), young=True))
+
+    def _take_back(self) -> None:
+        """Undo the last sharing: with one node more it comes out as if that had been there at first."""
+        before = self._before
+        for bin, free, memory, taken in before.bins:
+            bin.free, bin.memory, bin.taken = free, memory, taken
+        for one, where, nodes, unmet in before.placed:
+            one.where, one.nodes, one.unmet = where, nodes, unmet
+        self._open = [bin for bin, *_ in before.bins] + self.bins[before.count :]
 
     def _place(self, turn: _Turn) -> None:
         placed, shape = turn.placed, turn.placed.want.shape
@@ -203,6 +228,8 @@ class Packing:
         placed, shape = turn.placed, turn.placed.want.shape
         gathered, missing = _gather(shape, (bin for bin in bins if self._may(turn, bin)), turn.horizon)
         opened: list[Bin] = []
+        if missing and turn.young:
+            return False
         while missing > 0:
             new = self._growth.grow(self._need(placed, missing, turn.lent))
             if isinstance(new, str):

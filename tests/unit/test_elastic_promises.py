@@ -255,6 +255,13 @@ def test_a_node_that_serves_again_has_room_when_its_jobs_end_soon() -> None:
     assert len(world.nodes) == 2
 
 
+def test_young_jobs_share_the_spare_nodes_as_if_all_of_them_had_been_there_at_first() -> None:
+    jobs = [Job("on two", submitted=NOW - 1, slots=2, layout=1), Job("single", submitted=NOW - 1, tasks=4)]
+    world = World(Policies((NodeClass("four", slots=4, spare=3, most=3),), most=3, pace=AT_ONCE), jobs)
+    carried_out_it_asks_for_no_more(world)
+    assert len(world.nodes) == 3
+
+
 def test_a_node_that_is_too_old_and_waits_for_another_does_not_let_an_idle_one_go() -> None:
     classes = (NodeClass("one", most=1), NodeClass("old", least=1, most=1, life=3000))
     world = World(Policies(classes, least=1, most=2, pace=AT_ONCE))

@@ -10,6 +10,7 @@ from oned.cli.onesge.cost import add_cost
 from oned.cli.onesge.images import add_images
 from oned.cli.onesge.nodes import add_nodes
 from oned.cli.onesge.vpn import add_vpn
+from oned.cli.onesge.replay import add_replay
 
 program = Program("onesge", "runs and explains a batch cluster whose nodes are virtual machines")
 
@@ -18,6 +19,7 @@ add_classes(program)
 add_cost(program)
 add_images(program)
 add_vpn(program)
+add_replay(program)
 add_conf(program)
 
 
