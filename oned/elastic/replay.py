@@ -5,6 +5,7 @@ is decided by `planner.plan`, as in the service.
 """
 
 import heapq
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ from oned.elastic.timers import timers
 
 UNKNOWN_RULE = "$fill_up"
 """The allocation rule of a parallel environment that nobody told of: the one that asks for least."""
+NEVER = math.inf
 STUCK = 32 * 86400.0
 """Seconds after which jobs that wait while nothing happens have no hope: a cap of a month has begun anew by then."""
 
@@ -110,7 +112,8 @@ class Replay:
         self._number = count()
         self._changed = 0.0
         self._gone: list[tuple[float, Node]] = []
-        self._load = load
+        self._load, self._come = load, 0
+        self._next = self.now
         self.outcome = Outcome(began=self.now)
         span = load[-1].job.submitted - self.now if load else 0.0
         self.course = Course(self.now, max(options.every, span / STRETCHES), (*self._kinds, "waiting", "running"))
@@ -120,29 +123,46 @@ class Replay:
 
     def run(self, progress: Callable[[int, int, float], None] | None = None) -> Outcome:
         """What came of it. `progress` hears after each look: jobs done, jobs in all, simulated time."""
-        come, look, quiet = 0, self.now, self.now
-        while come < len(self._load) or self.batch.waiting or self.batch.tasks:
-            submits = self._load[come].job.submitted if come < len(self._load) else float("inf")
-            self._to(min(look, submits, self._events[0][0] if self._events else float("inf")))
-            booted = self._happens()
-            while come < len(self._load) and self._load[come].job.submitted <= self.now:
-                self._submit(self._load[come])
-                come += 1
-            happened = self._start() or booted or submits <= self.now
-            if happened and not booted:
-                look = min(look, max(self.now, self.outcome.looked + self.options.every))
-            if booted or look <= self.now:
-                happened |= self._look()
-                look = self._next_look()
+        quiet = self.now
+        while self._come < len(self._load) or self.batch.waiting or self.batch.tasks:
+            if not self._due():
+                break
+            if self._happens():
+                quiet = self.now
+                self._next = min(self._next, max(self.now, self.outcome.looked + self.options.every))
+            if self._next <= self.now:
+                quiet = self.now if self._look() else quiet
+                self._next = self._next_look()
                 if progress:
                     progress(self.done, len(self._load), self.now)
             self._note()
-            quiet = self.now if happened or self.batch.tasks else quiet
-            if look == float("inf") and not self._events and come == len(self._load):
-                break
-            if self.now - quiet > STUCK and come == len(self._load):
+            if self.now - quiet > STUCK and not self.batch.tasks:
                 break
         return self._end()
+
+    def _due(self) -> bool:
+        """Go on to when something is due; False when nothing is any more."""
+        submits = self._load[self._come].job.submitted if self._come < len(self._load) else NEVER
+        time = min(self._next, submits, self._events[0][0] if self._events else NEVER)
+        if time < NEVER:
+            self._to(time)
+        return time < NEVER
+
+    def _happens(self) -> bool:
+        """Jobs come, end and start, and nodes come up, at which the service wakes; whether anything did."""
+        happened = False
+        while self._events and self._events[0][0] <= self.now:
+            _, started, what = heapq.heappop(self._events)
+            if isinstance(what, str):
+                happened |= self._booted(what)
+            elif what.run == started and what in self.batch.tasks:
+                self._ended(what)
+                happened = True
+        while self._come < len(self._load) and self._load[self._come].job.submitted <= self.now:
+            self._submit(self._load[self._come])
+            self._come += 1
+            happened = True
+        return self._start() or happened
 
     def _next_look(self) -> float:
         """When the next look is due if nothing happens: soon while things change, else when a time has come."""
@@ -152,24 +172,13 @@ class Replay:
             return soon
         running = self.batch.tasks.values() if self.batch.waiting else ()
         due = timers(self.policies, self.nodes.values(), running, self.failures, self._changed, self.now)
-        return max(soon, min((time for time in due if time > self.now), default=float("inf")))
+        return max(soon, min((time for time in due if time > self.now), default=NEVER))
 
     def _to(self, time: float) -> None:
         """Time goes on; money is noted at the end of each stretch of the course."""
         while len(self._money) < int((time - self.course.begin) / self.course.width):
             self._money.append(self.money(self.course.begin + (len(self._money) + 1) * self.course.width))
         self.now = max(self.now, time)
-
-    def _happens(self) -> bool:
-        """Jobs end and nodes come up; whether a node did."""
-        booted = False
-        while self._events and self._events[0][0] <= self.now:
-            _, started, what = heapq.heappop(self._events)
-            if isinstance(what, str):
-                booted |= self._booted(what)
-            elif what.run == started:
-                self._ended(what)
-        return booted
 
     def _note(self) -> None:
         counts = Counter(node.klass for node in self.nodes.values())
@@ -275,6 +284,7 @@ class Replay:
         self.nodes[name] = replace(node, state=JOINING, since=self.now, report="ok")
         self.failures.pop(node.klass, None)
         self.batch.add(name, self._kinds[node.klass])
+        self._next = self.now
         return True
 
     def _remove(self, step: Step) -> None:
