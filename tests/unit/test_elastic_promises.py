@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from oned.elastic.cost import Budget
@@ -204,6 +204,8 @@ def test_an_old_reading_stops_nothing_and_an_older_one_changes_nothing(world: Wo
 @given(worlds(quotas=False))
 @settings(max_examples=200, deadline=None)
 def test_a_plan_that_was_carried_out_asks_for_no_more_nodes(world: World) -> None:
+    # A node that is to leave but stays until others have come still serves: its tasks ask when it goes.
+    assume(not [fate for fate in world.plan().fates if fate.rule in ("max", "max life") and fate.verb is None])
     carried_out_it_asks_for_no_more(world)
 
 
