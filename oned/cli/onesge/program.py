@@ -9,8 +9,8 @@ from oned.cli.onesge.conf import PRINT_CONFIG, add_conf
 from oned.cli.onesge.cost import add_cost
 from oned.cli.onesge.images import add_images
 from oned.cli.onesge.nodes import add_nodes
-from oned.cli.onesge.vpn import add_vpn
 from oned.cli.onesge.replay import add_replay
+from oned.cli.onesge.vpn import add_vpn
 
 program = Program("onesge", "runs and explains a batch cluster whose nodes are virtual machines")
 
