@@ -1,8 +1,8 @@
 """What a VM wants of EC2: the section of its template for this host, as the parameters of RunInstances.
 
 The section is EC2 = [ … ] (1.2 to 4.x) or PUBLIC_CLOUD = [ TYPE = "ec2", … ] (4.4 and later). Of several, that with the
-host's name in HOST or CLOUD counts; names are read with `_` and without. What it does not say, a setting EC2_<NAME> of
-etc/ec2 says.
+host's name in HOST or CLOUD counts, else that with its region in REGION; names are read with `_` and without. What it
+does not say, a setting EC2_<NAME> of etc/ec2 says.
 """
 
 import os
@@ -73,7 +73,7 @@ def order(request: VMRequest, cloud: Cloud, task: Task) -> Order:
     """What the VM wants. Errors: ActionFailed with what is missing or wrong in its template."""
     if request.document is None:
         raise ActionFailed('the driver ec2 is asked without the VM\'s document: its VM_MAD needs PROTOCOL = "xml"')
-    section = Section(chosen(request.document, request.host), cloud)
+    section = Section(chosen(request.document, request.host, cloud.region), cloud)
     for name, instead in UNUSED.items():
         if name in section.given:
             task.info(f"{name} does nothing: {instead}")
@@ -93,15 +93,14 @@ def order(request: VMRequest, cloud: Cloud, task: Task) -> Order:
 # --- the section ---
 
 
-def chosen(vm: Element, host: str) -> dict[str, str]:
-    """The section for the host, names in upper case and without `_`; none at all is an empty one."""
+def chosen(vm: Element, host: str, region: str) -> dict[str, str]:
+    """The section for the host, else that for its region; names in capitals, without `_`; empty if none."""
     found = list(sections(vm))
-    for section in found:
-        if (section.get("HOST") or section.get("CLOUD", "")).lower() == host.lower():
-            return section
-    if len(found) > 1:
+    named = [one for one in found if (one.get("HOST") or one.get("CLOUD", "")).lower() == host.lower()]
+    there = [one for one in found if region and one.get("REGION", "") == region]
+    if len(found) > 1 and not named and len(there) != 1:
         raise ActionFailed(f'of {len(found)} EC2 sections none has HOST = "{host}"')
-    return found[0] if found else {}
+    return (named or there or found or [{}])[0]
 
 
 def sections(vm: Element) -> Iterator[dict[str, str]]:

@@ -57,7 +57,11 @@ def deploy(request: VMRequest, task: Task) -> str:
 def _started(cloud: Cloud, wanted: Order, task: Task) -> Instance:
     """The living instance of the VM's token. One that has ended has used its token up, and the next is tried."""
     for token in _tokens(wanted.token):
-        instance = _run(cloud, wanted, token)
+        if (instance := _run(cloud, wanted, token, task)) is None:
+            continue
+        if state(instance) in GONE:
+            task.info(f"{instance['InstanceId']} of an earlier start has ended ({reason(instance) or state(instance)})")
+            continue
         if tags(instance).get("ONE_VM") != wanted.identity:
             raise ActionFailed(
                 f"CLIENTTOKEN {wanted.token} is that of {instance['InstanceId']}, which is another VM's. A token "
@@ -66,9 +70,7 @@ def _started(cloud: Cloud, wanted: Order, task: Task) -> Instance:
         if state(instance) == "stopped":
             task.info(f"{instance['InstanceId']} was stopped, and is started again")
             cloud.call("start_instances", InstanceIds=[instance["InstanceId"]])
-        if state(instance) not in GONE:
-            return instance
-        task.info(f"{instance['InstanceId']} of this VM has ended ({reason(instance) or state(instance)})")
+        return instance
     raise ActionFailed(f"{MOST_STARTS} instances of this VM have ended at once: look at their AMI and at its logs")
 
 
@@ -78,17 +80,19 @@ def _tokens(first: str) -> Iterator[str]:
         yield str(uuid.uuid5(NAMESPACE, f"{first} {number}"))
 
 
-def _run(cloud: Cloud, wanted: Order, token: str) -> Instance:
-    """The instance of the token: a new one, or the one that EC2 knows by it already, as it is now."""
+def _run(cloud: Cloud, wanted: Order, token: str, task: Task) -> Instance | None:
+    """The instance of the token: a new one, or the one that EC2 knows by it already, as it is now.
+
+    None if the token was that of one which EC2 shows no more. The template may have changed since the first request.
+    """
     try:
         answer = cloud.ask("run_instances", ClientToken=token, **wanted.parameters)
         return answer["Instances"][0]  # type: ignore[no-any-return]
     except Refused as refusal:
-        # The template has changed since the first request.
-        found = cloud.instances(client_token=token) if refusal.code == "IdempotentParameterMismatch" else []
-        if not found:
+        if refusal.code != "IdempotentParameterMismatch":
             raise ActionFailed(str(refusal)) from None
-        return found[0]
+    found = soon(lambda: cloud.instances(client_token=token), task, float(cloud.setting("EC2_LOOK", LOOK)), times=3)
+    return found[0] if found else None
 
 
 def _running(cloud: Cloud, instance: Instance, task: Task) -> Instance:

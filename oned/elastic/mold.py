@@ -35,15 +35,19 @@ class Mold:
                 content.add(attribute.name, keys or attribute.content)
         return cls(document.int("ID"), document.text("NAME"), content)
 
-    def added(self, record: Record, told: Mapping[str, str]) -> Template:
-        """What the VM of a node has beside or in place of its template: the address, the context, the cloud's token."""
+    def added(self, record: Record, told: Mapping[str, str], tags: Mapping[str, str]) -> Template:
+        """What the VM of a node has beside or in place of its template: the address, the context, the cloud's token.
+
+        tags  of the node's instance in a cloud, beside those of the template
+        """
         added, content = Template(), self.content
         for place, nic in enumerate(content.vectors("NIC")):
             added.add("NIC", nic | {"IP": record.lease.ip} if place == self.nic else dict(nic))
         if told:
             added.add("CONTEXT", content.vector("CONTEXT") | dict(told))
         for cloud in content.vectors("EC2"):
-            added.add("EC2", cloud | {"CLIENTTOKEN": record.node.token})
+            marked = ",".join(filter(None, (cloud.get("TAGS"), *(f"{name}={value}" for name, value in tags.items()))))
+            added.add("EC2", cloud | {"CLIENTTOKEN": record.node.token, "TAGS": marked})
         return added
 
 

@@ -152,7 +152,8 @@ class Provider:
     def _made(self, record: Record, klass: NodeClass) -> int:
         mold = self._mold(klass)
         mark = {"CLUSTER": self._cluster, "CLASS": klass.name, "NODE": record.lease.name, "TOKEN": record.node.token}
-        added = mold.added(record, self._welcome(record, klass))
+        tags = {f"{MARK}_{name}": mark[name] for name in ("CLUSTER", "CLASS", "NODE")}
+        added = mold.added(record, self._welcome(record, klass), tags)
         added.add(MARK, mark)
         self.release(record.lease)
         try:

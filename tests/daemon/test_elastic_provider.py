@@ -96,6 +96,7 @@ def test_a_vm_has_the_name_the_address_the_context_and_the_token_of_its_node(sit
     ec2 = vm.first("USER_TEMPLATE/EC2") or vm.first("TEMPLATE/EC2")
     assert ec2 is not None
     assert (ec2.text("AMI"), ec2.text("CLIENTTOKEN")) == ("ami-1", record.node.token)
+    assert f"ONESGE_NODE={record.lease.name}" in ec2.text("TAGS").split(",")
 
 
 def test_a_node_that_is_started_again_gets_the_vm_that_it_has(site: Site) -> None:

@@ -126,6 +126,13 @@ def test_of_several_sections_that_of_the_host_counts_in_every_spelling(
     assert aws.instances()[0].instance_type == "m5.xlarge"
     assert 'of 2 EC2 sections none has HOST = "third"' in driver.ask("DEPLOY", 8, template, host="third")
     assert driver.ask("CANCEL", 8, template, host="third") == "-"
+    driver.set("paris", "EC2_REGION=eu-west-3\n")
+    there = aws.client("ec2", "eu-west-3").register_image(Name="debian")["ImageId"]
+    regions = section(AMI=image, INSTANCETYPE="m5.large", REGION="us-east-1") + section(
+        AMI=there, INSTANCETYPE="m5.xlarge", REGION="eu-west-3"
+    )
+    assert driver.ask("DEPLOY", 9, regions, host="paris").startswith("i-")
+    assert aws.instances("eu-west-3")[0].instance_type == "m5.xlarge"
 
 
 def test_what_the_template_leaves_out_is_set_for_the_host(aws: Ec2Stub, driver: Ec2Driver, image: str) -> None:
@@ -198,6 +205,10 @@ def test_one_token_is_for_one_vm(aws: Ec2Stub, driver: Ec2Driver, image: str) ->
     assert f"is that of {first}, which is another VM's" in driver.ask("DEPLOY", 8, wanted)
     assert driver.ask("CANCEL", 8, wanted, deploy_id="one-8") == "-"
     assert [one.id for one in aws.instances()] == [first]
+    aws.end(first)
+    second = driver.ask("DEPLOY", 8, wanted)
+    assert [one.id for one in aws.instances()] == [second]
+    assert driver.ask("DEPLOY", 8, wanted) == second
 
 
 def test_another_installation_s_vm_of_the_same_number_is_another_vm(
