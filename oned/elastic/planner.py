@@ -349,6 +349,9 @@ def _kind_of_host(host: Host) -> Kind:
 def _about_age(reading: Reading, policies: Policies, now: float) -> Iterator[str]:
     for name, at in (("jobs", reading.jobs.at), ("hosts", reading.hosts.at), ("VMs", reading.vms.at)):
         age, patience = now - at, policies.patience
+        if at <= 0:
+            yield f"There is no reading of {name} yet: nothing is started and nothing is stopped."
+            continue
         if age > patience.act:
             yield f"The reading of {name} is {age:.0f} s old: nothing is started and nothing is stopped."
         elif age > patience.stop:
@@ -375,10 +378,10 @@ def _served(placed: Placed) -> Served:
 
 
 def _digest(reading: Reading, policies: Policies, steps: Iterable[Step]) -> str:
-    """Of everything but clocks: times of readings, seconds of silence and of idleness. The same in every process."""
+    """Of everything but clocks: times of readings and of nodes' states, seconds of silence and of idleness."""
     facts = (
         policies,
-        [replace(node, idle_since=float(node.idle_since > 0)) for node in reading.nodes],
+        [replace(node, since=0.0, idle_since=float(node.idle_since > 0)) for node in reading.nodes],
         reading.vms.items,
         reading.limits,
         [(host.name, host.slots, host.used, host.heard, host.enabled) for host in reading.hosts.items],

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from oned.cli.output import complain, say
 from oned.client.client import Client
 
 if TYPE_CHECKING:
+    from oned.elastic.batch import Batch
     from oned.elastic.policy import Policies
     from oned.elastic.settings import ElasticConfig
 
@@ -55,7 +57,7 @@ def path_of(file: str | None) -> Path:
     return Path(file) if file else Locations.of(os.environ).onesge_conf
 
 
-def load(file: str | None = None) -> "ElasticConfig":
+def load(file: str | None = None, overrides: Sequence[str] = ()) -> "ElasticConfig":
     """The settings in force; those of nothing where there is no file and none was asked for. Raises CommandError."""
     from oned.elastic.settings import ElasticConfig
     from oned.setting import ConfigError
@@ -64,7 +66,7 @@ def load(file: str | None = None) -> "ElasticConfig":
     if file and not path.is_file():
         raise CommandError(f"There is no {path}")
     try:
-        return ElasticConfig.load(path)
+        return ElasticConfig.load(path, overrides)
     except ConfigError as error:
         raise CommandError(str(error)) from None
 
@@ -78,3 +80,12 @@ def read(config: "ElasticConfig") -> "Policies":
         return policies(config)
     except ConfigError as error:
         raise CommandError(str(error)) from None
+
+
+def batch(config: "ElasticConfig", _records: object = None) -> "Batch":
+    """The batch system of the settings."""
+    from oned.elastic.sge.master import GridEngine
+    from oned.elastic.sge.place import read_place
+    from oned.locations import Locations
+
+    return GridEngine(read_place(config), Locations.of(os.environ).var / "onesge.sge")

@@ -7,14 +7,18 @@ from oned.cli.command import Program
 from oned.cli.onesge.classes import add_classes
 from oned.cli.onesge.conf import PRINT_CONFIG, add_conf
 from oned.cli.onesge.cost import add_cost
+from oned.cli.onesge.hooks import add_hooks
 from oned.cli.onesge.images import add_images
+from oned.cli.onesge.live import add_live
 from oned.cli.onesge.nodes import add_nodes
 from oned.cli.onesge.replay import add_replay
 from oned.cli.onesge.vpn import add_vpn
 
 program = Program("onesge", "runs and explains a batch cluster whose nodes are virtual machines")
 
+add_live(program)
 add_nodes(program)
+add_hooks(program)
 add_classes(program)
 add_cost(program)
 add_images(program)

@@ -1,0 +1,158 @@
+"""onesge plan, apply, explain, status: what the loop would do now, why, and doing it by hand."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oned import clock
+from oned.cli.command import FAILURE, CommandError, Option, Program
+from oned.cli.onesge.conf import CONFIG
+from oned.cli.onesge.cost import caps_lines
+from oned.cli.onesge.nodes import event_line
+from oned.cli.onesge.plan_views import differences, jobs, show_plan, step_line, waited
+from oned.cli.onesge.world import acting, assembled, looking
+from oned.cli.output import JSON, complain, facts, heading, say
+from oned.client.client import Client
+
+if TYPE_CHECKING:
+    from oned.elastic.daemon import Assembled
+    from oned.elastic.plan import Plan
+    from oned.elastic.policy import Policies
+
+BRIEF = Option("brief", ("--brief",), "count the nodes that stay as they are")
+
+_STEPS, _EVENTS = 6, 6
+"""Lines of one screen."""
+
+
+def add_live(program: Program) -> None:
+    """Give onesge the verbs."""
+    program.command("status", "", CONFIG)(_status)
+    program.command("plan", "", BRIEF, JSON, CONFIG)(_plan)
+    program.command("apply", "<file>", CONFIG)(_apply)
+    program.command("explain", "<job-or-node>", CONFIG)(_explain)
+
+
+def _plan(one: Client, *, brief: bool, as_json: bool, config: str | None) -> None:
+    """Shows what would be done now, and does nothing: demand by shape, steps and nodes with rule and reason, money.
+
+    `onesge plan --json > FILE` keeps a plan for `onesge apply FILE`.
+    """
+    with assembled(one, config) as service:
+        plan = looking(service).look()
+    if as_json:
+        sys.stdout.write(f"{plan.json().decode()}\n")
+    else:
+        show_plan(plan, whole=not brief)
+
+
+def _apply(one: Client, file: str, *, config: str | None) -> int:
+    """Does what a plan says, if it is what would be planned now; else tells what has changed. - is standard input.
+
+    It is for sites where no `onesge run` does it by itself, and takes the first steps only: what follows of them, such
+    as the start of a node that was registered, is in the next plan.
+    """
+    from oned.elastic.cycle import StalePlan
+
+    wanted = _read(file)
+    with assembled(one, config, acts=True) as service, acting(service) as cycle:
+        try:
+            made = cycle.carry_out(wanted.digest)
+        except StalePlan as stale:
+            complain(f"{stale}:")
+            for line in differences(wanted, cycle.look()):
+                complain(f"  {line}")
+            return FAILURE
+    for step in made.steps:
+        say(step_line(step).strip())
+    say(f"{len(made.steps)} step{'' if len(made.steps) == 1 else 's'} of plan {made.digest[:12]} begun")
+    return 0
+
+
+def _read(file: str) -> "Plan":
+    from oned.elastic.plan import Plan, PlanUnreadable
+
+    try:
+        return Plan.of(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except PlanUnreadable as error:
+        raise CommandError(f"{file}: {error}") from None
+
+
+def _explain(one: Client, what: str, *, config: str | None) -> None:
+    """Says why nodes come for a job, or do not; or what becomes of a node and why, and what happened to it."""
+    with assembled(one, config) as service:
+        plan = looking(service).look()
+        events = service.records.events(what, _EVENTS)
+    told = plan.explain_node(what) or plan.explain_job(what)
+    for note in plan.notes if told else ():
+        say(note)
+    for line in told:
+        say(line)
+    for entry in events:
+        say(event_line(entry))
+    if not told and not events:
+        raise CommandError(
+            f"No job {what} waits, and there is no node {what}. A job that runs needs nothing: qstat -j {what}"
+        )
+
+
+def _status(one: Client, *, config: str | None) -> None:
+    """Shows on one screen who runs the loop, what cannot be read, queue, nodes, money, what is next and was last."""
+    with assembled(one, config) as site:
+        _screen(site, looking(site).look())
+
+
+def _screen(site: "Assembled", plan: "Plan") -> None:
+    say(f"Cluster {site.service.cluster}, {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(plan.at))}")
+    for note in plan.notes:
+        say(f"  {note}")
+    say()
+    facts("SERVICE", [("loop", _loop(site)), *_queue(plan)])
+    facts("NODES", _nodes(plan, site.policies.at(plan.at)))
+    facts(
+        "MONEY",
+        [(line.split("  ")[0].strip(), line[10:].strip()) for line in caps_lines(plan.before, site.policies.caps)],
+    )
+    _lines("NEXT", [step_line(step) for step in plan.steps], _STEPS, "nothing is to be done")
+    _lines("LAST", [f"  {event_line(entry)}" for entry in site.records.events(limit=_EVENTS)], _EVENTS, "nothing yet")
+
+
+def _lines(title: str, lines: list[str], most: int, without: str) -> None:
+    heading(title)
+    more = [f"  and {len(lines) - most} more"] if len(lines) > most else []
+    say("\n".join([*lines[:most], *more] or [f"  {without}"]))
+    say()
+
+
+def _loop(site: "Assembled") -> str:
+    holder = site.records.leader()
+    left = holder.deadline - clock.now() if holder else 0.0
+    if holder is None or left <= 0 or not holder.holder:
+        return "none runs. Start it with: onesge run"
+    return f"{holder.holder.split(' ')[0]}, heard of within the last {waited(max(0.0, site.service.leader - left))}"
+
+
+def _queue(plan: "Plan") -> Iterator[tuple[str, str]]:
+    possible = [served for served in plan.served if not served.impossible]
+    tasks = sum(served.tasks for served in possible)
+    slots = sum(served.tasks * served.shape.slots for served in possible)
+    oldest = max((plan.at - served.since for served in possible), default=0.0)
+    yield "waiting", f"{tasks} tasks, {slots} slots, the oldest for {waited(oldest)}" if tasks else "nothing"
+    never = [job for served in plan.served if served.impossible for job in served.jobs]
+    if never:
+        yield "can never run", f"{jobs(never)}. See: onesge explain {never[0]}"
+    kept = sum(len(one.jobs) for one in plan.kept)
+    if kept:
+        yield "not counted", f"{kept} job{'' if kept == 1 else 's'} (held, in error, over quota, for later)"
+
+
+def _nodes(plan: "Plan", policies: "Policies") -> Iterator[tuple[str, str]]:
+    states = {klass.name: Counter[str]() for klass in policies.classes}
+    for fate in plan.fates:
+        states.setdefault(fate.klass, Counter())[fate.state] += 1
+    for name, counted in states.items():
+        words = ", ".join(f"{count} {state}" for state, count in counted.items())
+        yield name, f"{counted.total()} of {policies.klass(name).most}{f': {words}' if words else ''}"

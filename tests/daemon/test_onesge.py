@@ -1,0 +1,112 @@
+"""onesge as it is called, against a real oned with simulated hosts and a Grid Engine that is played."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oned.elastic.records import Records
+from oned.template.parse import parse as parse_template
+from tests.daemon.played_sge import PlayedSge
+from tests.daemon.process import Daemon
+
+CONF = """\
+NODE_CLASS = [ NAME = local, TEMPLATE = worker, SLOTS = 4, MAX = 3, PRICE = 0.10 ]
+TIME_ZONE = UTC
+COST_CAP = [ HOUR = 5 ]
+"""
+NETWORK = "NAME = nodes\nBRIDGE = br0\nVN_MAD = dummy\nSGE = YES\nAR = [ TYPE = IP4, IP = 10.9.0.1, SIZE = 9 ]\n"
+TEMPLATE = "NAME = worker\nCPU = 0.1\nMEMORY = 64\nNIC = [ NETWORK = nodes ]\n"
+
+
+@pytest.fixture(scope="module")
+def engine(simulated: Daemon) -> Iterator[Daemon]:
+    simulated.admin.number("one.vn.allocate", NETWORK, -1)
+    simulated.one.template.allocate(TEMPLATE)
+    yield simulated
+    assert simulated.check() == []
+
+
+@pytest.fixture
+def sge(engine: Daemon, tmp_path: Path) -> PlayedSge:
+    made = PlayedSge(tmp_path / "sge")
+    (engine.etc / "onesge.conf").write_text(CONF + made.settings)
+    return made
+
+
+def onesge(daemon: Daemon, *words: str, status: int = 0, given: str = "") -> str:
+    command = [Path(sys.executable).with_name("onesge"), *words]
+    environment = {**daemon.environment, "ONE_XMLRPC": daemon.endpoint, "TZ": "UTC"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, input=given)
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_plan_is_made_of_what_grid_engine_and_oned_say_and_changes_nothing(engine: Daemon, sge: PlayedSge) -> None:
+    text = onesge(engine, "plan")
+    assert "1 task of 64 slots, on one node: job 21" in text
+    assert "can never run: no class of nodes holds it: local has 4 slots, 64 are wanted on one node" in text
+    assert "up a node of class local" in text
+    assert not (engine.var / "onesge.db").exists()
+    assert engine.one.vmpool.info(-2, -1, -1, -1).count("<VM>") == 0
+    assert {line.split()[0] for line in sge.asked} <= {"qhost", "qstat", "qconf", "qping"}
+
+
+def test_a_plan_as_json_is_applied_only_while_it_is_what_would_be_planned(engine: Daemon, sge: PlayedSge) -> None:
+    kept = onesge(engine, "plan", "--json")
+    assert json.loads(kept)["steps"][0]["verb"] == "up"
+    sge.changes("qstat -u * -r -f -xml", "<state>hqw<", "<state>qw<")
+    refused = onesge(engine, "apply", "-", given=kept, status=255)
+    assert "things have changed since the plan was made" in refused
+    assert "tasks of" in refused
+    assert "this is no plan" in onesge(engine, "apply", "-", given="{}", status=255)
+
+
+def test_jobs_are_explained_and_the_screen_says_where_things_stand(engine: Daemon, sge: PlayedSge) -> None:
+    assert "Job 21 wants 64 slots, on one node. It can never run" in onesge(engine, "explain", "21")
+    assert "Job 29 asks for no node: it is held" in onesge(engine, "explain", "29")
+    assert "No job 4711 waits, and there is no node 4711" in onesge(engine, "explain", "4711", status=255)
+    screen = onesge(engine, "status")
+    assert "loop                : none runs. Start it with: onesge run" in screen
+    assert "waiting             : 2 tasks, 24 slots" in screen
+    assert "local               : 0 of 3" in screen
+    assert "an hour             : 0.00  of 5, 5.00 left" in screen
+    assert "up a node of class local" in screen
+    assert len(screen.splitlines()) < 40
+
+
+def test_what_does_not_answer_is_told_and_then_nothing_is_planned(engine: Daemon, sge: PlayedSge) -> None:
+    sge.is_down()
+    said = onesge(engine, "plan")
+    assert "There is no reading of jobs yet: nothing is started and nothing is stopped." in said
+    assert "sge_qmaster does not run there" in said
+    assert "nothing is to be done" in said
+
+
+def test_a_hook_leaves_word_of_nodes_only_and_takes_numbers_only(engine: Daemon, sge: PlayedSge) -> None:
+    records = Records(engine.var / "onesge.db")
+    ours = engine.allocate('ONESGE = [ CLUSTER = "onesge", TOKEN = "t1" ]')
+    other = engine.allocate('ONESGE = [ CLUSTER = "another", TOKEN = "t2" ]')
+    for _ in range(2):
+        assert f"The loop was told of VM {ours}, which is PENDING" in onesge(engine, "node-up", str(ours))
+    assert "is no node of the cluster onesge: nothing to do" in onesge(engine, "node-down", str(other))
+    assert [(hint.vm, hint.state) for hint in records.hints()] == [(ours, "PENDING"), (ours, "PENDING")]
+    assert "is not the number of a VM" in onesge(engine, "node-up", "7;reboot", status=255)
+    assert "Error getting virtual machine [4711]" in onesge(engine, "node-up", "4711", status=255)
+    assert f"VM {ours} is a node of the cluster onesge, which onesge run looks after" in onesge(
+        engine, "node-up", str(ours), "--plain"
+    )
+    records.close()
+    for vm in (ours, other):
+        engine.one.vm.action("terminate-hard", vm)
+
+
+def test_hooks_are_declared_as_oned_reads_them(engine: Daemon) -> None:
+    lines = parse_template(onesge(engine, "hook", "--plain")).vectors("VM_HOOK")
+    assert {(line["ON"], line["ARGUMENTS"]) for line in lines} == {
+        ("RUNNING", "node-up $ID --plain"),
+        *((event, "node-down $ID --plain") for event in ("UNKNOWN", "SHUTDOWN", "STOP", "DONE", "FAILED")),
+    }
