@@ -15,9 +15,8 @@ from oned.client.client import Client
 from oned.client.documents import Document, parse
 from oned.client.states import vm_state
 
-PLAIN = Option("plain", ("--plain",), "without onesge run: (un)register the VM of a network with SGE = YES by itself")
+PLAIN = Option("plain", ("--plain",), "without onesge run: hooks alone, for VMs in a network with SGE = YES")
 KILL = Option("kill", ("--kill",), "with --plain: end jobs that cannot be started again on a VM that is gone")
-FOR_PLAIN = Option("plain", ("--plain",), "those for a site without onesge run")
 
 EVENTS = (("node-up", ("RUNNING",)), ("node-down", ("UNKNOWN", "SHUTDOWN", "STOP", "DONE", "FAILED")))
 """Verb, and the events of a VM at which oned is to call it."""
@@ -27,7 +26,7 @@ def add_hooks(program: Program) -> None:
     """Give onesge the verbs."""
     program.command("node-up", "<vm>", PLAIN, CONFIG)(_up)
     program.command("node-down", "<vm>", PLAIN, KILL, CONFIG)(_down)
-    program.command("hook", "", FOR_PLAIN)(_declare)
+    program.command("hook", "", PLAIN)(_declare)
 
 
 def _up(one: Client, vm: str, *, plain: bool, config: str | None) -> int:
