@@ -133,6 +133,7 @@ def test_many_vms_go_on_after_oned_was_killed_at_any_moment(engine: Simulation, 
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_many_vms_go_on_for_a_long_time(engine: Simulation, dice: random.Random) -> None:
     _storm(engine, dice, rounds=60)
 
