@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from oned.elastic.images import record
 from tests.daemon.exporting import CONF, Site
 from tests.daemon.process import until
 from tests.ec2_stub import REGION, Ec2Stub
+from tests.needs import need_programs
+from tests.unit.test_elastic_bundle import Keys
 
 DATA = os.urandom(300_000)
 Run = Callable[..., str]
@@ -146,6 +149,22 @@ def test_who_may_not_change_the_image_publishes_it_and_is_told(
     written = capsys.readouterr()
     assert amis(cloud)[0] in written.out
     assert "oned does not remember it: " in written.err
+    assert record.amis(image(site, oid)) == []
+
+
+def test_an_image_becomes_a_bundle_with_a_manifest(site: Site, cloud: Ec2Stub, run: Run, tmp_path: Path) -> None:
+    need_programs("openssl")
+    oid = site.image("old", DATA + b"old")
+    assert "a bundle needs --account or EC2_USER_ID, --key or" in run("publish", "old", "--bundle", code=255)
+    keys = Keys(tmp_path)
+    options = ("--account", "123456789012", "--key", keys.file("user.key"), "--cert", keys.file("user.crt"))
+    said = run("publish", "old", "--bundle", *options, "--cloud-cert", keys.file("cloud.crt"))
+    [ami] = cloud.client("ec2").describe_images(Owners=["self"])["Images"]
+    assert said == f"{REGION}: {ami['ImageId']} of {ami['ImageLocation']}\n"
+    assert ami["ImageLocation"].startswith("through/oned/oned-bundle-")
+    assert cloud.client("s3").list_objects_v2(Bucket="through")["KeyCount"] == 2
+    run("unpublish", "old")
+    assert (cloud.client("s3").list_objects_v2(Bucket="through")["KeyCount"], amis(cloud)) == (0, [])
     assert record.amis(image(site, oid)) == []
 
 

@@ -13,7 +13,7 @@ from oned.elastic.images.disk import Disk
 from oned.elastic.images.publishing import Cloud, Machine, Made
 from oned.elastic.images.snapshots import TAG, Label
 from oned.elastic.images.survey import Survey, survey
-from oned.elastic.images.waiting import Patience
+from oned.elastic.images.waiting import Patience, Watch
 from tests.ec2_stub import Ec2Stub
 
 BUCKET = "through"
@@ -22,7 +22,17 @@ CHANGES = ("create_multipart_upload", "upload_part", "complete_multipart_upload"
 """Every call that changes something in AWS, in the order they come."""
 DATA = os.urandom(100_000)
 SLEPT: list[float] = []
-PATIENCE = Patience(sleep=SLEPT.append)
+
+
+class _Silent(nullcontext[Any]):
+    def __enter__(self) -> "_Silent":
+        return self
+
+    def at(self, done: int) -> None:
+        assert done >= 0
+
+
+WATCH = Watch(lambda *_: _Silent(), Patience(sleep=SLEPT.append))
 
 
 class Killed(BaseException):
@@ -83,7 +93,7 @@ class Region:
 
         cloud = Cloud(wrap(self.ec2), wrap(self.s3), BUCKET, "oned/")
         label = Label(found.sha256, "worker", disk.size)
-        return publishing.publish(cloud, label, machine or Machine(), opened, lambda *_: _Silent(), PATIENCE)
+        return publishing.publish(cloud, label, machine or Machine(), opened, WATCH)
 
     def snapshots(self) -> list[dict[str, Any]]:
         """Those that were imported; moto makes one more with each AMI."""
@@ -101,14 +111,6 @@ class Region:
 
     def is_clean(self) -> bool:
         return (len(self.snapshots()), len(self.amis()), self.left()) == (1, 1, (0, 0))
-
-
-class _Silent(nullcontext[Any]):
-    def __enter__(self) -> "_Silent":
-        return self
-
-    def at(self, done: int) -> None:
-        assert done >= 0
 
 
 @pytest.fixture
@@ -219,7 +221,7 @@ def test_looks_become_rarer_and_throttling_is_waited_out(region: Region, aws: Ec
     aws.throttle("DescribeImportSnapshotTasks", 1)
     task = snapshots.begin(region.ec2, Label("0" * 64, "w", 1), snapshots.Origin(BUCKET, "k"), 0)
     region.s3.put_object(Bucket=BUCKET, Key="k", Body=b"disk")
-    snapshots.finish(region.ec2, Label("0" * 64, "w", 1), task, lambda *_: _Silent(), PATIENCE)
+    snapshots.finish(region.ec2, Label("0" * 64, "w", 1), task, WATCH)
     assert SLEPT == [2, 4, 8, 16, 30, 30, 30]
 
 

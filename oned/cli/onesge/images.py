@@ -1,5 +1,6 @@
 """onesge image: images of oned as AMIs of EC2."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from oned.client.documents import Document, parse
 
 if TYPE_CHECKING:
     from oned.elastic.images.image_settings import ImageSite
+    from oned.elastic.images.manifest import Signer
     from oned.elastic.images.record import Ami
 
 BOOT_MODES = ("legacy-bios", "uefi", "uefi-preferred")
@@ -42,6 +44,15 @@ BOOT = Option("boot", ("--boot",), "legacy-bios (default; arm64: uefi), uefi or 
 DEVICE = Option("device", ("--root-device",), "name of the disk (default /dev/xvda)", "DEVICE")
 VOLUME = Option("volume", ("--volume-type",), "type of the instances' volumes (default gp3)", "TYPE")
 TEMPLATE = Option("template", ("--template",), "write the AMI into the EC2 section of this template", "TEMPLATE")
+BUNDLE = Option("bundle", ("--bundle",), "a signed bundle as in 2008, for stores that take no snapshots")
+ACCOUNT = Option("account", ("--account",), "of a bundle: your account (default $EC2_USER_ID)", "NUMBER")
+KEY = Option("key", ("--key",), "of a bundle: your RSA key in PEM (default $EC2_PRIVATE_KEY)", "FILE")
+CERT = Option("cert", ("--cert",), "of a bundle: your certificate in PEM (default $EC2_CERT)", "FILE")
+CLOUD_CERT = Option("cloud_cert", ("--cloud-cert",), "of a bundle: the cloud's (default $EUCALYPTUS_CERT)", "FILE")
+KERNEL = Option("kernel", ("--kernel",), "of a bundle: AKI of a paravirtual machine", "AKI")
+RAMDISK = Option("ramdisk", ("--ramdisk",), "of a bundle: its ARI", "ARI")
+SIGNED = (BUNDLE, ACCOUNT, KEY, CERT, CLOUD_CERT, KERNEL, RAMDISK)
+_ASKED = {"account": "EC2_USER_ID", "key": "EC2_PRIVATE_KEY", "cert": "EC2_CERT", "cloud_cert": "EUCALYPTUS_CERT"}
 CHECK = Option("check", ("--check",), "ask EC2 whether they are still there")
 PLACE = (REGION, BUCKET, ROLE, S3_ENDPOINT, EC2_ENDPOINT, CONFIG)
 _SITE = ("region", "bucket", "role", "s3_endpoint", "ec2_endpoint")
@@ -52,7 +63,7 @@ TABLE = Table(
         column("NAME", 15, "name of the image", left=True, expand=True),
         column("REGION", 14, "region of the AMI", left=True),
         column("AMI", 21, "the AMI", left=True),
-        column("SNAPSHOT", 22, "its snapshot", left=True),
+        column("SNAPSHOT", 22, "its snapshot, or the manifest of its bundle", left=True),
         column("STATE", 9, "what EC2 says of it, with --check", left=True),
         column("SHA256", 64, "digest of the raw disk", left=True),
     ),
@@ -63,25 +74,27 @@ TABLE = Table(
 def add_images(program: Program) -> None:
     """Give onesge the verbs."""
     machine = (ARCH, BOOT, DEVICE, VOLUME)
-    program.command("image publish", "<image>", *PLACE, *machine, TEMPLATE)(_publish)
+    program.command("image publish", "<image>", *PLACE, *machine, *SIGNED, TEMPLATE)(_publish)
     program.command("image list", "", CHECK, EC2_ENDPOINT, CONFIG, *LISTED)(_list)
-    program.command("image unpublish", "<image>", REGION, EC2_ENDPOINT, CONFIG)(_unpublish)
+    program.command("image unpublish", "<image>", REGION, S3_ENDPOINT, EC2_ENDPOINT, CONFIG)(_unpublish)
 
 
 def _publish(one: Client, image: ImageId, **options: Any) -> None:
     """Makes an AMI of an image, by S3 and a snapshot; begun again it goes on, and the same disk is one AMI."""
     from oned.elastic.images import catalogue, publishing
+    from oned.elastic.images.waiting import Watch
 
     site = _site(options)
     bucket, prefix = site.place
     if not bucket:
         raise CommandError("say which bucket the disk goes through: --bucket, or BUCKET of EC2_IMAGES in onesge.conf")
     document = parse(one.text("one.image.info", image))
+    signer = _signer(document, options) if options["bundle"] else None
     template = _template(one, options["template"])
     cloud = publishing.Cloud(_client(site, "ec2"), _client(site, "s3"), bucket, prefix, site.role)
-    asker = catalogue.Asker(one, Progress, complain)
-    ami = catalogue.publish(asker, document, cloud, _machine(options))
-    say(f"{ami.region}: {ami.ami} of {ami.snapshot}")
+    asker = catalogue.Asker(one, Watch(Progress), complain)
+    ami = catalogue.publish(asker, document, cloud, _machine(options), signer)
+    say(f"{ami.region}: {ami.ami} of {ami.snapshot or ami.manifest}")
     if template is not None:
         catalogue.write_template(one, template, ami)
 
@@ -102,7 +115,22 @@ def _machine(options: dict[str, Any]) -> Any:
         options["boot"] or ("uefi" if arch == "arm64" else usual.boot_mode),
         options["device"] or usual.root_device,
         options["volume"] or usual.volume_type,
+        options["kernel"] or "",
+        options["ramdisk"] or "",
     )
+
+
+def _signer(image: Document, options: dict[str, Any]) -> "Signer":
+    """Who signs the bundle of an image, by options or the environment. Raises CommandError, ClientError."""
+    from oned.elastic.images.bundle import check_size
+    from oned.elastic.images.manifest import Signer
+
+    check_size(image.int("SIZE") << 20)
+    given = {name: options[name] or os.environ.get(variable, "") for name, variable in _ASKED.items()}
+    missing = [f"--{name.replace('_', '-')} or {_ASKED[name]}" for name, said in given.items() if not said]
+    if missing:
+        raise CommandError(f"a bundle needs {', '.join(missing)}")
+    return Signer.load(given["account"], given["key"], given["cert"], given["cloud_cert"])
 
 
 def _site(options: dict[str, Any]) -> "ImageSite":
@@ -123,8 +151,9 @@ def _unpublish(one: Client, image: ImageId, **options: Any) -> None:
     from oned.elastic.images import catalogue
 
     document = parse(one.text("one.image.info", image))
-    client = _client(_site(options), "ec2")
-    gone = catalogue.unpublish(one, document, client)
+    site = _site(options)
+    client = _client(site, "ec2")
+    gone = catalogue.unpublish(one, document, client, _client(site, "s3"))
     if gone is None:
         region = client.meta.region_name
         raise CommandError(f"IMAGE {image} is no AMI in {region} as far as oned knows. See: onesge image list")
@@ -146,7 +175,7 @@ def _facts(image: Document, ami: "Ami", state: str | None) -> Facts:
         "NAME": image.text("NAME"),
         "REGION": ami.region,
         "AMI": ami.ami,
-        "SNAPSHOT": ami.snapshot or None,
+        "SNAPSHOT": ami.snapshot or ami.manifest,
         "STATE": state,
         "SHA256": ami.sha256,
     }

@@ -3,21 +3,23 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oned.client.client import Client, ClientError
 from oned.client.documents import Document
 from oned.client.downloads import Changed, Reading
 from oned.elastic.images import disk, publishing, record
-from oned.elastic.images.bars import Bars
 from oned.elastic.images.disk import Disk
-from oned.elastic.images.publishing import Cloud, Machine, Made
+from oned.elastic.images.publishing import Cloud, Machine, Made, Opened
 from oned.elastic.images.record import Ami
 from oned.elastic.images.snapshots import Label
 from oned.elastic.images.survey import Survey, part_size, survey
-from oned.elastic.images.waiting import Patience
+from oned.elastic.images.waiting import Watch
 from oned.template import render
 from oned.template.template import Template
+
+if TYPE_CHECKING:
+    from oned.elastic.images.manifest import Signer
 
 EC2 = "EC2"
 
@@ -26,13 +28,15 @@ class Asker(NamedTuple):
     """Who publishes: a client of oned, how he is told how far things are and of what is no failure."""
 
     one: Client
-    bars: Bars
+    watch: Watch
     warn: Callable[[str], None]
-    patience: Patience = Patience()
 
 
-def publish(asker: Asker, image: Document, cloud: Cloud, machine: Machine) -> Ami:
-    """The AMI of an image, which oned remembers. Raises ClientError."""
+def publish(asker: Asker, image: Document, cloud: Cloud, machine: Machine, signer: "Signer | None" = None) -> Ami:
+    """The AMI of an image, which oned remembers. Raises ClientError.
+
+    signer  of a bundle, which it becomes in place of a snapshot
+    """
     with closing(Reading(asker.one, image.int("ID"))) as reading:
         tag = reading.tag
     known = record.known_digest(image, tag)
@@ -40,8 +44,8 @@ def publish(asker: Asker, image: Document, cloud: Cloud, machine: Machine) -> Am
 
         @cache
         def opened() -> tuple[Disk, Survey]:
-            source = stack.enter_context(disk.opened(asker.one, image, asker.bars))
-            with asker.bars("Reading", source.size) as bar:
+            source = stack.enter_context(disk.opened(asker.one, image, asker.watch.bars))
+            with asker.watch.bars("Reading", source.size) as bar:
                 found = survey(source, part_size(source.size), bar.at)
             if known and known != found.sha256:
                 raise Changed(f"IMAGE {image.text('ID')} changed while it was read. Run this again")
@@ -51,10 +55,18 @@ def publish(asker: Asker, image: Document, cloud: Cloud, machine: Machine) -> Am
         if not known:
             _told(asker, lambda: record.remember_digest(asker.one, image, tag, sha256))
         label = Label(sha256, image.text("NAME"), image.int("SIZE") << 20)
-        made = publishing.publish(cloud, label, machine, opened, asker.bars, asker.patience)
-    ami = Ami(str(cloud.ec2.meta.region_name), made.ami, made.snapshot, sha256)
+        made = _made(asker, cloud, label, machine, opened, signer)
+    ami = Ami(str(cloud.ec2.meta.region_name), made.ami, made.snapshot, sha256, made.manifest)
     _told(asker, lambda: record.remember(asker.one, image, ami))
     return ami
+
+
+def _made(asker: Asker, cloud: Cloud, label: Label, machine: Machine, opened: Opened, signer: "Signer | None") -> Made:
+    if signer is None:
+        return publishing.publish(cloud, label, machine, opened, asker.watch)
+    from oned.elastic.images import bundling  # with a library for cryptography, which is large
+
+    return bundling.publish(cloud, label, machine, opened, signer, asker.watch)
 
 
 def _told(asker: Asker, keep: Callable[[], None]) -> None:
@@ -65,12 +77,19 @@ def _told(asker: Asker, keep: Callable[[], None]) -> None:
         asker.warn(f"oned does not remember it: {error}")
 
 
-def unpublish(one: Client, image: Document, ec2: Any) -> Ami | None:
-    """The AMI of an image in the region of a client, which is gone now with its snapshot. Raises ClientError."""
+def unpublish(one: Client, image: Document, ec2: Any, s3: Any) -> Ami | None:
+    """The AMI of an image in the region of the clients, which is gone now with its snapshot or bundle.
+
+    Raises ClientError.
+    """
     region = str(ec2.meta.region_name)
     ami = next((known for known in record.amis(image) if known.region == region), None)
     if ami is not None:
         publishing.withdraw(ec2, Made(ami.ami, ami.snapshot))
+        if ami.manifest:
+            from oned.elastic.images import bundling
+
+            bundling.remove(s3, ami.manifest)
         record.forget(one, image, region)
     return ami
 

@@ -6,28 +6,32 @@ Each step looks first whether it was done, from the end to the beginning: an AMI
 RegisterImage has no client token, so the AMI's name is a function of the digest; EC2 refuses a second one of that name.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from oned.elastic.images import sending, snapshots
 from oned.elastic.images.aws import CloudError, failures
-from oned.elastic.images.bars import Bars
 from oned.elastic.images.disk import Disk
 from oned.elastic.images.sending import Target
 from oned.elastic.images.snapshots import Label, Origin
 from oned.elastic.images.survey import Survey
-from oned.elastic.images.waiting import Patience
+from oned.elastic.images.waiting import Watch
 
 TAKEN = "InvalidAMIName.Duplicate"
 
 
 class Machine(NamedTuple):
-    """What the disk is for: how instances of the AMI boot from it."""
+    """What the disk is for: how instances of the AMI boot from it.
+
+    kernel, ramdisk  of a bundle: AKI and ARI of a paravirtual machine, which else boots by itself
+    """
 
     architecture: str = "x86_64"
     boot_mode: str = "legacy-bios"
     root_device: str = "/dev/xvda"
     volume_type: str = "gp3"
+    kernel: str = ""
+    ramdisk: str = ""
 
 
 class Cloud(NamedTuple):
@@ -44,10 +48,11 @@ class Cloud(NamedTuple):
 
 
 class Made(NamedTuple):
-    """An AMI and its snapshot."""
+    """An AMI and its snapshot; of a bundle there is none, but a manifest (bucket/key)."""
 
     ami: str
-    snapshot: str
+    snapshot: str = ""
+    manifest: str = ""
 
 
 Opened = Callable[[], tuple[Disk, Survey]]
@@ -72,56 +77,59 @@ def find_ids(ec2: Any, ids: Sequence[str]) -> dict[str, str]:
         return {str(one["ImageId"]): str(one["State"]) for page in pages for one in page["Images"]}
 
 
-def publish(cloud: Cloud, label: Label, machine: Machine, opened: Opened, bars: Bars, patience: Patience) -> Made:
+def publish(cloud: Cloud, label: Label, machine: Machine, opened: Opened, watch: Watch) -> Made:
     """The AMI of a disk, available, with nothing left in S3. Raises CloudError, Changed; run again, it goes on."""
     if there := find(cloud.ec2, [label.name]).get(label.name):
         _check_same(there, machine)
     else:
-        snapshot = _snapshot(cloud, label, opened, bars, patience)
+        snapshot = _snapshot(cloud, label, opened, watch)
         _register(cloud.ec2, label, machine, snapshot)
-    made = _available(cloud.ec2, label, patience)
+    made = available(cloud.ec2, label, watch)
     _clean(cloud.target(label))
     return made
 
 
-def _snapshot(cloud: Cloud, label: Label, opened: Opened, bars: Bars, patience: Patience) -> str:
+def _snapshot(cloud: Cloud, label: Label, opened: Opened, watch: Watch) -> str:
     if there := snapshots.find(cloud.ec2, label):
         return there
     known = snapshots.imports(cloud.ec2, label)
     if task := snapshots.alive(cloud.ec2, known):
-        return snapshots.finish(cloud.ec2, label, task, bars, patience)
+        return snapshots.finish(cloud.ec2, label, task, watch)
     target = cloud.target(label)
     disk, found = opened()
-    with bars("Sending", found.size) as bar:
+    with watch.bars("Sending", found.size) as bar:
         sending.send(target, disk, found, bar.at)
     origin = Origin(target.bucket, target.key, cloud.role)
     task = snapshots.begin(cloud.ec2, label, origin, len(known))
-    return snapshots.finish(cloud.ec2, label, task, bars, patience)
+    return snapshots.finish(cloud.ec2, label, task, watch)
 
 
 def _register(ec2: Any, label: Label, machine: Machine, snapshot: str) -> None:
-    """Have EC2 make the AMI, which another process may have done just now."""
     disk = {"SnapshotId": snapshot, "VolumeType": machine.volume_type, "DeleteOnTermination": True}
+    facts = {
+        "RootDeviceName": machine.root_device,
+        "VirtualizationType": "hvm",
+        "EnaSupport": True,
+        "BootMode": machine.boot_mode,
+        "ImdsSupport": "v2.0",
+        "BlockDeviceMappings": [{"DeviceName": machine.root_device, "Ebs": disk}],
+        "TagSpecifications": [{"ResourceType": "image", "Tags": label.tags}],
+    }
+    register(ec2, label, machine, facts, snapshot)
+
+
+def register(ec2: Any, label: Label, machine: Machine, facts: Mapping[str, Any], what: str) -> None:
+    """Have EC2 make the AMI, which another process may have done just now."""
+    said = {"Name": label.name, "Description": f"{label.image}, by oned", "Architecture": machine.architecture}
     try:
-        with failures(f"{snapshot} cannot become an AMI"):
-            ec2.register_image(
-                Name=label.name,
-                Description=f"{label.image}, by oned",
-                Architecture=machine.architecture,
-                RootDeviceName=machine.root_device,
-                VirtualizationType="hvm",
-                EnaSupport=True,
-                BootMode=machine.boot_mode,
-                ImdsSupport="v2.0",
-                BlockDeviceMappings=[{"DeviceName": machine.root_device, "Ebs": disk}],
-                TagSpecifications=[{"ResourceType": "image", "Tags": label.tags}],
-            )
+        with failures(f"{what} cannot become an AMI"):
+            ec2.register_image(**said, **facts)
     except CloudError as error:
         if error.code != TAKEN:
             raise
 
 
-def _available(ec2: Any, label: Label, patience: Patience) -> Made:
+def available(ec2: Any, label: Label, watch: Watch) -> Made:
     def look() -> Made | None:
         found = find(ec2, [label.name]).get(label.name)
         if found is None or found["State"] == "pending":  # what was registered just now may not be listed yet
@@ -133,7 +141,7 @@ def _available(ec2: Any, label: Label, patience: Patience) -> Made:
         _tag(ec2, label, found)
         return Made(str(found["ImageId"]), _snapshot_of(found))
 
-    return patience.until(look, f"the AMI {label.name}")
+    return watch.patience.until(look, f"the AMI {label.name}")
 
 
 def _tag(ec2: Any, label: Label, ami: dict[str, Any]) -> None:

@@ -14,23 +14,22 @@ from oned.template import render
 from oned.template.template import Template
 
 DISK, AMI = "EC2_DISK", "EC2_AMI"
+_KEYS = ("REGION", "AMI", "SNAPSHOT", "SHA256", "MANIFEST")
 
 
 class Ami(NamedTuple):
-    """An AMI of one region, and the digest of the raw disk that it was made of; of a bundle there is no snapshot."""
+    """An AMI of one region, and the digest of the raw disk that it was made of; of a bundle the manifest's place."""
 
     region: str
     ami: str
     snapshot: str
     sha256: str
+    manifest: str = ""
 
 
 def amis(image: Document) -> list[Ami]:
     """The AMIs that an image has become, by its document."""
-    return [
-        Ami(*(one.text(name) for name in ("REGION", "AMI", "SNAPSHOT", "SHA256")))
-        for one in image.all(f"TEMPLATE/{AMI}")
-    ]
+    return [Ami(*(one.text(name) for name in _KEYS)) for one in image.all(f"TEMPLATE/{AMI}")]
 
 
 def ami_of(image: Document, region: str = "") -> str:
@@ -81,8 +80,7 @@ def _keep(one: Client, image: Document, known: list[Ami]) -> None:
 
 
 def _vector(ami: Ami) -> dict[str, str]:
-    said = {"REGION": ami.region, "AMI": ami.ami, "SNAPSHOT": ami.snapshot, "SHA256": ami.sha256}
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in zip(_KEYS, ami, strict=True) if value}
 
 
 def _update(one: Client, image: Document, given: Template) -> None:

@@ -70,12 +70,17 @@ def _head(target: Target) -> dict[str, Any]:
 
 def has(target: Target, found: Survey) -> bool:
     """Whether the object is there with these bytes. Raises CloudError."""
+    return same_object(target, found.size, found.composite, found.etag)
+
+
+def same_object(target: Target, size: int, checksum: str, etag: str) -> bool:
+    """Whether the object is there with this size and SHA-256 as S3 has it, or where it has none, with this ETag."""
     head = _head(target)
     if not head:
         return False
-    checksum = str(head.get("ChecksumSHA256", "")).partition("-")[0]
-    same = checksum == found.composite if checksum else str(head.get("ETag", "")).strip('"') == found.etag
-    return same and int(head["ContentLength"]) == found.size
+    told = str(head.get("ChecksumSHA256", "")).partition("-")[0]
+    same = told == checksum if told else str(head.get("ETag", "")).strip('"') == etag
+    return same and int(head["ContentLength"]) == size
 
 
 def send(target: Target, disk: Disk, found: Survey, tell: Callable[[int], None]) -> Sent:

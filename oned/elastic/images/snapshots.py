@@ -8,8 +8,7 @@ import uuid
 from typing import Any, NamedTuple
 
 from oned.elastic.images.aws import CloudError, failures
-from oned.elastic.images.bars import Bars
-from oned.elastic.images.waiting import Patience
+from oned.elastic.images.waiting import Watch
 
 TAG, NAMED = "oned:sha256", "oned:image"
 ROLE = "vmimport"
@@ -23,11 +22,12 @@ class Label(NamedTuple):
     sha256: str
     image: str
     size: int = 0
+    kind: str = ""
 
     @property
     def name(self) -> str:
-        """Of the AMI, which is one for a digest by it; also of the object in S3 and of the import."""
-        return f"oned-{self.sha256}"
+        """Of the AMI, which is one for a digest and kind by it; also of the object in S3 and of the import."""
+        return f"oned-{self.kind}{self.sha256}"
 
     @property
     def tags(self) -> list[dict[str, str]]:
@@ -110,9 +110,9 @@ def begin(ec2: Any, label: Label, origin: Origin, dead: int) -> str:
     return str(made["ImportTaskId"])
 
 
-def finish(ec2: Any, label: Label, task: str, bars: Bars, patience: Patience) -> str:
+def finish(ec2: Any, label: Label, task: str, watch: Watch) -> str:
     """The snapshot of an import, once it is whole and has its tags. Raises CloudError."""
-    with bars("Importing", label.size) as bar:
+    with watch.bars("Importing", label.size) as bar:
 
         def look() -> str | None:
             found = _look(ec2, task)
@@ -123,7 +123,7 @@ def finish(ec2: Any, label: Label, task: str, bars: Bars, patience: Patience) ->
             bar.at(label.size * (100 if found.status == "completed" else found.percent) // 100)
             return found.snapshot if found.status == "completed" else None
 
-        snapshot = patience.until(look, f"the import {task}")
+        snapshot = watch.patience.until(look, f"the import {task}")
     with failures(f"{snapshot} cannot be tagged"):
         ec2.create_tags(Resources=[snapshot], Tags=label.tags)
     return snapshot

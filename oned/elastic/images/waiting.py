@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from oned.elastic.images.aws import CloudError
+from oned.elastic.images.bars import Bars
 
 BUSY = ("RequestLimitExceeded", "Throttling", "ThrottlingException", "SlowDown", "InternalError", "Unavailable")
 """What EC2 says when it should be asked later."""
@@ -34,3 +35,10 @@ class Patience(NamedTuple):
             pause = min(self.most, pause * 2 or self.first)
             self.sleep(pause)
             waited += pause
+
+
+class Watch(NamedTuple):
+    """How somebody follows a work: the bars that tell him, and how long he waits."""
+
+    bars: Bars
+    patience: Patience = Patience()
