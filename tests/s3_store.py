@@ -35,8 +35,14 @@ class Checks:
     """
 
     def __init__(self, moto: Any) -> None:
-        self._moto = moto
+        self._inner, self._turn = moto, threading.Lock()
         self.forget()
+
+    def _moto(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """What moto answers, to one after another: two who write the same part at once break it."""
+        with self._turn:
+            answer: Iterable[bytes] = self._inner(environ, start_response)
+        return answer
 
     def forget(self) -> None:
         """Everything but what moto has."""
@@ -66,7 +72,7 @@ class Checks:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "/s3/aws4_request" not in environ.get("HTTP_AUTHORIZATION", ""):
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+            return self._moto(environ, start_response)
         asked = dict(urllib.parse.parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
         verb, upload = environ["REQUEST_METHOD"], asked.get("uploadId", "")
         if code := self.denied.get(verb):
@@ -77,7 +83,7 @@ class Checks:
             return self._list(environ, start_response, upload)
         if verb == "POST" and upload:
             self.completed.append(environ["PATH_INFO"])
-        return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        return self._moto(environ, start_response)
 
     def _part(self, environ: dict[str, Any], start_response: Any, upload: str, number: int) -> Iterable[bytes]:
         if self.held:
@@ -88,7 +94,7 @@ class Checks:
             return _refuse(start_response, 400, "BadDigest", "The SHA256 you specified did not match what was received")
         self.parts.append(number)
         self._sums[upload, number] = said
-        return self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start_response)  # type: ignore[no-any-return]
+        return self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
 
     def _list(self, environ: dict[str, Any], start_response: Any, upload: str) -> Iterable[bytes]:
         test: Any = importlib.import_module("werkzeug.test")
