@@ -10,6 +10,9 @@ from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.records import Record
 from oned.server_files import NotDone
 
+_SLACK = 3600.0
+"""Seconds beyond the longest that a drained node may stay, before it goes by itself."""
+
 
 class SiteDown(Exception):
     """Names, certificates or the server that is told of them cannot be changed now; it is tried again."""
@@ -78,9 +81,13 @@ class NetworkedSite:
     def welcome(self, record: Record, klass: NodeClass) -> Mapping[str, str]:
         member = Member(record.lease.name, record.lease.ip, klass.slots, klass.memory, klass.queues, klass.cloud)
         try:
-            return self.network.context(member, record.node.token, klass.life)
+            return self.network.context(member, record.node.token, self._longest_life(klass))
         except OSError as error:
             raise SiteDown(f"{record.lease.name} cannot be invited: {error}") from error
+
+    def _longest_life(self, klass: NodeClass) -> float:
+        """After so many seconds the node switches itself off: it is drained earlier, unless nobody does."""
+        return klass.life and klass.life + self._policies().patience.drain + _SLACK
 
     def gone(self, record: Record) -> None:
         try:
