@@ -1,7 +1,7 @@
 # The words of a newcomer. Each sets up first, which is quick when nothing is to do.
 PYTHON := .venv/bin/python
 
-.PHONY: setup demo demo-stop lab lab-stop test lint docs bench soak
+.PHONY: setup demo demo-stop demo-sge lab lab-stop test lint docs bench soak
 
 setup:
 	@share/setup.sh
@@ -11,6 +11,10 @@ demo: setup
 
 demo-stop: setup
 	@share/demo/demo-stop
+
+# It ends by itself, and everything of it with it.
+demo-sge:
+	@share/elastic/demo/demo-sge $(ARGS)
 
 # Three hosts are for root only, and that is said before anything is set up: lab itself does that.
 lab:

@@ -75,12 +75,16 @@ class World:
         """What a command prints in the host, or in the place called frontend."""
         return self._hosts("exec", host, *argv)
 
+    def pid(self, host: str) -> str:
+        """Process 1 of a host, or of the place called frontend."""
+        return self._hosts("pid", host).strip()
+
     def command(self, *argv: str) -> list[str]:
         """The command that runs another one in the front-end's network, with the names of the hosts."""
         return [
             "nsenter",
             "-t",
-            self._hosts("pid", "frontend").strip(),
+            self.pid("frontend"),
             "--net",
             "--mount",
             f"--wd={os.getcwd()}",
@@ -124,14 +128,14 @@ class World:
 
     def processes(self, host: str, wanted: Callable[[Sequence[str]], bool]) -> list[int]:
         """The processes of the host with such a command line, as the machine numbers them."""
-        own = os.readlink(f"/proc/{self._hosts('pid', host).strip()}/ns/pid")
+        own = os.readlink(f"/proc/{self.pid(host)}/ns/pid")
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _fits(pid, own, wanted)]
 
     # -- the front-end's network ----------------------------------------------------------------------------------
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """Within the block this thread, its children and the threads it starts are in the front-end's network."""
-        front = self._hosts("pid", "frontend").strip()
+        front = self.pid("frontend")
         with open("/proc/thread-self/ns/net") as before, open(f"/proc/{front}/ns/net") as inside:
             _enter(inside.fileno())
             try:

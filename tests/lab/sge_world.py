@@ -26,7 +26,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from share.lab.sge import GROUP, MASTER, MASTER_ADDRESS, QUEUE, Machine, SgeWorld, prepare
+from share.lab.machine import MASTER, Machine, prepare
+from share.lab.sge import GROUP, MASTER_ADDRESS, QUEUE, SgeWorld
 from tests.lab.world import world
 from tests.needs import need_programs
 
