@@ -1,7 +1,9 @@
 """Hosts in EC2 beside hosts of one's own, under a real oned and scheduler, with the stub for Amazon."""
 
+import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +28,8 @@ def engine(aws_server: Ec2Stub, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """One local host of one core, and the host `ec2` of three instances of two cores."""
     root = tmp_path_factory.mktemp("ec2")
     (root / ".aws").mkdir()
+    allow(root, aws_server, 3)
     (root / ".aws/credentials").write_text(_keys("default", "testing") + _keys("bad", "AKIABAD"))
-    (root / "etc/ec2/hosts").mkdir(parents=True)
-    (root / "etc/ec2/ec2rc").write_text(
-        f'EC2_ENDPOINT={aws_server.url}\nEC2_REGION=us-east-1\nEC2_CAPACITY="m5.large=3"\n'
-        'EC2_PRICES="m5.large=0.096"\nEC2_PAUSE=0.01\nEC2_LOOK=0.05\n'
-    )
     (root / "etc/ec2/hosts/wrong").write_text("EC2_PROFILE=bad\n")
     (root / "var/simulation").mkdir(parents=True)
     (root / "var/simulation/hosts").write_text("small TOTALCPU=100\n")
@@ -40,6 +38,15 @@ def engine(aws_server: Ec2Stub, tmp_path_factory: pytest.TempPathFactory) -> Ite
         add(daemon, "ec2")
         yield daemon
         assert daemon.check() == []
+
+
+def allow(root: Path, aws: Ec2Stub, instances: int) -> None:
+    """Let a host have so many."""
+    (root / "etc/ec2/hosts").mkdir(parents=True, exist_ok=True)
+    (root / "etc/ec2/ec2rc").write_text(
+        f'EC2_ENDPOINT={aws.url}\nEC2_REGION=us-east-1\nEC2_CAPACITY="m5.large={instances}"\n'
+        'EC2_PRICES="m5.large=0.096"\nEC2_PAUSE=0.01\nEC2_LOOK=0.05\n'
+    )
 
 
 def _keys(profile: str, key: str) -> str:
@@ -110,21 +117,25 @@ def test_vms_fill_the_own_host_first_and_then_ec2_and_those_without_a_section_wa
     assert host.int("HOST_SHARE/MAX_CPU") == 600
 
 
-@pytest.mark.parametrize("moment", ["pending", "lost"])
-def test_an_oned_that_is_killed_between_the_start_and_its_answer_leaves_one_instance(
+@pytest.mark.parametrize("moment", [pytest.param("pending", marks=pytest.mark.soak), "lost", "driver"])
+def test_an_oned_or_a_driver_that_is_killed_between_the_start_and_its_answer_leaves_one_instance(
     engine: Daemon, aws: Ec2Stub, template: str, moment: str
 ) -> None:
-    if moment == "pending":
-        aws.pending_looks = 1_000_000
+    if moment == "lost":
+        aws.lose_answer("RunInstances", 1_000)
     else:
-        aws.lose_answer("RunInstances", 3)
+        aws.pending_looks = 1_000_000
     vm = engine.allocate(template)
     engine.one.vm.deploy(vm, host_of(engine, "ec2"))
     until(aws.instances, "the instance")
-    engine.kill()
+    if moment == "driver":
+        engine.kill_driver("one_vmm_ec2")
+    else:
+        engine.kill()
     aws.faults.clear()
     aws.grown()
-    engine.restart()
+    if moment != "driver":
+        engine.restart()
     engine.reaches(vm, "RUNNING")
     assert [one.id for one in aws.instances(ended=True)] == [engine.vm(vm).text("DEPLOY_ID")]
     assert len({sent["ClientToken"] for sent in aws.requests("RunInstances")}) == 1
@@ -180,3 +191,73 @@ def test_a_host_with_a_wrong_key_is_an_error_with_the_reason_and_no_other(engine
     assert "AKIABAD" not in everything
     assert "verysecret" not in everything
     engine.one.host.delete(wrong)
+
+
+def lose_answers(_engine: Daemon, aws: Ec2Stub, rng: random.Random) -> None:
+    aws.lose_answer(rng.choice(["RunInstances", "DescribeInstances", "TerminateInstances"]), rng.randint(1, 5))
+
+
+def be_busy(_engine: Daemon, aws: Ec2Stub, rng: random.Random) -> None:
+    aws.throttle("*", rng.randint(1, 30))
+
+
+def be_empty(_engine: Daemon, aws: Ec2Stub, rng: random.Random) -> None:
+    aws.no_capacity(rng.randint(1, 3))
+
+
+def kill_oned(engine: Daemon, _aws: Ec2Stub, _rng: random.Random) -> None:
+    engine.kill()
+    engine.restart()
+
+
+def kill_driver(engine: Daemon, _aws: Ec2Stub, _rng: random.Random) -> None:
+    if "one_vmm_ec2" in engine.drivers():
+        engine.kill_driver("one_vmm_ec2")
+
+
+def interrupt(_engine: Daemon, aws: Ec2Stub, rng: random.Random) -> None:
+    if living := aws.instances():
+        aws.interrupt(rng.choice(living).id)
+
+
+TROUBLES = (lose_answers, be_busy, be_empty, kill_oned, kill_driver, interrupt)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(3))
+def test_after_all_that_can_go_wrong_each_vm_has_one_instance_and_afterwards_there_is_none(
+    engine: Daemon, aws: Ec2Stub, template: str, seed: int
+) -> None:
+    rng = random.Random(seed)
+    allow(engine.root, aws, 20)
+    aws.pending_looks = 3
+    vms = [engine.allocate(template) for _ in range(12)]
+    for vm in vms:
+        engine.one.vm.deploy(vm, host_of(engine, "ec2"))
+    for _ in range(6):
+        rng.choice(TROUBLES)(engine, aws, rng)
+        time.sleep(rng.uniform(0, 0.7))
+    aws.faults.clear()
+    aws.grown()
+    for vm in vms:
+        if engine.reaches(vm, "RUNNING", "BOOT_FAILURE", "UNKNOWN") == "BOOT_FAILURE":
+            engine.one.vm.recover(vm, 2)
+    until(lambda: settled(engine, aws, vms), "one instance for each VM")
+    for vm in vms[6:]:
+        engine.one.vm.recover(vm, 3)
+        engine.reaches(vm, "DONE")
+    assert len(aws.instances()) == 6
+    allow(engine.root, aws, 3)
+
+
+def settled(engine: Daemon, aws: Ec2Stub, vms: list[int]) -> bool:
+    """Whether each VM runs as the one living instance of its name; one that is lost is started again."""
+    living, found = {one.id for one in aws.instances()}, set()
+    for vm in vms:
+        state, name = engine.state(vm), engine.vm(vm).text("DEPLOY_ID")
+        if state == "UNKNOWN":
+            engine.one.vm.action("boot", vm)
+        if state == "RUNNING" and name in living:
+            found.add(name)
+    return len(found) == len(vms) and found == living

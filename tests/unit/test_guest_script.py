@@ -316,3 +316,46 @@ def test_a_disk_that_carries_no_context_is_passed_by(busybox: Guest) -> None:
     (busybox.root / "dev/sr0").mkdir()
     (busybox.root / "dev/sr0/other").write_text("x")
     assert "hostname web" in busybox.run()
+
+
+# --- in EC2 ---
+
+CURL = """case "$*" in
+*"-X PUT"*) test -e {root}/up && echo session-1 ;;
+*"X-aws-ec2-metadata-token: session-1"*/latest/user-data) cat {root}/user-data ;;
+*) exit 22 ;;
+esac"""
+
+
+def in_ec2(guest: Guest, data: str, vendor: str = "Amazon EC2") -> None:
+    """The guest is an instance with these user data; its network is there once it has asked for an address."""
+    guest.no_disk()
+    (guest.root / "sys/class/dmi/id").mkdir(parents=True)
+    (guest.root / "sys/class/dmi/id/sys_vendor").write_text(f"{vendor}\n")
+    (guest.root / "user-data").write_text(data)
+    guest.fake("curl", CURL.format(root=guest.root))
+    guest.fake("udhcpc", f"touch {guest.root}/up")
+
+
+def test_an_instance_has_its_name_and_keys_by_user_data_and_keeps_the_network_of_ec2(busybox: Guest) -> None:
+    script = f"echo $SET_HOSTNAME > {busybox.root}/started"
+    in_ec2(busybox, context_script({**FULL, "SSH_PUBLIC_KEY": KEY, "START_SCRIPT": script, "DNS": "10.9.9.9"}))
+    calls = busybox.run()
+    assert busybox.read("etc/hostname") == "web-1.example.org\n"
+    assert busybox.read("started") == "web-1.example.org\n"
+    assert KEY in busybox.read("root/.ssh/authorized_keys")
+    assert [call for call in calls if call.startswith("ip ")] == ["ip link set dev eth0 up"]
+    assert not (busybox.root / "etc/resolv.conf").exists()
+    assert "SET_HOSTNAME='web-1.example.org'" in busybox.read("run/one-context/context.sh")
+
+
+def test_an_instance_with_other_user_data_does_not_read_them(busybox: Guest) -> None:
+    in_ec2(busybox, f"#!/bin/sh\ntouch {busybox.root}/executed\n")
+    busybox.run()
+    assert not (busybox.root / "executed").exists()
+    assert "there is no context disk" in busybox.told
+
+
+def test_nobody_else_is_asked_for_user_data(busybox: Guest) -> None:
+    in_ec2(busybox, context_script({"SET_HOSTNAME": "web"}), vendor="QEMU")
+    assert [call for call in busybox.run() if call.startswith("curl")] == []
