@@ -74,6 +74,8 @@ class Ec2Stub:
         self.refused_keys: set[str] = set()
         self.pending_looks = 0
         """How often a new instance is seen pending before it runs."""
+        self.page = 0
+        """Reservations in one answer to DescribeInstances; as moto has it, 100, if it is 0."""
         self._tokens: dict[tuple[str, str], Started] = {}
         self._looks: dict[str, int] = {}
         self.imports = Imports()
@@ -223,6 +225,8 @@ class Ec2Stub:
         if action == "DescribeInstances":
             self._grow(region)
             parameters = self._by_token(region, parameters)
+            if self.page and "InstanceId.1" not in parameters:
+                parameters = {**parameters, "MaxResults": str(self.page)}
         if action == "RegisterImage":
             return images_as_registered(self, region, parameters, lambda: self._forward(environ, parameters))
         return self._forward(environ, parameters)

@@ -1,5 +1,6 @@
 """Hosts in EC2 beside hosts of one's own, under a real oned and scheduler, with the stub for Amazon."""
 
+import base64
 import random
 import subprocess
 import sys
@@ -11,6 +12,11 @@ from pathlib import Path
 import pytest
 
 from oned.client.documents import parse
+from oned.elastic.node import PLANNED
+from oned.elastic.policy import NodeClass
+from oned.elastic.provider import Provider
+from oned.elastic.reading import Node
+from oned.elastic.records import Record
 from tests.daemon.process import SIMULATED, Daemon, until
 from tests.ec2_stub import Ec2Stub
 
@@ -36,6 +42,8 @@ def engine(aws_server: Ec2Stub, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with Daemon(root, CONF) as daemon:
         daemon.monitored("small")
         add(daemon, "ec2")
+        image = daemon.admin.number("one.image.allocate", "NAME = os\nTYPE = OS\nSOURCE = /img/os\nSIZE = 10", 1)
+        until(lambda: parse(daemon.admin.text("one.image.info", image)).int("STATE") == 1, "the image")
         yield daemon
         assert daemon.check() == []
 
@@ -71,6 +79,18 @@ def template(engine: Daemon, aws: Ec2Stub) -> Iterator[str]:
     assert aws.instances() == []
 
 
+def node(engine: Daemon, template: str) -> tuple[Provider, Record, NodeClass]:
+    """A node of a batch cluster whose class has the template, planned."""
+    addresses = "AR = [ TYPE = IP4, IP = 10.1.1.1, SIZE = 1 ]"
+    engine.admin.number("one.vn.allocate", f"NAME = nodes\nVN_MAD = dummy\nBRIDGE = br0\nSGE = YES\n{addresses}", -1)
+    worker = f"NAME = worker\nCPU = 1\nMEMORY = 64\nNIC = [ NETWORK = nodes ]\nCONTEXT = [ SITE = here ]\n{template}"
+    engine.one.template.allocate(worker)
+    klass = NodeClass("cloud", template="worker")
+    provider = Provider(engine.admin, "night", "wn%03d", lambda record, _: {"NODE_NAME": record.lease.name})
+    (lease,) = provider.leases(klass, 1, ())
+    return provider, Record(Node(lease.name, "cloud", PLANNED, 0, "token-of-wn001"), lease), klass
+
+
 @contextmanager
 def scheduling(engine: Daemon) -> Iterator[None]:
     command = [sys.executable, "-m", "oned.sched", "-s", "-t", "1"]
@@ -96,7 +116,8 @@ def host_of(engine: Daemon, name: str) -> int:
 def test_vms_fill_the_own_host_first_and_then_ec2_and_those_without_a_section_wait(
     engine: Daemon, aws: Ec2Stub, template: str
 ) -> None:
-    vms = [engine.allocate(f"NAME = node{number}\nCPU = 1\n{template}") for number in range(3)]
+    disk = 'DISK = [ IMAGE = "os" ]\nDISK = [ TYPE = swap, SIZE = 64 ]\n'
+    vms = [engine.allocate(f"NAME = node{number}\nCPU = 1\n{disk}{template}") for number in range(3)]
     at_home = engine.allocate("CPU = 1")
     wish = engine.allocate(f'{template}CPU = 1\nSCHED_REQUIREMENTS = "HYPERVISOR = ec2"')
     with scheduling(engine):
@@ -179,6 +200,24 @@ def test_an_interrupted_instance_makes_its_vm_unknown_with_the_reason(
     engine.one.vm.action("boot", vm)
     engine.reaches(vm, "RUNNING")
     assert engine.vm(vm).text("DEPLOY_ID") not in ("", first)
+
+
+def test_a_node_of_a_batch_cluster_has_one_token_from_its_plan_to_its_instance(
+    engine: Daemon, aws: Ec2Stub, template: str
+) -> None:
+    provider, record, klass = node(engine, template)
+    vm = int(provider.start([(record, klass)])[record.node.token])
+    engine.one.vm.deploy(vm, host_of(engine, "ec2"))
+    engine.reaches(vm, "RUNNING")
+    (sent,) = aws.requests("RunInstances")
+    told = base64.b64decode(sent["UserData"]).decode()
+    assert sent["ClientToken"] == "token-of-wn001"
+    assert f"NODE_NAME='{record.lease.name}'" in told.splitlines()
+    tags = {tag["key"]: tag["value"] for tag in aws.instances()[0].get_tags()}
+    assert tags.items() >= {"ONESGE_CLUSTER": "night", "ONESGE_NODE": record.lease.name, "cluster": "sge"}.items()
+    provider.stop({record.node.token: True})
+    until(lambda: not provider.guests(), "the end of the node")
+    assert aws.instances() == []
 
 
 def test_a_host_with_a_wrong_key_is_an_error_with_the_reason_and_no_other(engine: Daemon, aws: Ec2Stub) -> None:

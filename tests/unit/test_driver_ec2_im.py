@@ -60,6 +60,15 @@ def test_a_host_is_as_large_as_the_instances_that_it_may_have(
     assert domains[0].poll == machine.ask("POLL", 7, plain, deploy_id=names[0])
 
 
+def test_instances_come_in_pages(aws: Ec2Stub, monitor: Ec2Driver, machine: Ec2Driver, plain: str) -> None:
+    for vm in (7, 8, 9):
+        machine.ask("DEPLOY", vm, plain)
+    aws.page = 2
+    assert [one.vm for one in im.domains(monitor.monitor("ec2")) or []] == [7, 8, 9]
+    assert "has 4 instances" not in machine.ask("DEPLOY", 10, plain)
+    assert "has 4 instances" in machine.ask("DEPLOY", 11, plain)
+
+
 def test_instances_of_others_and_of_other_hosts_do_not_count(
     aws: Ec2Stub, monitor: Ec2Driver, machine: Ec2Driver, plain: str
 ) -> None:
@@ -116,7 +125,8 @@ def test_sizes_that_the_server_does_not_know_are_set(monitor: Ec2Driver) -> None
 
 
 @pytest.mark.parametrize("driver", [
-    ("vmm", "vmm.vmm_ec2", "xml"), ("im", "im.im_ec2", "4"),
+    ("vmm", "vmm.vmm_ec2", "xml"),
+    pytest.param(("im", "im.im_ec2", "4"), marks=pytest.mark.soak),
     pytest.param(("vmm", "vmm.vmm_ec2", "plain"), marks=pytest.mark.soak),
     pytest.param(("im", "im.im_ec2", "2"), marks=pytest.mark.soak),
 ])  # fmt: skip
