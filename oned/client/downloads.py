@@ -15,7 +15,7 @@ BLOCK = 64 << 10
 """Bytes that become a hole if they are all zero."""
 _PAUSES = (0.2, 0.5, 1, 2, 4, 8)
 """Seconds to wait between attempts of which none got on."""
-CHANGED, UNKNOWN_PAGE = 412, "calls go to /RPC2"
+CHANGED, BUSY, UNKNOWN_PAGE = 412, 503, "calls go to /RPC2"
 
 
 def write_with_holes(file: BinaryIO, at: int, data: bytes) -> None:
@@ -114,6 +114,8 @@ class Reading:
         raise self._refusal(answer.status, text, verb)
 
     def _refusal(self, status: int, text: str, verb: str) -> Exception:
+        if status == BUSY:
+            return _Again(text or "it is busy")
         if status == CHANGED:
             return Changed(f"image {self._image} changed while it was read. Nothing is kept of it: begin again")
         if verb == "HEAD":  # which has no body: the sentence comes with GET

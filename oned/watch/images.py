@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ GATHERED = 1 << 20
 """Bytes read at once."""
 READERS = 2
 """Images that are read at the same time, so that a slow disk does not take all threads."""
+AT_ONCE = 8
+"""Answers on their way to one user; who asks for one more is told to come back."""
 WHOLE = (ImageState.READY, ImageState.USED, ImageState.CLONE, ImageState.DISABLED)
 """States in which nobody writes to the file."""
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
@@ -43,6 +46,7 @@ class Images:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._readers = asyncio.Semaphore(READERS)
+        self._now: Counter[int] = Counter()
 
     async def serve(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """HEAD: size and ETag. GET: the bytes, of one Range too. Raises Refusal."""
@@ -51,12 +55,23 @@ class Images:
         image = self._image(user, scope["path"].removeprefix(PREFIX))
         if verb not in ("GET", "HEAD"):
             raise Refusal(405, f"{PREFIX} takes GET and HEAD.", (b"allow", b"GET, HEAD"))
+        if self._now[user.id] >= AT_ONCE:
+            raise Refusal(503, f"You read {AT_ONCE} images already. Let one of them end.", (b"retry-after", b"5"))
         base = self._services.pools.datastores.get(image.datastore).base_path
+        self._now[user.id] += 1
+        try:
+            await self._serve(image, base, request, receive, send, head=verb == "HEAD")
+        finally:
+            self._now[user.id] -= 1
+
+    async def _serve(
+        self, image: Image, base: str, request: Request, receive: Receive, send: Send, *, head: bool
+    ) -> None:
         file = await asyncio.to_thread(_opened, image, base)
         gone = asyncio.create_task(disconnected(receive))
         try:
             span = await _begin(file, request, send)
-            if verb == "GET":
+            if not head:
                 await self._send(file, span, send, gone)
             await send({"type": "http.response.body", "body": b""})
         finally:
@@ -70,7 +85,8 @@ class Images:
         if image is None or not self._services.rights.may(user, USE, image):
             raise Refusal(404, f"There is no image {word} that you may use. See oneimage list")
         if image.state not in WHOLE:
-            why = "its VM writes to it: power that off" if image.state is ImageState.USED_PERS else "see oneimage show"
+            written = image.state in (ImageState.USED_PERS, ImageState.LOCKED_USED_PERS)
+            why = "its VM writes to it. onevm disk-saveas copies what it has now" if written else "see oneimage show"
             raise Refusal(409, f"Image {image.id} cannot be read in state {image.state.name}: {why}")
         return image
 

@@ -1,6 +1,7 @@
 """Images on their way out: pages of their bytes, and `oneimage export` to files and to S3."""
 
 import hashlib
+import http.client
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from oned.client.client import ServerRefused
 from oned.client.downloads import Changed, Reading
 from tests.daemon.exporting import CONF, Site
-from tests.daemon.process import until
+from tests.daemon.process import ADMIN, until
 from tests.needs import need_programs
 from tests.s3_store import S3Store
 
@@ -79,7 +80,7 @@ def test_who_may_not_use_an_image_does_not_hear_of_it(site: Site, raw: int) -> N
 def test_only_files_in_the_datastore_are_read(site: Site, tmp_path: Path) -> None:
     outside = tmp_path / "secret"
     outside.write_bytes(b"secret")
-    elsewhere = site.image("elsewhere", None, "--source", str(outside), "--format", "raw", "--size", "1")
+    elsewhere = site.image("elsewhere", template=f'SOURCE = "{outside}"\nFORMAT = raw\nSIZE = 1')
     link = site.image("link", b"a" * 100)
     site.file(link).unlink()
     site.file(link).symlink_to(outside)
@@ -101,6 +102,20 @@ def test_an_image_that_its_vm_writes_to_is_not_read(site: Site) -> None:
     assert (told.returncode, "its VM writes to it" in told.stderr) == (255, True)
     site.one.vm.action("terminate-hard", vm)
     until(lambda: site.page(image)[0] == 200, "the end of the VM")
+
+
+def test_a_user_reads_so_many_at_once_and_no_more(site: Site, raw: int) -> None:
+    slow = []
+    for _ in range(8):
+        slow.append(http.client.HTTPConnection("127.0.0.1", site.port, timeout=20))
+        slow[-1].request("GET", f"/images/{raw}", None, site.who(ADMIN))
+        assert slow[-1].getresponse().status == 200
+    assert site.page(raw) == (503, b"You read 8 images already. Let one of them end.\n")
+    for connection in slow:
+        connection.close()
+    until(lambda: site.page(raw, "HEAD")[0] == 200, "the end of the others")
+    with closing(Reading(site.admin, raw)) as reading:
+        assert reading.read(0, 10) == BYTES[:10]
 
 
 def test_a_reader_notices_that_the_file_is_another_one(site: Site) -> None:
@@ -179,19 +194,6 @@ def test_a_command_that_was_killed_goes_on_with_the_missing_parts(site: Site, st
         (("--to-file", "/nowhere/f"), "/nowhere/.f.part cannot be written: No such file or directory"),
     ],
 )
-def test_what_is_no_export_is_refused(
-    site: Site, raw: int, words: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    from oned.cli.oneimage import main
-
-    for name, value in site.environment.items():
-        monkeypatch.setenv(name, value)
-    assert main(["export", str(raw), *words, "--endpoint", site.endpoint]) == 255
-    assert sentence in capsys.readouterr().err
-
-
-def test_a_bucket_that_is_not_there_is_told_of(site: Site, store: S3Store, raw: int) -> None:
-    out, errors = export(site, store, raw, "s3://none/").communicate(timeout=100)
-    assert (out, "NoSuchBucket" in errors, "Make the bucket first" in errors) == ("", True, True)
-    assert "Traceback" not in errors
+def test_what_is_no_export_is_refused(site: Site, raw: int, words: tuple[str, ...], sentence: str) -> None:
+    done = site.run("export", str(raw), *words)
+    assert (done.returncode, sentence in done.stderr, done.stdout) == (255, True, "")

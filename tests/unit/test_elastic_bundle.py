@@ -102,7 +102,7 @@ def unbundled(objects: dict[str, bytes], keys: Keys, who: str) -> tuple[bytes, b
         return archive, file.read()
 
 
-@pytest.mark.parametrize("who", ["user", "cloud"])
+@pytest.mark.parametrize("who", ["user", pytest.param("cloud", marks=pytest.mark.soak)])
 def test_the_bytes_of_a_bundle_come_back(target: Target, keys: Keys, who: str) -> None:
     send(target, keys)
     objects = stored(target)

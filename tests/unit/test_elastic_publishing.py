@@ -167,7 +167,9 @@ def test_killed_after_any_call_it_goes_on_all_the_same(region: Region) -> None:
     pytest.fail("it never came to its end")
 
 
-@pytest.mark.parametrize("action", ["ImportSnapshot", "CreateTags", "RegisterImage"])
+@pytest.mark.parametrize(
+    "action", ["ImportSnapshot", pytest.param("CreateTags", marks=pytest.mark.soak), "RegisterImage"]
+)
 def test_an_answer_that_is_lost_makes_nothing_twice(region: Region, aws: Ec2Stub, action: str) -> None:
     aws.lose_answer(action)
     with pytest.raises(CloudError):

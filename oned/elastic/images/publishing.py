@@ -113,7 +113,6 @@ def _register(ec2: Any, label: Label, machine: Machine, snapshot: str) -> None:
         "BootMode": machine.boot_mode,
         "ImdsSupport": "v2.0",
         "BlockDeviceMappings": [{"DeviceName": machine.root_device, "Ebs": disk}],
-        "TagSpecifications": [{"ResourceType": "image", "Tags": label.tags}],
     }
     register(ec2, label, machine, facts, snapshot)
 
@@ -145,7 +144,7 @@ def available(ec2: Any, label: Label, watch: Watch) -> Made:
 
 
 def _tag(ec2: Any, label: Label, ami: dict[str, Any]) -> None:
-    """Not every EC2 takes the tags with RegisterImage."""
+    """Not every EC2, nor every boto3, takes the tags with RegisterImage."""
     if not any(tag["Key"] == snapshots.TAG for tag in ami.get("Tags", ())):
         with failures(f"{ami['ImageId']} cannot be tagged"):
             ec2.create_tags(Resources=[ami["ImageId"]], Tags=label.tags)
