@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from oned.elastic.records import Records
+from oned.elastic.changes import Why
+from oned.elastic.leader import Lead
+from oned.elastic.records import Lease, Records
 from oned.template.parse import parse as parse_template
 from tests.daemon.played_sge import PlayedSge
 from tests.daemon.process import Daemon
@@ -110,3 +112,24 @@ def test_hooks_are_declared_as_oned_reads_them(engine: Daemon) -> None:
         ("RUNNING", "node-up $ID --plain"),
         *((event, "node-down $ID --plain") for event in ("UNKNOWN", "SHUTDOWN", "STOP", "DONE", "FAILED")),
     }
+
+
+def test_vms_with_our_mark_that_no_node_has_are_removed_at_once(engine: Daemon, sge: PlayedSge) -> None:
+    records = Records(engine.var / "onesge.db")
+    lost, other = (engine.allocate(f'ONESGE = [ CLUSTER = "{name}", TOKEN = "t9" ]') for name in ("onesge", "another"))
+    assert "never had a node, and 1 VMs have the mark onesge" in onesge(engine, "node", "reap", status=255)
+    lead = Lead(records)
+    lead.take()
+    with lead.writing() as changes:
+        changes.plan("t1", "local", Lease(0, "wn001", "02:00:0a:09:00:01", "10.9.0.1"), "", Why("demand"))
+    lead.resign()
+    ours = engine.allocate('ONESGE = [ CLUSTER = "onesge", NODE = "wn001", TOKEN = "t1" ]')
+    assert f"VM {lost}, PENDING, made " in onesge(engine, "node", "reap", "--dry-run")
+    assert engine.state(lost) == "PENDING"
+    assert f"VM {lost}, PENDING, made " in onesge(engine, "node", "reap")
+    assert (engine.state(lost), engine.state(ours), engine.state(other)) == ("DONE", "PENDING", "PENDING")
+    assert onesge(engine, "node", "reap") == "Every VM of the cluster onesge has its node\n"
+    records.close()
+    (engine.var / "onesge.db").unlink()
+    for vm in (ours, other):
+        engine.one.vm.action("terminate-hard", vm)

@@ -151,6 +151,8 @@ def test_metrics_are_read_over_http_and_written_as_a_file(metrics: Metrics, tmp_
         metrics.write(tmp_path / "missing/onesge.prom")
 
 
-def test_every_metric_has_a_name_and_a_sentence_for_the_manual() -> None:
-    names = [name for name, _, sentence in listed() if sentence]
-    assert len(names) == len(set(names)) > 15
+def test_every_metric_is_in_the_manual_with_its_labels_and_sentence() -> None:
+    page = (Path(__file__).parents[2] / "share/doc/elastic.md").read_text()
+    rows = [f"| `{name}` | {', '.join(f'`{label}`' for label in labels)} | {text} |" for name, labels, text in listed()]
+    assert len(rows) > 15
+    assert [row for row in rows if row not in page] == []
