@@ -7,6 +7,7 @@ from oned.cli.command import Program
 from oned.cli.onesge.classes import add_classes
 from oned.cli.onesge.conf import PRINT_CONFIG, add_conf
 from oned.cli.onesge.cost import add_cost
+from oned.cli.onesge.doctor import add_doctor
 from oned.cli.onesge.hooks import add_hooks
 from oned.cli.onesge.images import add_images
 from oned.cli.onesge.live import add_live
@@ -24,6 +25,7 @@ add_cost(program)
 add_images(program)
 add_vpn(program)
 add_replay(program)
+add_doctor(program)
 add_conf(program)
 
 

@@ -206,13 +206,15 @@ def _what_knows(cell: Cell, name: str) -> str:
 def unresolved(commands: Commands, addresses: Mapping[str, str]) -> dict[str, str]:
     """Why the names of hosts cannot be given to the master: each leads to its address there, and that back to it.
 
+    An address of "" is any.
+
     It is asked before the master is: a name that does not resolve may hold up the whole master until the name
     servers have been given up.
     """
     if not addresses:
         return {}
     forward = _leads_to(commands, "ahostsv4", addresses)
-    back = _leads_to(commands, "hosts", [address for address in addresses.values() if address])
+    back = _leads_to(commands, "hosts", set(forward.values())) if forward else {}
     refused = {}
     for name, address in addresses.items():
         found = forward.get(name, "")
@@ -220,8 +222,8 @@ def unresolved(commands: Commands, addresses: Mapping[str, str]) -> dict[str, st
             refused[name] = "its name does not resolve on the master. Add it to DNS or to /etc/hosts there"
         elif address and found != address:
             refused[name] = f"its name leads to {found} on the master, not to {address}"
-        elif name not in back.get(found, "").split() and address:
-            refused[name] = (f"its address {address} leads to {back.get(found) or 'no name'} on the master, "
+        elif name not in back.get(found, "").split():
+            refused[name] = (f"its address {found} leads to {back.get(found) or 'no name'} on the master, "
                              f"not to {name}")  # fmt: skip
     return refused
 

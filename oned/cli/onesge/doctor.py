@@ -1,0 +1,77 @@
+"""onesge doctor: what is wrong with the batch system, why it matters, and the command that mends it."""
+
+from typing import TYPE_CHECKING, Any
+
+from oned.cli.command import CommandError, Option, Program
+from oned.cli.onesge import conf
+from oned.cli.onesge.conf import CONFIG
+from oned.cli.onesge.rows import document
+from oned.cli.output import FORMATS, dump, say
+from oned.client.client import Client
+from oned.client.documents import Document
+
+if TYPE_CHECKING:
+    from oned.elastic.sge.doctor import Finding
+
+SCRIPT = Option(
+    "script", ("--script",), "print the commands that mend it as a script for a shell on the master, and run nothing"
+)
+
+FAILED, UNSAFE = 2, 1
+"""Exit statuses: something does not work; something may lose work or leave nodes unused."""
+
+
+def add_doctor(program: Program) -> None:
+    """Give onesge the verb."""
+    program.command("doctor", "", CONFIG, SCRIPT, *FORMATS)(_doctor)
+
+
+def _doctor(_one: Client, *, config: str | None, script: bool, **formats: Any) -> int:
+    """Looks for wrong names, clocks, ports, versions and for settings of Grid Engine that lose work.
+
+    Each finding says what is wrong, why it matters and, after $, what mends it on the master. Exit status: 2 when
+    something does not work, 1 when work may be lost or nodes stay unused, 0 otherwise.
+    """
+    from oned.elastic.service import read_service
+    from oned.elastic.sge.doctor import Grade
+    from oned.elastic.sge.examine import examine
+    from oned.elastic.sge.place import read_place
+
+    settings = conf.load(config)
+    if read_service(settings).batch != "sge":
+        raise CommandError("The doctor is for Grid Engine, and BATCH of onesge.conf is another")
+    found = examine(read_place(settings))
+    if script:
+        _say_script(found)
+    elif not dump(_document(found), **{option.keyword: formats[option.keyword] for option in FORMATS}):
+        _say(found)
+    grades = {finding.grade for finding in found}
+    return FAILED if Grade.ERROR in grades else UNSAFE if Grade.WARNING in grades else 0
+
+
+def _say(found: "list[Finding]") -> None:
+    for finding in found:
+        say(f"{finding.grade.name}: {finding.what}")
+        say(f"    {finding.why}")
+        if finding.mend:
+            say(f"    $ {finding.mend}")
+    if not found:
+        say("Nothing is wrong.")
+
+
+def _say_script(found: "list[Finding]") -> None:
+    """The commands, each below what it mends; those that need an address, or reach another host, are comments."""
+    say("#!/bin/sh")
+    for finding in found:
+        say(f"# {finding.what}: {finding.why}")
+        if finding.mend:
+            say(finding.mend if finding.mend.startswith(("qconf ", "qmod ", "f=$(mktemp")) else f"# {finding.mend}")
+
+
+def _document(found: "list[Finding]") -> Document:
+    made = Document("DOCTOR")
+    made.children = [
+        document("FINDING", {"GRADE": one.grade.name, "WHAT": one.what, "WHY": one.why, "MEND": one.mend or None})
+        for one in found
+    ]
+    return made

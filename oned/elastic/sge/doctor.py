@@ -1,0 +1,373 @@
+"""What is wrong with a Grid Engine that an elastic cluster is to live on: each finding with its reason and its mend.
+
+The checks are functions of what `examine` has read; they change nothing. A mend is a command for a shell on the
+master, run by a manager; "" where a person has to think.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from oned.elastic.reading import Host
+from oned.elastic.sge.cell import Queue
+from oned.elastic.sge.mends import added, clock_text, seconds, set_conf, set_scheduler
+from oned.elastic.sge.place import Place
+from oned.elastic.sge.read import Instance
+
+MOST_SKEW = 5.0
+"""Seconds by which clocks may differ."""
+TESTED = "8.1"
+"""The versions that the commands were tried with begin with this."""
+REPORTS = 3
+"""A host may miss so many load reports before it counts as silent."""
+SLOW_SCHEDULE = 30.0
+"""Seconds between two runs of the scheduler that are noticed."""
+
+
+class Grade(Enum):
+    """How bad it is."""
+
+    ERROR = "does not work"
+    WARNING = "may lose work or leave nodes unused"
+    NOTE = "good to know"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that should be otherwise: what, why it matters, and the command that mends it."""
+
+    grade: Grade
+    what: str
+    why: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a daemon answered to qping.
+
+    up    it answered
+    skew  seconds that its clock is before ours, None when it did not tell
+    said  what was said when it did not answer
+    """
+
+    up: bool
+    skew: float | None = None
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was read of one cell.
+
+    user        who runs the commands there
+    admin_user  who runs the scheduler
+    master      name in act_qmaster, and the address it leads to, "" if to none
+    conf        sge_conf(5), global
+    scheduler   sched_conf(5)
+    complexes   complex_values by host
+    misnamed    host → why its name does not lead there and back
+    answers     execd by host
+    refused     names that the master has lately refused to talk to
+    """
+
+    place: Place
+    version: str = ""
+    user: str = ""
+    admin_user: str = ""
+    managers: frozenset[str] = frozenset()
+    master: str = ""
+    master_address: str = ""
+    master_answer: Answer = field(default_factory=lambda: Answer(True))
+    conf: Mapping[str, str] = field(default_factory=dict)
+    scheduler: Mapping[str, str] = field(default_factory=dict)
+    queues: Mapping[str, Queue] = field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
+    hosts: tuple[Host, ...] = ()
+    instances: Mapping[str, Mapping[str, Instance]] = field(default_factory=dict)
+    complexes: Mapping[str, str] = field(default_factory=dict)
+    misnamed: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether hosts need no machine."""
+        return "SIMULATE_EXECDS=1" in self.conf.get("qmaster_params", "").upper()
+
+
+def findings(facts: Facts) -> list[Finding]:
+    """All that the checks find, the worst first."""
+    found = [finding for check in CHECKS for finding in check(facts)]
+    return sorted(found, key=lambda finding: list(Grade).index(finding.grade))
+
+
+# -- the master -------------------------------------------------------------------------------------------------------
+
+
+def master_name(master: str, address: str, common: str) -> Iterator[Finding]:
+    """What is wrong with the name of the master, in the directory `common`; this is known while it does not answer."""
+    if not address:
+        yield Finding(
+            Grade.ERROR,
+            f"{master}, the master in {common}/act_qmaster, does not resolve",
+            "No command and no node reaches a master without an address",
+            f"echo 'ADDRESS {master}' >> /etc/hosts",
+        )
+    elif address.startswith("127."):
+        yield Finding(
+            Grade.ERROR,
+            f"The name of the master, {master}, leads to {address} on the master itself",
+            "qmaster then refuses every client, itself too; installers write such lines",
+            f"sed -i '/^127\\..*{master.partition('.')[0]}/d' /etc/hosts && echo 'ADDRESS {master}' >> /etc/hosts",
+        )
+
+
+def _master(facts: Facts) -> Iterator[Finding]:
+    yield from master_name(facts.master, facts.master_address, facts.place.common)
+    skew = facts.master_answer.skew
+    if skew is not None and abs(skew) > MOST_SKEW:
+        yield Finding(
+            Grade.WARNING,
+            f"The clock of the master differs by {skew:+.0f} s from the one here",
+            "Waiting times and ends of jobs are reckoned with both",
+            "chronyc makestep",
+        )
+
+
+def _version(facts: Facts) -> Iterator[Finding]:
+    if TESTED not in facts.version:
+        yield Finding(
+            Grade.NOTE,
+            f"This is {facts.version or 'an unknown version'}, tried was {TESTED}",
+            "Formats of qconf and qstat differ between versions",
+        )
+
+
+def _managers(facts: Facts) -> Iterator[Finding]:
+    if facts.user not in facts.managers:
+        yield Finding(
+            Grade.ERROR,
+            f"{facts.user} is no manager of Grid Engine",
+            "Nodes can only be registered by a manager",
+            f"qconf -am {facts.user}",
+        )
+    if facts.admin_user and facts.admin_user != "none" and facts.admin_user not in facts.managers:
+        yield Finding(
+            Grade.ERROR,
+            f"{facts.admin_user}, who runs the scheduler, is no manager of Grid Engine",
+            "The scheduler is refused, and jobs wait for ever",
+            f"qconf -am {facts.admin_user}",
+        )
+
+
+# -- settings that lose work ------------------------------------------------------------------------------------------
+
+
+def _rescheduling(facts: Facts) -> Iterator[Finding]:
+    if seconds(facts.conf.get("reschedule_unknown", "0")) == 0:
+        yield Finding(
+            Grade.WARNING,
+            "reschedule_unknown is 0",
+            "Grid Engine never starts the jobs of a dead node again by itself; only onesge does, while it runs",
+            set_conf("reschedule_unknown", "00:02:00"),
+        )
+    if "ENABLE_RESCHEDULE_KILL=" not in facts.conf.get("qmaster_params", "").upper():
+        yield Finding(
+            Grade.WARNING,
+            "qmaster_params has no ENABLE_RESCHEDULE_KILL",
+            "Jobs of a dead node that cannot be started again are shown as running for ever, and keep its slots",
+            set_conf("qmaster_params", added(facts.conf.get("qmaster_params", ""), "ENABLE_RESCHEDULE_KILL=1")),
+        )
+
+
+def _silence(facts: Facts) -> Iterator[Finding]:
+    unheard = seconds(facts.conf.get("max_unheard", "00:05:00"))
+    report = seconds(facts.conf.get("load_report_time", "00:00:40"))
+    if unheard < REPORTS * report:
+        yield Finding(
+            Grade.WARNING,
+            f"max_unheard is {unheard:.0f} s, load_report_time {report:.0f} s",
+            "A node that misses one or two reports already counts as dead",
+            set_conf("max_unheard", clock_text(2 * REPORTS * report)),
+        )
+    elif unheard > 600:
+        yield Finding(
+            Grade.WARNING,
+            f"max_unheard is {unheard:.0f} s",
+            "A dead node is noticed so late; its jobs and its slots wait",
+            set_conf("max_unheard", "00:05:00"),
+        )
+
+
+def _queue_settings(facts: Facts) -> Iterator[Finding]:
+    for queue in _ours(facts):
+        if not queue.reruns:
+            yield Finding(
+                Grade.WARNING,
+                f"{queue.name} has rerun FALSE",
+                "Jobs that do not say -r y are lost with their node",
+                f"qconf -rattr queue rerun TRUE {queue.name}",
+            )
+        thresholds = queue.values.get("load_thresholds", "NONE")
+        if thresholds.upper() != "NONE":
+            yield Finding(
+                Grade.WARNING,
+                f"{queue.name} has load_thresholds {thresholds}",
+                "A busy node refuses jobs though it has free slots: jobs wait, and no node is started for them",
+                f"qconf -rattr queue load_thresholds NONE {queue.name}",
+            )
+
+
+def _scheduler(facts: Facts) -> Iterator[Finding]:
+    adjustments = facts.scheduler.get("job_load_adjustments", "NONE")
+    limited = any(queue.values.get("load_thresholds", "NONE").upper() != "NONE" for queue in _ours(facts))
+    if adjustments.upper() != "NONE" and limited:
+        yield Finding(
+            Grade.WARNING,
+            f"job_load_adjustments is {adjustments}, beside load_thresholds",
+            "Each started job counts as load for a while: a small node is not filled",
+            set_scheduler("job_load_adjustments", "NONE"),
+        )
+    interval = seconds(facts.scheduler.get("schedule_interval", "0:0:15"))
+    if interval > SLOW_SCHEDULE:
+        yield Finding(
+            Grade.NOTE,
+            f"schedule_interval is {interval:.0f} s",
+            "A node that is ready waits so long for its first job",
+            set_scheduler("schedule_interval", "0:0:10"),
+        )
+    if facts.simulated:
+        yield Finding(
+            Grade.WARNING,
+            "qmaster_params has SIMULATE_EXECDS=1",
+            "Hosts are only simulated: no job is really run",
+            set_conf("qmaster_params", "none"),
+        )
+
+
+# -- queue, host group, hosts -----------------------------------------------------------------------------------------
+
+
+def _arranged(facts: Facts) -> Iterator[Finding]:
+    queue, group = facts.place.queue, facts.place.group
+    if group not in facts.groups:
+        yield Finding(
+            Grade.ERROR,
+            f"There is no host group {group} (SGE_HOST_GROUP)",
+            "Nodes are put into it",
+            f"f=$(mktemp) && printf 'group_name {group}\\nhostlist NONE\\n' > $f && qconf -Ahgrp $f",
+        )
+    if queue not in facts.queues:
+        yield Finding(
+            Grade.ERROR,
+            f"There is no queue {queue} (SGE_QUEUE)",
+            "Jobs run on nodes by its instances",
+            f"f=$(mktemp) && qconf -sq | sed 's/^qname .*/qname {queue}/; s/^hostlist .*/hostlist {group}/; "
+            "s/^load_thresholds .*/load_thresholds NONE/; s/^rerun .*/rerun TRUE/' > $f && qconf -Aq $f",
+        )
+    elif group not in facts.queues[queue].values.get("hostlist", "").replace(",", " ").split():
+        yield Finding(
+            Grade.ERROR,
+            f"{group} is not in the hostlist of {queue}",
+            "A node that is registered gets no instance of the queue, and no job",
+            f"qconf -aattr queue hostlist {group} {queue}",
+        )
+
+
+def _slots_twice(facts: Facts) -> Iterator[Finding]:
+    for host, values in facts.complexes.items():
+        own = [value for value in values.split(",") if value.partition("=")[0].strip() == "slots"]
+        if own and facts.instances.get(host):
+            yield Finding(
+                Grade.WARNING,
+                f"{host} has {own[0]} in its complex_values, beside the slots of its queue",
+                "The smaller number holds; the other one is shown, and counted on",
+                f"qconf -dattr exechost complex_values {own[0]} {host}",
+            )
+
+
+def _states(facts: Facts) -> Iterator[Finding]:
+    for host, instances in facts.instances.items():
+        for queue, instance in instances.items():
+            if "E" in instance.state:
+                yield Finding(
+                    Grade.ERROR,
+                    f"{queue}@{host} is in error state",
+                    "A job could not be started there; no other will be. qstat -explain E -f tells why",
+                    f"qmod -cq {queue}@{host}",
+                )
+            if "c" in instance.state:
+                yield Finding(
+                    Grade.ERROR,
+                    f"{queue}@{host} has two settings of one attribute",
+                    "No job starts there. qstat -explain c -f tells which attribute",
+                )
+
+
+def _names(facts: Facts) -> Iterator[Finding]:
+    for host, why in facts.misnamed.items():
+        yield Finding(
+            Grade.ERROR,
+            f"{host}: {why}",
+            "The node cannot join, and commands about it fail or hang",
+            f"echo 'ADDRESS {host}' >> /etc/hosts",
+        )
+
+
+def _silent(facts: Facts) -> Iterator[Finding]:
+    for host in facts.hosts:
+        answer = facts.answers.get(host.name)
+        if host.heard or answer is None or host.name in facts.misnamed:
+            continue
+        yield _wrong_name(host, facts) if answer.up else _no_execd(host, answer, facts.place)
+
+
+def _wrong_name(host: Host, facts: Facts) -> Finding:
+    names = ", ".join(sorted(facts.refused))
+    lately = f". Names that it refused lately: {names}" if names else ""
+    return Finding(
+        Grade.ERROR,
+        f"At {host.name} an sge_execd answers, but the master does not hear of it",
+        "It calls itself by another name, or it has another master or cell; the master refuses names that do not "
+        f"lead to where they come from{lately}",
+        f"ssh {host.name} 'hostname {host.name}; cat {facts.place.common}/act_qmaster; systemctl restart "
+        "gridengine-exec'",
+    )
+
+
+def _no_execd(host: Host, answer: Answer, place: Place) -> Finding:
+    refused = "refused" in answer.said.lower()
+    return Finding(
+        Grade.NOTE,
+        f"{host.name} is not heard of, and {'nobody answers at port' if refused else 'it is not reached at port'} "
+        f"{place.execd_port}",
+        "sge_execd does not run there; one that was started before its host was registered has ended by itself"
+        if refused
+        else "It has not booted, it is gone, or a firewall is between it and the master",
+        f"ssh {host.name} systemctl restart gridengine-exec" if refused else "",
+    )
+
+
+def _clocks(facts: Facts) -> Iterator[Finding]:
+    for host, answer in facts.answers.items():
+        if answer.skew is not None and abs(answer.skew) > MOST_SKEW:
+            yield Finding(
+                Grade.WARNING,
+                f"The clock of {host} differs by {answer.skew:+.0f} s",
+                "Times of jobs, files and certificates are wrong there",
+                f"ssh {host} chronyc makestep",
+            )
+
+
+def _ours(facts: Facts) -> list[Queue]:
+    """The queue of the nodes, and those that it has instances beside on the same hosts."""
+    names = {queue for own in facts.instances.values() for queue in own if facts.place.queue in own}
+    return [facts.queues[name] for name in sorted(names | {facts.place.queue}) if name in facts.queues]
+
+
+Check = Callable[[Facts], Iterator[Finding]]
+CHECKS: tuple[Check, ...] = (
+    _master, _version, _managers, _rescheduling, _silence, _queue_settings, _scheduler, _arranged, _slots_twice,
+    _states, _names, _silent, _clocks,
+)  # fmt: skip

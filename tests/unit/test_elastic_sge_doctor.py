@@ -1,0 +1,160 @@
+"""The doctor: what it finds in what was read of a cell, and that it finds nothing where all is well."""
+
+import shlex
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from oned.elastic.reading import Host
+from oned.elastic.sge.cell import Queue, queues
+from oned.elastic.sge.commands import Commands
+from oned.elastic.sge.doctor import Answer, Facts, Finding, Grade, findings
+from oned.elastic.sge.examine import ping
+from oned.elastic.sge.place import Place
+from oned.elastic.sge.read import Instance
+
+QUEUE = Queue("all.q", {"hostlist": "@allhosts", "rerun": "TRUE", "load_thresholds": "NONE"}, {})
+WELL = Facts(
+    Place(),
+    version="SGE 8.1.9",
+    user="root",
+    admin_user="sgeadmin",
+    managers=frozenset({"root", "sgeadmin"}),
+    master="sgemaster",
+    master_address="10.0.0.1",
+    conf={
+        "reschedule_unknown": "00:02:00",
+        "max_unheard": "00:05:00",
+        "load_report_time": "00:00:40",
+        "qmaster_params": "ENABLE_RESCHEDULE_KILL=1",
+    },
+    scheduler={"job_load_adjustments": "NONE", "schedule_interval": "0:0:15"},
+    queues={"all.q": QUEUE},
+    groups=frozenset({"@allhosts"}),
+    hosts=(Host("wn01", 4),),
+    instances={"wn01": {"all.q": Instance(4, 0, "")}},
+    complexes={"wn01": "h_vmem=4G"},
+    answers={"wn01": Answer(True, 0.4)},
+)
+SILENT = Host("wn01", 4, heard=False)
+
+
+def changed(word: str, value: str) -> Facts:
+    return replace(WELL, conf={**WELL.conf, word: value})
+
+
+def queue(word: str, value: str) -> Facts:
+    return replace(WELL, queues={"all.q": replace(QUEUE, values={**QUEUE.values, word: value})})
+
+
+def state(letters: str) -> Facts:
+    return replace(WELL, instances={"wn01": {"all.q": Instance(4, 0, letters)}})
+
+
+def silent(answer: Answer) -> Facts:
+    return replace(WELL, hosts=(SILENT,), answers={"wn01": answer})
+
+
+def test_nothing_is_found_where_all_is_well() -> None:
+    assert findings(WELL) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "grade", "what", "mend"),
+    [
+        (replace(WELL, master_address=""), Grade.ERROR, "does not resolve", "/etc/hosts"),
+        (replace(WELL, master_address="127.0.1.1"), Grade.ERROR, "leads to 127.0.1.1", "sed -i"),
+        (replace(WELL, master_answer=Answer(True, -61.0)), Grade.WARNING, "master differs by -61 s", "step"),
+        (replace(WELL, version="SGE 6.2u5"), Grade.NOTE, "SGE 6.2u5", ""),
+        (replace(WELL, user="oneadmin"), Grade.ERROR, "oneadmin is no manager", "qconf -am oneadmin"),
+        (replace(WELL, managers=frozenset({"root"})), Grade.ERROR, "sgeadmin, who runs", "qconf -am sgeadmin"),
+        (changed("reschedule_unknown", "00:00:00"), Grade.WARNING, "reschedule_unknown is 0", "00:02:00"),
+        (changed("qmaster_params", "none"), Grade.WARNING, "ENABLE_RESCHEDULE_KILL", " ENABLE_RESCHEDULE_KILL=1/"),
+        (changed("qmaster_params", "A=1"), Grade.WARNING, "ENABLE_RESCHEDULE_KILL", "A=1,ENABLE_RESCHEDULE_KILL=1"),
+        (changed("max_unheard", "00:01:00"), Grade.WARNING, "max_unheard is 60 s", "00:04:00"),
+        (changed("max_unheard", "01:00:00"), Grade.WARNING, "max_unheard is 3600 s", "00:05:00"),
+        (queue("rerun", "FALSE"), Grade.WARNING, "rerun FALSE", "rerun TRUE all.q"),
+        (queue("load_thresholds", "np_load_avg=1.75"), Grade.WARNING, "np_load_avg=1.75", "load_thresholds NONE all.q"),
+        (queue("hostlist", "NONE"), Grade.ERROR, "@allhosts is not in the hostlist", "-aattr queue hostlist @allhosts"),
+        (replace(WELL, queues={}), Grade.ERROR, "There is no queue all.q", "qconf -Aq"),
+        (replace(WELL, groups=frozenset()), Grade.ERROR, "There is no host group @allhosts", "qconf -Ahgrp"),
+        (replace(WELL, scheduler={"schedule_interval": "0:2:0"}), Grade.NOTE, "schedule_interval is 120 s", "0:0:10"),
+        (replace(WELL, complexes={"wn01": "h_vmem=1G,slots=2"}), Grade.WARNING, "slots=2", "slots=2 wn01"),
+        (state("E"), Grade.ERROR, "error state", "qmod -cq all.q@wn01"),
+        (state("c"), Grade.ERROR, "two settings", ""),
+        (replace(WELL, misnamed={"wn01": "its name does not resolve"}), Grade.ERROR, "wn01: its name", "/etc/hosts"),
+        (silent(Answer(True, 0.0)), Grade.ERROR, "an sge_execd answers, but the master does not hear", "hostname wn01"),
+        (silent(Answer(False, said="Connection refused")), Grade.NOTE, "nobody answers at port 6445", "restart"),
+        (silent(Answer(False, said="No route to host")), Grade.NOTE, "it is not reached at port 6445", ""),
+        (replace(WELL, answers={"wn01": Answer(True, 90.0)}), Grade.WARNING, "clock of wn01 differs by +90 s", "wn01"),
+    ],
+)  # fmt: skip
+def test_each_fault_is_found_alone_with_its_reason_and_its_mend(
+    facts: Facts, grade: Grade, what: str, mend: str
+) -> None:
+    (found,) = findings(facts)
+    assert found.grade is grade
+    assert what in found.what
+    assert mend in found.mend
+    assert found.why
+
+
+def test_adjustments_matter_only_beside_thresholds() -> None:
+    adjusted = replace(WELL, scheduler={"job_load_adjustments": "np_load_avg=0.50"})
+    assert findings(adjusted) == []
+    limited = replace(queue("load_thresholds", "np_load_avg=1.75"), scheduler=adjusted.scheduler)
+    assert {"job_load_adjustments" in found.what for found in findings(limited)} == {True, False}
+
+
+def test_simulated_hosts_are_told_of() -> None:
+    found = findings(changed("qmaster_params", "SIMULATE_EXECDS=1,ENABLE_RESCHEDULE_KILL=1"))
+    assert ["SIMULATE_EXECDS=1" in one.what for one in found] == [True]
+
+
+def test_names_that_the_master_refused_are_told_with_the_node_that_it_does_not_hear() -> None:
+    (found,) = findings(replace(silent(Answer(True)), refused=frozenset({"ip-10-9-8-3"})))
+    assert "ip-10-9-8-3" in found.why
+
+
+def test_the_worst_comes_first() -> None:
+    both = replace(WELL, user="oneadmin", version="", conf={})
+    grades = [list(Grade).index(found.grade) for found in findings(both)]
+    assert grades == sorted(grades)
+    assert len(set(grades)) == 3
+
+
+def test_queues_are_read_with_what_hosts_have_of_their_own() -> None:
+    text = "qname a.q\nhostlist @x @y\nslots 1,[wn01.lab=4],[@x=2]\nrerun FALSE\nqname b.q\nslots 2\nrerun TRUE\n"
+    one, two = queues(text)
+    assert (one.name, one.values["slots"], one.own["slots"]) == ("a.q", "1", {"wn01": "4", "@x": "2"})
+    assert (one.reruns, two.reruns, two.named) == (False, True, frozenset())
+
+
+def stand_in(directory: Path, output: str, status: int = 0) -> Commands:
+    """Commands that a program of the test answers in place of Grid Engine."""
+    script = directory / "answer"
+    script.write_text(f"#!/bin/sh\nprintf '%s' {shlex.quote(output)}\nexit {status}\n")
+    script.chmod(0o755)
+    return Commands(Place(prefix=(str(script),)))
+
+
+def test_a_clock_is_read_from_what_a_daemon_says_of_itself(tmp_path: Path) -> None:
+    began = int(time.time()) - 1000
+    told = f"start time:               11/27/2026 09:46:35 ({began})\nrun time [s]:             1060\nstatus: 0\n"
+    answer = ping(stand_in(tmp_path, told), "wn01", 6445, "execd")
+    assert answer.up
+    assert answer.skew == pytest.approx(60, abs=5)
+
+
+def test_a_daemon_that_does_not_answer_is_told_with_what_was_said(tmp_path: Path) -> None:
+    answer = ping(stand_in(tmp_path, "got select error: Connection refused\n", 1), "wn01", 6445, "execd")
+    assert answer == Answer(False, said="got select error: Connection refused")
+
+
+def test_findings_have_no_names_of_files_that_others_could_make_first() -> None:
+    bare = Facts(Place(), master="m", master_address="10.0.0.1", user="u")
+    mends = [finding.mend for finding in findings(bare)]
+    assert [mend for mend in mends if "/tmp" in mend] == []
+    assert all(isinstance(finding, Finding) for finding in findings(bare))
