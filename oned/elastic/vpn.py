@@ -15,6 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from dataclasses import replace as with_
 from datetime import timedelta
@@ -174,7 +175,9 @@ class Vpn:
         return gone
 
     def certificates(self) -> list[Certificate]:
-        """All that are kept, the oldest first, without their keys."""
+        """All that are kept, the oldest first, without keys. PermissionError for others than the service's user."""
+        if self._issued.is_dir():
+            os.scandir(self._issued).close()
         return sorted((with_(one, key="") for _, one in self._files()), key=lambda one: (one.made, one.name))
 
     def connections(self) -> dict[str, Connection]:
@@ -182,7 +185,8 @@ class Vpn:
         now, before = self.site.directory / "events", self.site.directory / "events.before"
         text = "".join(path.read_text(errors="replace") for path in (before, now) if path.exists())
         if now.exists() and now.stat().st_size > _EVENTS_KEPT:
-            now.replace(before)
+            with suppress(PermissionError):  # who may only look leaves it to the service
+                now.replace(before)
         return {found.name: found for line in text.splitlines() if (found := _connection(line))}
 
     # -- files ----------------------------------------------------------------------------------------------------

@@ -83,3 +83,8 @@ def test_without_a_tunnel_in_the_settings_there_is_a_hint(run: Run, tmp_path: Pa
     assert "etc/onesge.conf has no VPN." in run("vpn init", FAILURE)
     (tmp_path / "etc/onesge.conf").write_text(CONF.replace("https", "http"))
     assert "it begins with https://" in run("vpn list", FAILURE)
+
+
+def test_a_place_that_cannot_be_written_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file, no directory")
+    assert ": Not a directory" in run("vpn init", FAILURE)

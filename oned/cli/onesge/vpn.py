@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from oned import clock
@@ -62,16 +64,24 @@ def _vpn(config: str | None) -> "Vpn":
     return Vpn(site)
 
 
+@contextmanager
+def _permitted() -> Iterator[None]:
+    """What the system refuses is told with what to do."""
+    try:
+        yield
+    except OSError as error:
+        hint = ". The files are those of the user whom onesge runs as" if isinstance(error, PermissionError) else ""
+        raise CommandError(f"{error.filename}: {error.strerror}{hint}") from None
+
+
 def _init(_one: Client, *, config: str | None) -> None:
     """Makes what the tunnel's server needs: authority, key, certificate, configuration; what is there already stays.
 
     Done again, it follows the settings: configuration, and the names in the server's certificate.
     """
     vpn = _vpn(config)
-    try:
+    with _permitted():
         made = vpn.make()
-    except OSError as error:
-        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
     say(f"{vpn.site.directory} has {'a new authority' if made else 'the authority that was there'}")
     say(f"The server runs as root by: openvpn --config {vpn.site.configuration}")
 
@@ -87,7 +97,8 @@ def _list(_one: Client, *, config: str | None, **options: Any) -> None:
     """Lists the certificates of nodes, the oldest first, and who is connected."""
     vpn = _vpn(config)
     connections = vpn.connections()
-    rows = [_facts(one, connections.get(one.name)) for one in vpn.certificates()]
+    with _permitted():
+        rows = [_facts(one, connections.get(one.name)) for one in vpn.certificates()]
     show(VPN_TABLE, "onesge", rows, options, "CERTIFICATE")
 
 
@@ -124,7 +135,8 @@ def _revoke(_one: Client, names: str, *, config: str | None) -> int:
     The service does so by itself when a node has gone.
     """
     vpn, wanted = _vpn(config), list(dict.fromkeys(expand(names)))
-    gone = {one.name for one in vpn.revoke(*wanted)}
+    with _permitted():
+        gone = {one.name for one in vpn.revoke(*wanted)}
     for name in wanted:
         if name in gone:
             say(f"{name}: its certificate is revoked")
