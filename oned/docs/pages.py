@@ -5,6 +5,7 @@ from pathlib import Path
 
 from oned.docs import commands, documents, errors, failures, lifecycle, man, rpc, settings
 from oned.docs.programs import PROGRAMS
+from oned.elastic.pool import PLAIN_SETTINGS
 from oned.elastic.settings import print_elastic_config
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -19,6 +20,7 @@ REFERENCE: dict[str, Callable[[], str]] = {
     "share/doc/errors.md": errors.page,
     "share/doc/commands.md": commands.page,
     "etc/onesge.conf": print_elastic_config,
+    "etc/oneplain.conf": PLAIN_SETTINGS.print,
 }
 
 

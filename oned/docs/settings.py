@@ -1,4 +1,4 @@
-"""share/doc/settings.md: every setting of oned.conf, sched.conf and onesge.conf, from their tables."""
+"""share/doc/settings.md: every setting of oned.conf, sched.conf, onesge.conf and oneplain.conf, from their tables."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ from oned import deadlines
 from oned.config import SETTINGS
 from oned.config_sched import SCHED_SETTINGS
 from oned.docs.markdown import code, heading, joined, table
+from oned.elastic.pool import PLAIN_SETTINGS
 from oned.elastic.settings import ELASTIC_SETTINGS
 from oned.setting import Setting, Table
 
@@ -20,6 +21,8 @@ a value that cannot be read are refused with file, line and reason. `oned -o NAM
 "Since" is the release of OpenNebula that brought a setting, or `oned` for those of this engine.
 """
 IDLE = """Settings of older and newer releases that do nothing here are taken with a warning in the log:
+"""
+PLAIN = """All other settings of `oneplain.conf` are those of `onesge.conf`.
 """
 DEADLINES = """How long a command may take before it counts as failed. `TIMEOUT = "DEPLOY=300, SAVE=1800"` in the vector
 of a driver overrides them verb by verb.
@@ -36,7 +39,14 @@ def page() -> str:
         table(("verb", "seconds"), _deadlines()),
         *_file("sched.conf", SCHED_SETTINGS),
         *_file("onesge.conf", ELASTIC_SETTINGS),
+        *_file("oneplain.conf", _others(PLAIN_SETTINGS, ELASTIC_SETTINGS)),
+        PLAIN,
     )
+
+
+def _others(table: Table, known: Table) -> Table:
+    """The settings of a table that are not the same in another one."""
+    return Table(table.title, [item for name, item in table.settings.items() if known.settings.get(name) != item])
 
 
 def _file(name: str, settings: Table) -> Iterable[str]:

@@ -204,10 +204,16 @@ class _Planner:
 
     def _keep_spare(self, placed: Sequence[Placed]) -> None:
         """Free slots up to what a class should always have, beside all that waits: younger jobs take them too."""
-        for klass in self.policies.classes:
-            sentence = f"{klass.spare} slots of it are to be free"
-            while klass.spare and self._free_to_stay(klass) < klass.spare and self._more(klass, SPARE, sentence):
-                self.packing.again(placed)
+        while any(self._spare(klass, placed) for klass in self.policies.classes if klass.spare):
+            pass  # a node for one class may give room to a job that takes slots of another one too
+
+    def _spare(self, klass: NodeClass, placed: Sequence[Placed]) -> bool:
+        """Whether nodes came for the free slots of a class."""
+        came, sentence = False, f"{klass.spare} slots of it are to be free"
+        while self._free_to_stay(klass) < klass.spare and self._more(klass, SPARE, sentence):
+            self.packing.again(placed)
+            came = True
+        return came
 
     def _free_to_stay(self, klass: NodeClass) -> int:
         """Free slots of a class, without those of nodes that are about to go for their age."""

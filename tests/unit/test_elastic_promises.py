@@ -264,6 +264,16 @@ def test_young_jobs_share_the_spare_nodes_as_if_all_of_them_had_been_there_at_fi
     assert len(world.nodes) == 3
 
 
+def test_spare_slots_of_one_class_are_looked_at_again_when_another_one_has_grown() -> None:
+    classes = (
+        NodeClass("local", slots=5, wait=0, most=1),
+        NodeClass("cloud", slots=2, cloud=True, wait=0, spare=3, most=3),
+        NodeClass("small", slots=1, spare=3, wait=0, most=1),
+    )
+    jobs = [Job("wide", submitted=NOW - 1, slots=5, layout=SPREAD, tasks=2)]
+    carried_out_it_asks_for_no_more(World(Policies(classes, most=6, pace=AT_ONCE), jobs))
+
+
 def test_a_node_that_is_too_old_and_waits_for_another_does_not_let_an_idle_one_go() -> None:
     classes = (NodeClass("one", most=1), NodeClass("old", least=1, most=1, life=3000))
     world = World(Policies(classes, least=1, most=2, pace=AT_ONCE))

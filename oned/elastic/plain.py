@@ -1,0 +1,207 @@
+"""A batch system without jobs: as many nodes of a class are kept well as a person wants.
+
+It shows that another batch system is one module: to the planner each wanted node is a task that fills a whole node. A
+command of the site says which nodes are well; without one a node is well whose VM runs.
+"""
+
+import json
+import shlex
+import subprocess
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from oned import clock, server_files
+from oned.elastic.batch import BatchDown, Member, Observed, Refused
+from oned.elastic.policy import Policies
+from oned.elastic.reading import Host, Job, JobState, Part
+
+AT_ONCE = 16
+"""Commands that look whether nodes are well, at once."""
+
+Running = Callable[[], Collection[str]]
+"""The names of the nodes whose VM runs. Raises BatchDown when nobody can tell."""
+
+
+@dataclass
+class Kept:
+    """A node that the pool knows.
+
+    serves  it is one of those that are wanted
+    """
+
+    klass: str
+    address: str
+    enabled: bool = False
+    serves: bool = False
+
+
+class Wanted:
+    """How many nodes of each class a person wants: a file, that may be changed at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, int]:
+        """By class. Raises BatchDown when the file is none of ours."""
+        found = _read(self._path)
+        if not all(isinstance(number, int) and number >= 0 for number in found.values()):
+            raise BatchDown(f"{self._path} is none of oneplain: it has other things than numbers of nodes")
+        return found
+
+    def set(self, klass: str, number: int) -> None:
+        """From now on so many. OSError when it cannot be written."""
+        _write(self._path, {**self.read(), klass: number})
+
+
+class Plain:
+    """The pool: a `Batch` (`oned.elastic.batch`). Its nodes are in a file, so that it may die at any time.
+
+    directory  of its file
+    wanted     how many nodes a person wants
+    check      command with its words; the name and the address of a node are added. "" for none
+    patience   seconds that it may take
+    running    see Running; all of them until somebody says another thing
+    """
+
+    def __init__(self, directory: Path, wanted: Wanted, check: str = "", patience: float = 10.0) -> None:
+        self.wanted = wanted
+        self.running: Running = self.nodes
+        self._path = directory / "nodes.json"
+        self._check, self._patience = shlex.split(check), patience
+
+    # --- the interface ---
+
+    def observe(self) -> Observed:
+        """Nodes as hosts, those that serve as running jobs, and those that are missing as tasks that wait."""
+        at = clock.now()
+        nodes, wanted = self.nodes(), self.wanted.read()
+        well = self._well(nodes)
+        for klass in wanted.keys() | {kept.klass for kept in nodes.values()}:
+            _appoint({name: kept for name, kept in nodes.items() if kept.klass == klass}, wanted.get(klass, 0), well)
+        self._keep(nodes)
+        hosts = (_host(name, kept, heard=name in well) for name, kept in nodes.items())
+        return Observed(at, tuple(_jobs(nodes, wanted)), tuple(hosts))
+
+    def register(self, members: Collection[Member]) -> Refused:
+        nodes = self.nodes()
+        for member in members:
+            nodes.setdefault(member.name, Kept(next(iter(member.queues), ""), member.address))
+        self._keep(nodes)
+        return {}
+
+    def enable(self, names: Collection[str]) -> Refused:
+        return self._change(names, enabled=True)
+
+    def drain(self, names: Collection[str]) -> Refused:
+        return self._change(names, enabled=False, serves=False)
+
+    def release(self, names: Collection[str], *, kill: bool) -> Refused:
+        return self._change(names, serves=False)
+
+    def remove(self, names: Collection[str]) -> Refused:
+        nodes = self.nodes()
+        refused = {name: "it serves" for name in names if name in nodes and nodes[name].serves}
+        self._keep({name: kept for name, kept in nodes.items() if name not in names or name in refused})
+        return refused
+
+    # --- the file, and what is well ---
+
+    def nodes(self) -> dict[str, Kept]:
+        """The nodes by name, in the order in which they were made known. Raises BatchDown."""
+        try:
+            return {name: Kept(**facts) for name, facts in _read(self._path).items()}
+        except TypeError as error:
+            raise BatchDown(f"{self._path} is none of oneplain: {error}") from error
+
+    def _change(self, names: Collection[str], *, enabled: bool | None = None, serves: bool | None = None) -> Refused:
+        nodes = self.nodes()
+        for kept in (nodes[name] for name in names if name in nodes):
+            kept.enabled = kept.enabled if enabled is None else enabled
+            kept.serves = kept.serves if serves is None else serves
+        self._keep(nodes)
+        return {name: "there is no such node" for name in names if name not in nodes}
+
+    def _keep(self, nodes: Mapping[str, Kept]) -> None:
+        try:
+            _write(self._path, {name: asdict(kept) for name, kept in nodes.items()})
+        except OSError as error:
+            raise BatchDown(f"{self._path} cannot be written: {error}") from error
+
+    def _well(self, nodes: Mapping[str, Kept]) -> set[str]:
+        """The nodes whose VM runs and that the command finds well."""
+        running = self.running()
+        up = [name for name in nodes if name in running]
+        if not self._check or not up:
+            return set(up)
+        with ThreadPoolExecutor(min(AT_ONCE, len(up))) as threads:
+            answers = threads.map(lambda name: self._is_well(name, nodes[name].address), up)
+            return {name for name, well in zip(up, answers, strict=True) if well}
+
+    def _is_well(self, name: str, address: str) -> bool:
+        """A command that does not answer in time, or that is not there, finds nobody well."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            done = subprocess.run(
+                [*self._check, name, address],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=self._patience,
+                check=False,
+            )
+            return done.returncode == 0
+        return False
+
+
+def plain_policies(policies: Policies) -> Policies:
+    """The policies of a site for a pool: a task is a node, it asks for nothing but its class, and it asks at once."""
+    classes = (
+        replace(klass, slots=1, memory=0, arch="", queues=frozenset((klass.name,)), wait=0.0)
+        for klass in policies.classes
+    )
+    return replace(policies, classes=tuple(classes), quotas=(), look_ahead=False, burst_after=0.0)
+
+
+def _appoint(nodes: Mapping[str, Kept], wanted: int, well: Collection[str]) -> None:
+    """Let as many nodes of a class serve as are wanted: those that do already, then the oldest that are well."""
+    serving = [name for name, kept in nodes.items() if kept.serves]
+    first = sorted(serving, key=lambda name: name not in well)
+    spare = [name for name, kept in nodes.items() if kept.enabled and not kept.serves and name in well]
+    chosen = [*first, *spare][:wanted]
+    for name, kept in nodes.items():
+        kept.serves = name in chosen
+
+
+def _host(name: str, kept: Kept, *, heard: bool) -> Host:
+    return Host(name, 1, int(kept.serves), queues=frozenset((kept.klass,)), heard=heard, enabled=kept.enabled)
+
+
+def _jobs(nodes: Mapping[str, Kept], wanted: Mapping[str, int]) -> Iterator[Job]:
+    for name, kept in nodes.items():
+        if kept.serves:
+            queues = frozenset((kept.klass,))
+            yield Job(f"{kept.klass}.{name}", state=JobState.RUNNING, queues=queues, parts=(Part(name, 1),))
+    for klass, number in wanted.items():
+        missing = number - sum(kept.serves and kept.klass == klass for kept in nodes.values())
+        if missing > 0:
+            yield Job(klass, tasks=missing, queues=frozenset((klass,)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BatchDown(f"{path} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise BatchDown(f"{path} is none of oneplain")
+    return found
+
+
+def _write(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    server_files.replace(path, json.dumps(value, indent=1) + "\n")
