@@ -27,6 +27,8 @@ PATIENCE: Mapping[str, float] = {"DEPLOY": 200.0}
 silence in the end it is less than the engine waits."""
 USUAL_PATIENCE = 30.0
 LONGEST_PAUSE = 20.0
+CONNECTIONS = 50
+"""To one endpoint, kept for the next request."""
 
 LIVING = ("pending", "running", "stopping", "stopped")
 GONE = ("shutting-down", "terminated")
@@ -39,6 +41,7 @@ for noisy in ("boto3", "botocore", "urllib3"):
     logging.getLogger(noisy).setLevel(logging.WARNING)
 
 _clients: dict[tuple[str, str, str], Any] = {}
+_making: dict[tuple[str, str, str], threading.Lock] = {}
 _lock = threading.Lock()
 
 
@@ -143,14 +146,16 @@ class Cloud:
     def _client(self) -> Any:
         """The client, which is made with the first request: boto3 takes 40 MiB and a moment."""
         with _lock:
-            if self._key not in _clients:
-                _clients[self._key] = _made(*self._key)
-            return _clients[self._key]
+            making = _making.setdefault(self._key, threading.Lock())
+        with making:  # looking for a key may take seconds, in which the other hosts go on
+            found = _clients.get(self._key)
+            if found is None:
+                found = _clients[self._key] = _made(*self._key)
+            return found
 
     def _forget(self) -> None:
         """Keys that were refused may have been renewed when they are needed next."""
-        with _lock:
-            _clients.pop(self._key, None)
+        _clients.pop(self._key, None)
 
 
 class Refused(Exception):
@@ -176,7 +181,12 @@ def _made(profile: str, region: str, endpoint: str) -> Any:
     return session.client(
         "ec2",
         endpoint_url=endpoint or None,
-        config=config.Config(connect_timeout=5, read_timeout=SILENCE, retries={"total_max_attempts": 1}),
+        config=config.Config(
+            connect_timeout=5,
+            read_timeout=SILENCE,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=CONNECTIONS,
+        ),
     )
 
 

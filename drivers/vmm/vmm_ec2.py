@@ -51,6 +51,8 @@ def deploy(request: VMRequest, task: Task) -> str:
         instance = _running(cloud, _started(cloud, wanted, task), task)
     if address:
         _associate(cloud, instance, address)
+    zone = instance.get("Placement", {}).get("AvailabilityZone") or cloud.region
+    task.info(f"{instance['InstanceId']}: {wanted.type} of {wanted.parameters['ImageId']} in {zone}")
     return str(instance["InstanceId"])
 
 
