@@ -60,9 +60,14 @@ def test_quotas_are_listed_with_what_they_do_not_limit(run: Run) -> None:
     assert run("quota --csv") == ('NAME,BY,WHO,NODES,SLOTS,COST,LENDS\nphysics,project,"atlas,cms",3,-,-,NO\n')
 
 
-def test_check_tells_what_is_in_the_file_and_refuses_with_line_and_reason(run: Run, tmp_path: Path) -> None:
+def test_check_tells_what_is_in_the_file_and_refuses_with_line_and_reason(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "can be used: 2 classes, 1 quota, 2 time tables" in run("check")
     broken = tmp_path / "broken.conf"
+    broken.write_text("NODE_CLASS = [ NAME = local, MAX = 20 ]\n")
+    main(["check", str(broken)])
+    assert capsys.readouterr().err == "Class local may have 20 nodes, but MAX allows 10 of all classes.\n"
     broken.write_text("MAX = 5\nMIN = 7\n")
     assert "MIN is 7, above MAX, which is 5" in run(f"check {broken}", FAILURE)
     broken.write_text("MAX = 5\nIDLE_TIME = soon\n")

@@ -3,7 +3,6 @@
 import getpass
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from oned import clock
@@ -39,22 +38,13 @@ def site(config: str | None) -> Site:
 
     given = conf.load(config)
     service = read_service(given)
-    path = path_of(service)
+    path = conf.database(given)
     if not path.is_file():
         raise CommandError(f"There are no records yet: no {path}. They are made by: onesge run")
     try:
         return Site(conf.read(given), service, Records(path))
     except RecordsUnusable as error:
         raise CommandError(f"{error}. DATABASE in onesge.conf says which file it is") from None
-
-
-def path_of(service: "Service") -> Path:
-    """The file of the records."""
-    import os
-
-    from oned.locations import Locations
-
-    return service.database or Locations.of(os.environ).var / "onesge.db"
 
 
 def active(records: "Records") -> str:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,9 +45,18 @@ def _check(_one: Client, file: str = "") -> int:
              ("time table", "time tables", policies.windows))  # fmt: skip
     counted = ", ".join(f"{len(found)} {one if len(found) == 1 else many}" for one, many, found in parts)
     say(f"{path} can be used: {counted}")
-    if not policies.classes:
-        complain("Without NODE_CLASS no node is ever started.")
+    for note in _notes(policies):
+        complain(note)
     return 0
+
+
+def _notes(policies: "Policies") -> Iterator[str]:
+    """What is no contradiction, and hardly meant so."""
+    if not policies.classes:
+        yield "Without NODE_CLASS no node is ever started."
+    for klass in policies.classes:
+        if klass.most > policies.most:
+            yield f"Class {klass.name} may have {klass.most} nodes, but MAX allows {policies.most} of all classes."
 
 
 def path_of(file: str | None) -> Path:
@@ -82,10 +91,17 @@ def read(config: "ElasticConfig") -> "Policies":
         raise CommandError(str(error)) from None
 
 
+def database(config: "ElasticConfig") -> Path:
+    """The file of the records."""
+    from oned.elastic.service import read_service
+    from oned.locations import Locations
+
+    return read_service(config).database or Locations.of(os.environ).var / "onesge.db"
+
+
 def batch(config: "ElasticConfig", _records: object = None) -> "Batch":
     """The batch system of the settings."""
     from oned.elastic.sge.master import GridEngine
     from oned.elastic.sge.place import read_place
-    from oned.locations import Locations
 
-    return GridEngine(read_place(config), Locations.of(os.environ).var / "onesge.sge")
+    return GridEngine(read_place(config), database(config).with_suffix(".sge"))

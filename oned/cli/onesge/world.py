@@ -28,7 +28,7 @@ def assembled(one: Client, config: str | None, *, acts: bool = False) -> Iterato
     with TemporaryDirectory(prefix="onesge-") as nowhere:
         given = conf.load(config)
         service = read_service(given)
-        if not acts and not books.path_of(service).is_file():
+        if not acts and not conf.database(given).is_file():
             given = conf.load(config, [f"DATABASE={Path(nowhere, 'onesge.db')}"])
         try:
             made = assemble(given, Locations.of(os.environ), conf.batch, None if service.endpoint else one)
