@@ -30,7 +30,7 @@ _PART = re.compile(rb"<PartNumber>(\d+)</PartNumber>")
 class Checks:
     """A WSGI application before that of moto.
 
-    tells    whether parts are listed with their checksums, as S3 does and others do not
+    tells    whether checksums of parts and objects are told, as S3 does; others do not, and have ETags of their own
     denied   what is refused: "PUT", "HEAD", …; and as what
     """
 
@@ -81,6 +81,8 @@ class Checks:
             return self._part(environ, start_response, upload, int(asked["partNumber"]))
         if verb == "GET" and upload and self.tells:
             return self._list(environ, start_response, upload)
+        if verb == "HEAD" and not self.tells:
+            return self._look(environ, start_response)
         if verb == "POST" and upload:
             self.completed.append(environ["PATH_INFO"])
         return self._moto(environ, start_response)
@@ -95,6 +97,13 @@ class Checks:
         self.parts.append(number)
         self._sums[upload, number] = said
         return self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
+
+    def _look(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            kept = [(name, value) for name, value in headers if not name.lower().startswith(("x-amz-checksum", "etag"))]
+            return start_response(status, [*kept, ("ETag", '"of its own"')], *more)
+
+        return self._moto(environ, start)
 
     def _list(self, environ: dict[str, Any], start_response: Any, upload: str) -> Iterable[bytes]:
         test: Any = importlib.import_module("werkzeug.test")

@@ -33,7 +33,7 @@ class Site:
         self.oned, self.number = oned, number
         self.network = oned.admin.number("one.vn.allocate", f"NAME = net{number}\n{NETWORK.format(number=number)}", -1)
         template = f'NAME = worker{number}\nCPU = 0.1\nMEMORY = 64\nNIC = [ NETWORK = "net{number}" ]\n'
-        oned.one.template.allocate(template + "CONTEXT = [ SITE = here ]\nEC2 = [ AMI = ami-1 ]\n")
+        self.template = oned.one.template.allocate(template + "CONTEXT = [ SITE = here ]\nEC2 = [ AMI = ami-1 ]\n")
         self.klass = NodeClass("local", template=f"worker{number}")
         self.provider = self.provider_as("cluster")
 
@@ -97,6 +97,21 @@ def test_a_vm_has_the_name_the_address_the_context_and_the_token_of_its_node(sit
     assert ec2 is not None
     assert (ec2.text("AMI"), ec2.text("CLIENTTOKEN")) == ("ami-1", record.node.token)
     assert f"ONESGE_NODE={record.lease.name}" in ec2.text("TAGS").split(",")
+
+
+def test_a_class_that_names_an_image_starts_its_ami_and_says_what_to_do_without_one(site: Site) -> None:
+    image = f"NAME = disk{site.number}\nSOURCE = /none\nFORMAT = raw\nSIZE = 1"
+    oid = site.oned.admin.number("one.image.allocate", image, 1)
+    section = f"EC2 = [ IMAGE = disk{site.number}, REGION = eu, INSTANCETYPE = m5.large ]"
+    site.oned.one.template.update(site.template, section, 1)
+    with pytest.raises(Refusal, match=f"class local: image disk{site.number} is no AMI in eu: onesge image publish"):
+        site.records(1)
+    site.oned.one.image.update(oid, "EC2_AMI = [ REGION = eu, AMI = ami-7 ]\nEC2_AMI = [ REGION = us, AMI = ami-8 ]", 1)
+    (record,) = site.records(1)
+    vm = site.oned.vm(int(site.start(record)))
+    ec2 = vm.first("USER_TEMPLATE/EC2") or vm.first("TEMPLATE/EC2")
+    assert ec2 is not None
+    assert [ec2.text(name) for name in ("AMI", "INSTANCETYPE", "IMAGE")] == ["ami-7", "m5.large", ""]
 
 
 def test_a_node_that_is_started_again_gets_the_vm_that_it_has(site: Site) -> None:

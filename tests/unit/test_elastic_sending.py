@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,6 +104,25 @@ def test_an_object_of_other_bytes_is_replaced(store: S3Store, target: Target) ->
     store.client.put_object(Bucket="images", Key="web.raw", Body=DATA)
     sent(target, Memory(b"x" * len(DATA)))
     assert store.read("web.raw") == b"x" * len(DATA)
+
+
+class Meddled:
+    """A client; somebody else replaces the object as soon as it is whole."""
+
+    def __init__(self, s3: Any) -> None:
+        self._s3 = s3
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+    def complete_multipart_upload(self, **said: Any) -> None:
+        self._s3.complete_multipart_upload(**said)
+        self._s3.put_object(Bucket=said["Bucket"], Key=said["Key"], Body=b"something else")
+
+
+def test_an_object_that_somebody_else_replaced_is_told_of(target: Target) -> None:
+    with pytest.raises(CloudError, match=r"s3://images/web.raw has other bytes than were sent: somebody else writes"):
+        sent(target._replace(s3=Meddled(target.s3)), Memory(DATA))
 
 
 def test_a_disk_that_changes_meanwhile_is_told_of_and_makes_no_object(store: S3Store, target: Target) -> None:

@@ -73,6 +73,13 @@ def has(target: Target, found: Survey) -> bool:
     return same_object(target, found.size, found.composite, found.etag)
 
 
+def _is_another(target: Target, found: Survey) -> bool:
+    """Whether the object surely has other bytes: who may not look, or hears no checksum, believes what S3 has done."""
+    head = _head(target)
+    told = str(head.get("ChecksumSHA256", "")).partition("-")[0]
+    return bool(head) and (int(head["ContentLength"]) != found.size or told not in ("", found.composite))
+
+
 def same_object(target: Target, size: int, checksum: str, etag: str) -> bool:
     """Whether the object is there with this size and SHA-256 as S3 has it, or where it has none, with this ETag."""
     head = _head(target)
@@ -96,7 +103,7 @@ def send(target: Target, disk: Disk, found: Survey, tell: Callable[[int], None])
     except CloudError as error:
         if error.code != GONE or not has(target, found):  # else another process has sent the same
             raise
-    if _head(target) and not has(target, found):  # who may not look believes S3, which has compared each part
+    if _is_another(target, found):
         raise CloudError(f"{target.url} has other bytes than were sent: somebody else writes there. Use another key")
     tell(found.size)
     return Sent(len(missing), len(found.parts))
