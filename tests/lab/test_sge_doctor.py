@@ -44,6 +44,7 @@ def test_settings_that_lose_work_are_found_and_the_script_mends_them(
     sge.admin("qconf", "-rattr", "queue", "rerun", "FALSE", QUEUE)
     sge.admin("qconf", "-rattr", "queue", "load_thresholds", "np_load_avg=1.75", QUEUE)
     sge.admin("qconf", "-dattr", "queue", "hostlist", GROUP, QUEUE)
+    sge.admin("qconf", "-dhgrp", GROUP)
     assert main(["doctor", "--config", conf, "--json"]) == 2
     told = json.loads(capsys.readouterr().out)["DOCTOR"]["FINDING"]
     words = " ".join(finding["WHAT"] for finding in told if finding["GRADE"] != "NOTE")
@@ -57,6 +58,17 @@ def test_settings_that_lose_work_are_found_and_the_script_mends_them(
     script.write_text(capsys.readouterr().out)
     sge.admin("sh", "/var/lib/gridengine/mend.sh")
     assert main(["doctor", "--config", conf]) == 0
+
+
+def test_a_master_without_queue_and_host_group_gets_them_by_the_script(
+    sge: SgeWorld, conf: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sge.admin("qconf", "-dq", QUEUE)
+    sge.admin("qconf", "-dhgrp", GROUP)
+    assert main(["doctor", "--config", conf, "--script"]) == 2
+    (sge.common / "sgemaster" / "root" / "mend.sh").write_text(capsys.readouterr().out)
+    sge.admin("sh", "/var/lib/gridengine/mend.sh")
+    assert examine(sge.place) == []
 
 
 def test_a_user_who_is_no_manager_is_told_how_to_become_one(sge: SgeWorld) -> None:

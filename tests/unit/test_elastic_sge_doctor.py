@@ -1,5 +1,6 @@
 """The doctor: what it finds in what was read of a cell, and that it finds nothing where all is well."""
 
+import calendar
 import shlex
 import time
 from dataclasses import replace
@@ -11,7 +12,7 @@ from oned.elastic.reading import Host
 from oned.elastic.sge.cell import Queue, queues
 from oned.elastic.sge.commands import Commands
 from oned.elastic.sge.doctor import Answer, Facts, Finding, Grade, findings
-from oned.elastic.sge.examine import ping
+from oned.elastic.sge.examine import _names, ping
 from oned.elastic.sge.place import Place
 from oned.elastic.sge.read import Instance
 
@@ -116,6 +117,20 @@ def test_simulated_hosts_are_told_of() -> None:
 def test_names_that_the_master_refused_are_told_with_the_node_that_it_does_not_hear() -> None:
     (found,) = findings(replace(silent(Answer(True)), refused=frozenset({"ip-10-9-8-3"})))
     assert "ip-10-9-8-3" in found.why
+
+
+def test_refused_names_are_told_when_their_node_is_gone_by_now() -> None:
+    (found,) = findings(replace(WELL, refused=frozenset({"ip-10-9-8-3"})))
+    assert (found.grade, "ip-10-9-8-3" in found.what) == (Grade.NOTE, True)
+
+
+def test_refused_names_are_those_of_the_last_day() -> None:
+    line = (
+        '|listen|sgemaster|E|commlib error: local host name error (remote rdata host name "{}" is not equal to local)'
+    )
+    now = calendar.timegm((2026, 11, 27, 12, 0, 0))
+    days = {"11/27/2026 09:49:10": "today", "11/26/2026 23:00:00": "yesterday", "10/27/2026 09:49:10": "long-ago"}
+    assert _names((day + line.format(name) for day, name in days.items()), now) == {"today", "yesterday"}
 
 
 def test_the_worst_comes_first() -> None:

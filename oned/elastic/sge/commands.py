@@ -1,6 +1,7 @@
 """Grid Engine's commands: run without a shell, with a time limit, and what it means when they do not answer."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -15,16 +16,7 @@ KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 GRACE = 3
 """Seconds after its own limit at which a command is ended from here: its prefix may hang too."""
 
-NOTHING = (
-    "no resource quota set found",
-    "no parallel environment defined",
-    "no host group defined",
-    "no hostgroup defined",
-    "no cqueue list defined",
-    "no config defined",
-    "no execution host",
-    "no administrative host",
-)
+NOTHING = re.compile(r"^no [a-z ]+ (defined|found)$|matches the phrase", re.IGNORECASE | re.MULTILINE)
 """What the reading commands say, with exit status 1, when there is none of what they were asked for."""
 
 HINTS = (
@@ -71,7 +63,7 @@ class Commands:
         said = self._run(words)
         if said.status == 0:
             return said.output
-        if any(phrase in said.text.lower() for phrase in NOTHING):
+        if NOTHING.search(said.text.strip()):
             return b""
         raise self._down(words, said)
 

@@ -264,7 +264,7 @@ def _arranged(facts: Facts) -> Iterator[Finding]:
             f"There is no queue {queue} (SGE_QUEUE)",
             "Jobs run on nodes by its instances",
             f"f=$(mktemp) && qconf -sq | sed 's/^qname .*/qname {queue}/; s/^hostlist .*/hostlist {group}/; "
-            "s/^load_thresholds .*/load_thresholds NONE/; s/^rerun .*/rerun TRUE/' > $f && qconf -Aq $f",
+            "s/^\\(load_thresholds\\|pe_list\\) .*/\\1 NONE/; s/^rerun .*/rerun TRUE/' > $f && qconf -Aq $f",
         )
     elif group not in facts.queues[queue].values.get("hostlist", "").replace(",", " ").split():
         yield Finding(
@@ -336,6 +336,18 @@ def _wrong_name(host: Host, facts: Facts) -> Finding:
     )
 
 
+def _refused(facts: Facts) -> Iterator[Finding]:
+    """Names that were refused when no node is silent: those nodes are gone by now, the next one will do the same."""
+    told = any(not host.heard and facts.answers.get(host.name, Answer(False)).up for host in facts.hosts)
+    if facts.refused and not told:
+        yield Finding(
+            Grade.NOTE,
+            f"The master has lately refused hosts that call themselves {', '.join(sorted(facts.refused))}",
+            "A node joins under the name that its address leads to on the master, and no other: set the host name by "
+            "the context of its VM, before sge_execd starts",
+        )
+
+
 def _no_execd(host: Host, answer: Answer, place: Place) -> Finding:
     refused = "refused" in answer.said.lower()
     return Finding(
@@ -369,5 +381,5 @@ def _ours(facts: Facts) -> list[Queue]:
 Check = Callable[[Facts], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     _master, _version, _managers, _rescheduling, _silence, _queue_settings, _scheduler, _arranged, _slots_twice,
-    _states, _names, _silent, _clocks,
+    _states, _names, _silent, _refused, _clocks,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """What the doctor looks at, read from Grid Engine and from the place where its commands run. Nothing is changed."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -107,13 +108,15 @@ def _version(commands: Commands) -> str:
 
 
 def _refused(commands: Commands, bootstrap: Mapping[str, str]) -> frozenset[str]:
-    """Names in the end of the master's log that it refused; none where the log cannot be read from here."""
+    """Names that the master refused, by the end of its log; none where that cannot be read from here."""
     log = f"{bootstrap.get('qmaster_spool_dir', '')}/messages"
-    return _names(commands.other("tail", "-n", LOG_LINES, log).text.splitlines())
+    return _names(commands.other("tail", "-n", LOG_LINES, log).text.splitlines(), clock.now())
 
 
-def _names(lines: Iterable[str]) -> frozenset[str]:
-    return frozenset(found[1] for line in lines if (found := _REFUSED.search(line)))
+def _names(lines: Iterable[str], now: float) -> frozenset[str]:
+    """Names refused in lines of about a day; their dates are in the zone of the master."""
+    days = tuple(time.strftime("%m/%d/%Y", time.gmtime(now + day * 86400)) for day in (-1, 0, 1))
+    return frozenset(found[1] for line in lines if line.startswith(days) and (found := _REFUSED.search(line)))
 
 
 def _down(text: str) -> Finding:
