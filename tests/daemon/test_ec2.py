@@ -2,11 +2,8 @@
 
 import base64
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,28 +14,19 @@ from oned.elastic.policy import NodeClass
 from oned.elastic.provider import Provider
 from oned.elastic.reading import Node
 from oned.elastic.records import Record
-from tests.daemon.process import SIMULATED, Daemon, until
+from tests.daemon.ec2_world import CONF, add, allow, host_of, prepare, scheduling, where
+from tests.daemon.process import Daemon, until
 from tests.ec2_stub import Ec2Stub
 
 pytestmark = pytest.mark.timeout(180)
-
-CONF = f"""\
-{SIMULATED}HOST_MONITORING_INTERVAL = 1
-VM_MAD = [ NAME = "ec2", EXECUTABLE = "one_vmm_ec2", TYPE = "xml", PROTOCOL = "xml", PER_HOST = "0" ]
-IM_MAD = [ NAME = "ec2", EXECUTABLE = "one_im_ec2", PROTOCOL = "4" ]
-"""
 
 
 @pytest.fixture(scope="module")
 def engine(aws_server: Ec2Stub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """One local host of one core, and the host `ec2` of three instances of two cores."""
     root = tmp_path_factory.mktemp("ec2")
-    (root / ".aws").mkdir()
-    allow(root, aws_server, 3)
-    (root / ".aws/credentials").write_text(_keys("default", "testing") + _keys("bad", "AKIABAD"))
+    prepare(root, aws_server, "small")
     (root / "etc/ec2/hosts/wrong").write_text("EC2_PROFILE=bad\n")
-    (root / "var/simulation").mkdir(parents=True)
-    (root / "var/simulation/hosts").write_text("small TOTALCPU=100\n")
     with Daemon(root, CONF) as daemon:
         daemon.monitored("small")
         add(daemon, "ec2")
@@ -46,26 +34,6 @@ def engine(aws_server: Ec2Stub, tmp_path_factory: pytest.TempPathFactory) -> Ite
         until(lambda: parse(daemon.admin.text("one.image.info", image)).int("STATE") == 1, "the image")
         yield daemon
         assert daemon.check() == []
-
-
-def allow(root: Path, aws: Ec2Stub, instances: int) -> None:
-    """Let a host have so many."""
-    (root / "etc/ec2/hosts").mkdir(parents=True, exist_ok=True)
-    (root / "etc/ec2/ec2rc").write_text(
-        f'EC2_ENDPOINT={aws.url}\nEC2_REGION=us-east-1\nEC2_CAPACITY="m5.large={instances}"\n'
-        'EC2_PRICES="m5.large=0.096"\nEC2_PAUSE=0.01\nEC2_LOOK=0.05\n'
-    )
-
-
-def _keys(profile: str, key: str) -> str:
-    return f"[{profile}]\naws_access_key_id = {key}\naws_secret_access_key = verysecret\n"
-
-
-def add(engine: Daemon, name: str) -> int:
-    """A host with the drivers ec2, once it was heard of."""
-    host = engine.admin.number("one.host.allocate", name, "ec2", "ec2", 0)
-    until(lambda: engine.host_info(host).int("STATE") in (2, 3), f"the first answer of {name}")
-    return host
 
 
 @pytest.fixture
@@ -89,28 +57,6 @@ def node(engine: Daemon, template: str) -> tuple[Provider, Record, NodeClass]:
     provider = Provider(engine.admin, "night", "wn%03d", lambda record, _: {"NODE_NAME": record.lease.name})
     (lease,) = provider.leases(klass, 1, ())
     return provider, Record(Node(lease.name, "cloud", PLANNED, 0, "token-of-wn001"), lease), klass
-
-
-@contextmanager
-def scheduling(engine: Daemon) -> Iterator[None]:
-    command = [sys.executable, "-m", "oned.sched", "-s", "-t", "1"]
-    environment = {**engine.environment, "ONE_XMLRPC": engine.admin.endpoint}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def where(engine: Daemon, vm: int) -> str:
-    record = engine.vm(vm).last("HISTORY_RECORDS/HISTORY")
-    return record.text("HOSTNAME") if record else ""
-
-
-def host_of(engine: Daemon, name: str) -> int:
-    hosts = parse(engine.admin.text("one.hostpool.info")).all("HOST")
-    return next(host.int("ID") for host in hosts if host.text("NAME") == name)
 
 
 def test_vms_fill_the_own_host_first_and_then_ec2_and_those_without_a_section_wait(
