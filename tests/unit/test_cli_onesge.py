@@ -57,7 +57,8 @@ def test_a_class_is_shown_with_its_time_tables(run: Run) -> None:
 
 
 def test_quotas_are_listed_with_what_they_do_not_limit(run: Run) -> None:
-    assert run("quota --csv") == ('NAME,BY,WHO,NODES,SLOTS,COST,LENDS\nphysics,project,"atlas,cms",3,-,-,NO\n')
+    listed = run("quota --csv -l NAME,BY,WHO,NODES,SLOTS,COST,LENDS").splitlines()
+    assert listed[1:] == ['physics,project,"atlas,cms",3,-,-,NO']
 
 
 def test_check_tells_what_is_in_the_file_and_refuses_with_line_and_reason(

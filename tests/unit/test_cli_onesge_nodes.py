@@ -20,6 +20,7 @@ CONF = """\
 NODE_CLASS = [ NAME = local, TEMPLATE = worker, SLOTS = 4 ]
 NODE_CLASS = [ NAME = ec2, PLACE = cloud, PRICE = 0.50, BILLING = hour ]
 COST_CAP = [ HOUR = 2 ]
+QUOTA = [ NAME = physics, BY = project, WHO = atlas, NODES = 3 ]
 """
 WHY = Why("demand", "3 tasks wait", "d1")
 PATH_TO_READY: tuple[tuple[str, dict[str, object]], ...] = (
@@ -169,4 +170,7 @@ def test_cost_counts_what_is_bound_and_what_went(service: Service, run: Run) -> 
     assert float(ec2["MONTH"]) == pytest.approx(1.0, abs=0.02)
     assert (local["KEY"], local["HOUR"], local["MONTH"]) == ("local", "0.00", "0.00")
     assert "an hour         0.50  of 2, 1.50 left" in run("cost")
+    assert run("quota --csv -l NAME,HAS_NODES,NODES,HAS_SLOTS,PAYS") == (
+        "NAME,HAS_NODES,NODES,HAS_SLOTS,PAYS\nphysics,1,3,1,0.50\n"
+    )
     assert run("cost --by-owner --csv -l KEY,NODES") == "KEY,NODES\n-,1\nphysics,1\n"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from oned.cli.command import CommandError, Program
-from oned.cli.onesge import conf
+from oned.cli.onesge import books, conf
 from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.rows import LISTED, Facts, column, show, show_one
 from oned.cli.output import FORMATS, say
@@ -14,6 +14,7 @@ from oned.client.client import Client
 
 if TYPE_CHECKING:
     from oned.elastic.policy import NodeClass, Policies, Window
+    from oned.elastic.reading import Node
 
 CLASS_TABLE = Table(
     (
@@ -46,9 +47,12 @@ QUOTA_TABLE = Table(
         column("NODES", 6, "nodes at most"),
         column("SLOTS", 6, "slots of its nodes at most"),
         column("COST", 8, "money per hour for its nodes at most"),
+        column("HAS_NODES", 9, "nodes that count against it now"),
+        column("HAS_SLOTS", 9, "slots of those"),
+        column("PAYS", 8, "money per hour for those"),
         column("LENDS", 5, "whether it may have more while nobody else wants it", left=True),
     ),
-    default="NAME,BY,WHO,NODES,SLOTS,COST,LENDS",
+    default="NAME,BY,WHO,HAS_NODES,NODES,HAS_SLOTS,SLOTS,PAYS,COST,LENDS",
 )
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -126,13 +130,15 @@ def _clock(minute: int) -> str:
 
 
 def _quota(_one: Client, *, config: str | None, **options: Any) -> None:
-    """Lists what organisations may have."""
-    policies = conf.read(conf.load(config))
-    show(QUOTA_TABLE, "onesge", _quotas(policies), options, "QUOTA")
+    """Lists what organisations may have, and what counts against it now."""
+    given = conf.load(config)
+    nodes = [one.node for one in books.site(config).records.nodes()] if conf.database(given).is_file() else []
+    show(QUOTA_TABLE, "onesge", _quotas(conf.read(given), nodes), options, "QUOTA")
 
 
-def _quotas(policies: "Policies") -> Iterator[Facts]:
+def _quotas(policies: "Policies", nodes: "list[Node]") -> Iterator[Facts]:
     for quota in policies.quotas:
+        theirs = [policies.klass(node.klass) for node in nodes if node.owner == quota.name]
         yield {
             "NAME": quota.name,
             "BY": quota.by,
@@ -140,6 +146,9 @@ def _quotas(policies: "Policies") -> Iterator[Facts]:
             "NODES": _limit(quota.nodes),
             "SLOTS": _limit(quota.slots),
             "COST": _limit(quota.cost),
+            "HAS_NODES": len(theirs),
+            "HAS_SLOTS": sum(klass.slots for klass in theirs),
+            "PAYS": f"{sum(klass.price for klass in theirs):.2f}",
             "LENDS": quota.lends,
         }
 
