@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -16,6 +17,19 @@ from oned.elastic.sge.master import GridEngine
 from tests.lab.sge_world import GROUP, QUEUE, SgeWorld, sge_world
 from tests.lab.world import until
 
+PARALLEL = """pe_name spread
+slots 99
+user_lists NONE
+xuser_lists NONE
+start_proc_args NONE
+stop_proc_args NONE
+allocation_rule $round_robin
+control_slaves TRUE
+job_is_first_task FALSE
+urgency_slots min
+accounting_summary FALSE
+qsort_args NONE
+"""
 NAMES = [f"wn{number:02d}" for number in range(1, 7)]
 
 
@@ -178,6 +192,86 @@ def test_nodes_of_a_class_with_queues_and_groups_are_in_those(sge: GridEngine, w
     assert sge.remove(["wn01", "wn02"]) == {}
     world.admin("qconf", "-dattr", "queue", "hostlist", "@big", QUEUE)
     world.admin("qconf", "-dhgrp", "@big")
+
+
+@pytest.mark.soak
+def test_memory_and_cloud_are_told_to_nodes_where_the_site_has_such_complexes(sge: GridEngine, world: SgeWorld) -> None:
+    text = world.admin("qconf", "-sc")
+    consumable = re.sub(r"^(h_vmem .*) NO( +\S+ +\S+ *)$", r"\1 YES\2", text, flags=re.MULTILINE)
+    world.define("-Mc", consumable + "cloud cloud BOOL == YES NO 0 0\n", "complexes")
+    with_memory = GridEngine(replace(world.place, memory="h_vmem"))
+    assert with_memory.register([member("wn01", memory=2048), member("wn02", memory=2048, cloud=True)]) == {}
+    sge.enable(["wn01", "wn02"])
+    inside, small = (
+        world.submit("-l", "cloud=1", "sleep", "30"),
+        world.submit("-l", "cloud=0,h_vmem=1500M", "sleep", "30"),
+    )
+    until(lambda: running(sge, inside) and running(sge, small), 10, "both run")
+    assert [[part.node for part in jobs(sge, job)[0].parts] for job in (inside, small)] == [["wn02"], ["wn01"]]
+    second = world.submit("-l", "cloud=0,h_vmem=1500M", "sleep", "30")
+    time.sleep(1.5)  # the scheduler looks each second
+    assert not running(sge, second)
+    world.admin("qdel", "-f", "-u", "*")
+    assert sge.remove(["wn01", "wn02"]) == {}
+    world.define("-Mc", text, "complexes")
+
+
+@pytest.mark.soak
+def test_a_parallel_job_and_an_array_are_released_as_a_whole_or_by_task(sge: GridEngine, world: SgeWorld) -> None:
+    world.define("-Ap", PARALLEL)
+    world.admin("qconf", "-aattr", "queue", "pe_list", "spread", QUEUE)
+    sge.register([member("wn01", 1), member("wn02", 1)])
+    sge.enable(["wn01", "wn02"])
+    both = world.submit("-pe", "spread", "2", "sleep", "60")
+    until(lambda: running(sge, both), 10, "the job runs")
+    assert sorted(part.node for part in jobs(sge, both)[0].parts) == ["wn01", "wn02"]
+    sge.drain(["wn01"])
+    assert sge.release(["wn01"], kill=False) == {}
+    assert [job.state for job in jobs(sge, both)] == [JobState.WAITING]
+    world.admin("qdel", both)
+    sge.enable(["wn01"])
+    array = world.submit("-t", "1-4", "sleep", "60")
+    until(lambda: len(jobs(sge, array)) == 3, 10, "two tasks run, the others wait")
+    sge.drain(["wn01", "wn02"])
+    assert sge.release(["wn02"], kill=False) == {}
+    nodes = {part.node for job in jobs(sge, array) for part in job.parts}
+    assert (nodes, sum(job.tasks for job in jobs(sge, array))) == ({"wn01"}, 4)
+    world.admin("qdel", "-f", "-u", "*")
+    assert sge.remove(["wn01", "wn02"]) == {}
+    world.admin("qconf", "-dattr", "queue", "pe_list", "spread", QUEUE)
+    world.admin("qconf", "-dp", "spread")
+
+
+@pytest.mark.soak
+def test_nodes_whose_names_are_gone_are_removed_all_the_same_also_after_a_restart_of_the_master(
+    sge: GridEngine, world: SgeWorld
+) -> None:
+    assert sge.register([member(name) for name in NAMES[:3]]) == {}
+    world.forget("wn01", "wn02")
+    assert sge.remove(["wn01"]) == {}
+    world.stop_master(signal.SIGKILL)
+    world.start_master()
+    assert [host.name for host in sge.observe().hosts] == ["wn02", "wn03"]
+    assert sge.drain(["wn02"]) == {}
+    assert sge.remove(["wn02"]) == {}
+    assert [host.name for host in sge.observe().hosts] == ["wn03"]
+
+
+@pytest.mark.soak
+def test_a_hundred_nodes_and_a_thousand_tasks(sge: GridEngine, world: SgeWorld) -> None:
+    many = {f"many{number:03d}": f"10.77.2.{number}" for number in range(1, 101)}
+    world.names(many)
+    assert sge.register([Member(name, where, 4) for name, where in many.items()]) == {}
+    assert sge.enable(many) == {}
+    job = world.submit("-t", "1-1000", "sleep", "60")
+    until(lambda: sum(one.state is JobState.RUNNING for one in jobs(sge, job)) == 400, 30, "all slots are taken")
+    seen = sge.observe()
+    assert sum(one.tasks for one in seen.jobs) == 1000
+    assert {(one.heard, one.enabled, one.used) for one in seen.hosts} == {(True, True, 4)}
+    world.admin("qdel", "-f", job)
+    until(lambda: not jobs(sge, job), 30, "the tasks are gone")
+    assert sge.remove(many) == {}
+    assert sge.observe().hosts == ()
 
 
 @pytest.mark.soak

@@ -14,6 +14,7 @@ def sge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SgeWorld]:
         yield made
 
 
+@pytest.mark.soak
 def test_a_job_waits_until_its_node_has_booted_and_runs_there(sge: SgeWorld) -> None:
     sge.names({"wn01": "10.77.0.101"})
     sge.admin("qconf", "-ah", "wn01")
