@@ -23,8 +23,8 @@ TOLD_AFTER_END = 3
 BY_REQUEST = "Client.UserInitiatedShutdown"
 
 driver = Driver("im_ec2", IM_ENCODED, threads=30)
-_seen: dict[str, dict[str, int]] = {}
-"""Host → instance → cycles for which it is still told of once it has ended."""
+_told: dict[str, dict[str, int]] = {}
+"""Host → instance that has ended → cycles in which it was told of."""
 
 
 @driver.prepare
@@ -86,18 +86,14 @@ def money(most: dict[str, int], types: Counter[str], costs: dict[str, float]) ->
 
 
 def ended(host: str, found: list[Instance]) -> list[Instance]:
-    """The instances that ran a moment ago and that EC2, or the guest, has ended: not those that somebody ended."""
-    before, now = _seen.get(host, {}), {}
-    told = []
-    for one in found:
-        name = str(one["InstanceId"])
-        if state(one) in LIVING:
-            now[name] = TOLD_AFTER_END
-        elif state(one) in GONE and before.get(name) and one.get("StateReason", {}).get("Code") != BY_REQUEST:
-            now[name] = before[name] - 1
-            told.append(one)
-    _seen[host] = now
-    return told
+    """The instances that EC2, or the guest, has ended a moment ago: not those that somebody ended, which is no news."""
+    news = [
+        one for one in found if state(one) in GONE and one.get("StateReason", {}).get("Code", BY_REQUEST) != BY_REQUEST
+    ]
+    before = _told.get(host, {})
+    told = {str(one["InstanceId"]): before.get(str(one["InstanceId"]), 0) + 1 for one in news}
+    _told[host] = told
+    return [one for one in news if told[str(one["InstanceId"])] <= TOLD_AFTER_END]
 
 
 def vector(instance: Instance) -> str:

@@ -14,7 +14,7 @@ class View:
     """A node with all that is known of it.
 
     host     as the batch system sees it; None when it has none of that name
-    vm_gone  its VM was there and is not any more
+    vm_gone  its VM was there and is not any more, or its machine is not
     jobs     that run on it
     """
 
@@ -29,6 +29,11 @@ class View:
     def busy(self) -> bool:
         """Whether anything runs on it."""
         return bool(self.jobs) or (self.host is not None and self.host.used > 0)
+
+    @property
+    def end(self) -> str:
+        """How its VM has ended, for people."""
+        return f": {self.vm.ended}" if self.vm is not None and self.vm.ended else ""
 
     @property
     def heard(self) -> bool:
@@ -78,7 +83,7 @@ def _coming(view: View, clock: Clock) -> Verdict:
     if view.busy:
         return _joining(view, clock)
     if view.vm_gone:
-        return Verdict(Verb.REMOVE, "vm gone", "its VM ended before it joined")
+        return Verdict(Verb.REMOVE, "vm gone", f"its VM ended before it joined{view.end}")
     if view.vm is not None and view.vm.failed:
         return Verdict(Verb.REMOVE, "vm failed", f"its VM did not start: {view.vm.failed}")
     if age > most:
@@ -95,7 +100,7 @@ def _joining(view: View, clock: Clock) -> Verdict:
     if view.busy:
         return Verdict(None, "busy", "it is not ready, but jobs run on it")
     if view.vm_gone:
-        return Verdict(Verb.REMOVE, "vm gone", "its VM ended before it joined")
+        return Verdict(Verb.REMOVE, "vm gone", f"its VM ended before it joined{view.end}")
     if report not in ("", "ok"):
         return Verdict(Verb.REMOVE, "unhealthy", f"its health check says: {report}")
     if age > most:
@@ -136,7 +141,7 @@ def _deadline(view: View, clock: Clock) -> Verdict:
 def _lost_now(view: View, clock: Clock) -> Verdict | None:
     """That a node which was up is lost. A master that has just started has not heard of anybody yet."""
     if view.vm_gone:
-        return Verdict(Verb.REMOVE, "lost", "its VM is gone")
+        return Verdict(Verb.REMOVE, "lost", f"its VM is gone{view.end}")
     if clock.now - clock.master_since <= clock.patience.grace:
         return None
     if view.host is None:
@@ -157,7 +162,7 @@ def _lost(view: View, _clock: Clock) -> Verdict:
 
 def _quarantined(view: View, _clock: Clock) -> Verdict:
     if view.vm_gone:
-        return Verdict(Verb.REMOVE, "lost", "its VM is gone")
+        return Verdict(Verb.REMOVE, "lost", f"its VM is gone{view.end}")
     if view.node.report == "ok" and view.heard:
         return Verdict(Verb.ENABLE, "healthy", "its health check is good again")
     return Verdict(None, "quarantine", f"a person should look: {view.node.report or 'it was put aside by hand'}")

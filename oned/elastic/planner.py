@@ -335,7 +335,7 @@ def views(reading: Reading, policies: Policies) -> list[View]:
             klass=policies.klass(node.klass),
             host=hosts.get(node.name),
             vm=seen.get(node.token),
-            vm_gone=_is_gone(node, seen, reading.vms.at),
+            vm_gone=_is_gone(node, seen, reading.vms.at) or bool((vm := seen.get(node.token)) and vm.ended),
             jobs=tuple(running.get(node.name, ())),
         )
         for node in reading.nodes

@@ -28,6 +28,7 @@ MARK = "ONESGE"
 MINE, ALL, NOT_DONE = -3, -2, -1
 DELETE = 3
 """The recovery that removes a VM from whatever it waits for."""
+CLOUD_ENDED = ("shutting-down", "terminated")
 ENDING = frozenset(("EPILOG", "CLEANUP_DELETE", "CLEANUP_RESUBMIT", "SHUTDOWN", "DONE"))
 NO_EXISTS = 0x0400
 _STATES = {numbers[:2]: numbers[2] for numbers in VM_STATES}
@@ -51,6 +52,7 @@ class Guest:
 
     state  by name
     error  what oned says went wrong, "" for nothing
+    ended  why the cloud has ended its instance, "" while it has not
     """
 
     vm: int
@@ -59,11 +61,12 @@ class Guest:
     since: float
     state: str
     error: str
+    ended: str = ""
 
     def seen(self) -> Seen:
         """As the planner knows it."""
         failed = f"{self.state}: {self.error or 'oned says no more'}" if self.state.endswith("_FAILURE") else ""
-        return Seen(self.vm, self.token, self.since, running=self.state == "RUNNING", failed=failed)
+        return Seen(self.vm, self.token, self.since, running=self.state == "RUNNING", failed=failed, ended=self.ended)
 
 
 class Provider:
@@ -256,4 +259,11 @@ def _guest(vm: Document, cluster: str) -> Guest | None:
     number = vm.int("STATE")
     state = _STATES.get((number, vm.int("LCM_STATE") if number == _ACTIVE else 0), "UNKNOWN")
     error = vm.text("USER_TEMPLATE/ERROR")
-    return Guest(vm.int("ID"), mark.text("TOKEN"), mark.text("NODE"), vm.float("STIME"), state, error)
+    ended = _ended(vm) if state == "UNKNOWN" else ""
+    return Guest(vm.int("ID"), mark.text("TOKEN"), mark.text("NODE"), vm.float("STIME"), state, error, ended)
+
+
+def _ended(vm: Document) -> str:
+    """Why the instance of a VM in EC2 is no more, as the host has told (share/doc/ec2.md); "" where nothing says so."""
+    state = vm.text("MONITORING/AWS_STATE")
+    return vm.text("MONITORING/AWS_STATE_REASON") or f"EC2 calls it {state}" if state in CLOUD_ENDED else ""

@@ -105,6 +105,7 @@ class Seen:
     since    when it was made
     running  it has booted as far as the engine can tell
     failed   why it will not without help, "" while it may
+    ended    why its machine is there no more, though the engine still knows the VM; "" while it may be there
     """
 
     vm: int
@@ -112,6 +113,7 @@ class Seen:
     since: float
     running: bool
     failed: str = ""
+    ended: str = ""
 
 
 @dataclass(frozen=True)

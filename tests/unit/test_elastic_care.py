@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from oned.elastic.node import DRAINING, FAILED, JOINING, LOST, PLANNED, STARTING, UNREGISTERED
+from oned.elastic.node import DRAINING, FAILED, JOINING, LOST, PLANNED, READY, STARTING, UNREGISTERED, NodeState
 from oned.elastic.plan import Verb
 from oned.elastic.reading import Host, Seen
 from tests.unit.elastic_world import AT_ONCE, LOCAL, NOW, SITE, World, running, verbs
@@ -59,6 +59,18 @@ def test_a_lost_node_that_reports_again_serves_again() -> None:
     node = world.add("local", LOST)
     world.hosts[node] = Host(node, 4)
     assert verbs(world.plan()) == [("enable", node, "heard again")]
+
+
+@pytest.mark.parametrize("state", [READY, LOST])
+def test_a_node_whose_machine_is_no_more_is_lost_though_its_host_is_still_heard(state: NodeState) -> None:
+    world = World(SITE)
+    node = world.add("cloud", state)
+    world.hosts[node] = Host(node, 8)
+    world.vms[node] = replace(world.vms[node], running=False, ended="Server.SpotInstanceTermination")
+    made = world.plan()
+    assert verbs(made) == [("remove", node, "lost")]
+    if state is READY:
+        assert made.steps[0].sentence == "its VM is gone: Server.SpotInstanceTermination"
 
 
 def test_an_unhealthy_node_takes_no_more_jobs_and_waits_for_a_person() -> None:
