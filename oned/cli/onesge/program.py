@@ -13,11 +13,13 @@ from oned.cli.onesge.images import add_images
 from oned.cli.onesge.live import add_live
 from oned.cli.onesge.nodes import add_nodes
 from oned.cli.onesge.replay import add_replay
+from oned.cli.onesge.run import add_run
 from oned.cli.onesge.vpn import add_vpn
 
 program = Program("onesge", "runs and explains a batch cluster whose nodes are virtual machines")
 
 add_live(program)
+add_run(program)
 add_nodes(program)
 add_hooks(program)
 add_classes(program)

@@ -1,0 +1,30 @@
+"""onesge run: the service in the foreground."""
+
+from oned.cli.command import CommandError, Option, Program
+from oned.cli.onesge import conf
+from oned.cli.onesge.conf import CONFIG
+from oned.client.client import Client
+
+ONCE = Option("once", ("--once",), "one cycle, then end")
+DRY_RUN = Option("dry", ("--dry-run",), "say what would be done, each time that this is something else; do nothing")
+STDERR = Option("to_stderr", ("-s", "--stderr"), "log to stderr instead of onesge.log")
+
+
+def add_run(program: Program) -> None:
+    """Give onesge the verb."""
+    program.command("run", "", ONCE, DRY_RUN, STDERR, CONFIG)(_run)
+
+
+def _run(_one: Client, *, once: bool, dry: bool, to_stderr: bool, config: str | None) -> None:
+    """Lets nodes come when jobs wait and go when nothing needs them, until SIGTERM.
+
+    Several may run: one is active, the others wait and take over when it is not heard of any more.
+    """
+    from oned.elastic.daemon import main
+    from oned.elastic.records import RecordsUnusable
+    from oned.setting import ConfigError
+
+    try:
+        main(conf.load(config), conf.batch, once=once, dry=dry, stderr=to_stderr)
+    except (ConfigError, RecordsUnusable, OSError) as error:
+        raise CommandError(str(error)) from None

@@ -1,0 +1,66 @@
+"""onesge with a real Grid Engine: its nodes follow the queue, whenever it dies and whatever dies beside it."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.daemon.process import SIMULATED, Daemon
+from tests.lab.elastic_sge import Site
+from tests.lab.sge_world import SgeWorld, sge_world
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def sge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SgeWorld]:
+    with sge_world(tmp_path_factory.mktemp("sge") / "a") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site(sge: SgeWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Daemon(tmp_path_factory.mktemp("oned"), SIMULATED) as oned, Site(sge, oned) as made:
+        yield made
+        assert oned.check() == []
+
+
+def works(seconds: int) -> tuple[str, ...]:
+    """The words of a job that takes so long."""
+    return ("sh", "-c", f"sleep {seconds}; echo done")
+
+
+def test_jobs_of_qsub_run_on_nodes_that_come_for_them_and_go(site: Site) -> None:
+    site.run()
+    jobs = [site.job(*works(1)) for _ in range(2)]
+    site.until(lambda: all(map(site.ended, jobs)), 60, "the jobs have run")
+    site.until(site.empty, 60, "all nodes are gone")
+    events = [entry.event for entry in site.records.events("wn001")]
+    assert events == ["plan", "register", "start", "running", "joined", "drain", "empty", "vm gone"]
+    assert site.stop() == 0
+    assert "Traceback" not in site.log()
+    assert len(site.tokens()) == len(set(site.tokens()))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_again_and_again_it_loses_no_job_and_leaves_no_node(site: Site, seed: int) -> None:
+    dice = random.Random(seed)
+    before = len(site.tokens())
+    jobs = [site.job("-r", "y", *works(dice.randrange(1, 8))) for _ in range(6)]
+    killed = 0
+    while not all(map(site.ended, jobs)):
+        site.run()
+        life = dice.uniform(0.8, 6.0)
+        with pytest.raises(AssertionError, match="never"):
+            site.until(lambda: False, life, "never")
+        site.kill()
+        killed += 1
+        assert killed < 60, site.log()[-4000:]
+    site.run()
+    site.until(site.empty, 120, "all nodes are gone")
+    assert site.stop() == 0
+    fresh = site.tokens()[before:]
+    assert len(fresh) == len(set(fresh))
+    assert "Traceback" not in site.log()
