@@ -18,6 +18,7 @@ from oned.elastic.plan import Plan, Step, Verb
 from oned.elastic.planner import plan
 from oned.elastic.policy import Policies
 from oned.elastic.provider import Provider, ProviderDown
+from oned.elastic.reading import Reading
 from oned.elastic.records import Order, Record, Records
 from oned.elastic.site import Site
 from oned.elastic.steps import BY_HAND, ordered
@@ -38,7 +39,10 @@ class World:
 
 
 class Cycle:
-    """The loop's body. Raises Deposed when another loop has taken over."""
+    """The loop's body. Raises Deposed when another loop has taken over.
+
+    reading  what the last plan was made from
+    """
 
     def __init__(self, world: World, lead: Lead) -> None:
         self._world, self._lead, self._records = world, lead, world.records
@@ -54,6 +58,7 @@ class Cycle:
         self._actor = Actor(world.records, lead, deeds, world.policies)
         self._notes: tuple[str, ...] = ()
         self._pruned = 0.0
+        self.reading: Reading | None = None
 
     def look(self) -> Plan:
         """The plan of now. Nothing is changed, in the records neither."""
@@ -69,7 +74,8 @@ class Cycle:
         changed += self._note()
         changed += self._orders()
         now, policies, records = clock.now(), self._world.policies(), self._records.nodes()
-        made = plan(self._observer.reading(records, policies, now), policies, now)
+        self.reading = self._observer.reading(records, policies, now)
+        made = plan(self.reading, policies, now)
         self._tell(made)
         changed += self._actor.act(made, self._observer.gone(records))
         self._free()

@@ -15,6 +15,7 @@ from oned.elastic.batch import Batch
 from oned.elastic.cycle import Cycle, World
 from oned.elastic.leader import Lead
 from oned.elastic.loop import Loop
+from oned.elastic.metrics import Metrics, NoMetrics
 from oned.elastic.network import Network
 from oned.elastic.network_settings import read_network
 from oned.elastic.node import EXISTING
@@ -23,6 +24,7 @@ from oned.elastic.policy import Policies
 from oned.elastic.provider import Provider
 from oned.elastic.records import Record, Records
 from oned.elastic.report import Promise
+from oned.elastic.said import Said
 from oned.elastic.service import Service, read_service
 from oned.elastic.settings import ElasticConfig, read
 from oned.elastic.site import BareSite, NetworkedSite, Site
@@ -100,7 +102,7 @@ def _once(cycle: Cycle, lead: Lead) -> None:
 
 def _forever(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
     service = assembled.service
-    loop = Loop(assembled.records, cycle, lead, service.interval, tell)
+    loop = Loop(assembled.records, cycle, lead, service.interval, _teller(assembled, cycle))
     loop.times(assembled.policies, service.leader / 3)
     watch = Watch(Client(service.endpoint, None, service.timeout), loop.poke, lambda: loop.vms)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,6 +113,33 @@ def _forever(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
     loop.run()
     watch.stop()
     log.info("onesge ends")
+
+
+def _teller(assembled: Assembled, cycle: Cycle) -> Callable[[Plan, float], None]:
+    """What is done with each plan and its seconds: a line of the log, and metrics where the settings have them."""
+    service, (address, port) = assembled.service, assembled.service.metrics
+    metrics = Metrics(assembled.records) if port or service.metrics_file else None
+    if metrics and port:
+        metrics.serve(address, port)
+
+    said = Said(log)
+
+    def told(made: Plan, seconds: float) -> None:
+        tell(made, seconds)
+        if metrics and cycle.reading:
+            metrics.cycle(made, cycle.reading, assembled.policies.at(made.at), seconds=seconds)
+            _written(metrics, service.metrics_file, said)
+
+    return told
+
+
+def _written(metrics: Metrics, path: Path | None, said: Said) -> None:
+    """The file of metrics, where there is one; the loop goes on without it."""
+    try:
+        if path:
+            metrics.write(path)
+    except NoMetrics as error:
+        said.once("metrics", "%s", error)
 
 
 def look(assembled: Assembled) -> Iterator[Plan]:

@@ -122,6 +122,7 @@ def test_a_vm_whose_order_was_not_answered_is_found_by_its_token(small: Cluster)
     assert small.node().node.vm == small.guests()[0].vm
 
 
+@pytest.mark.soak
 def test_a_batch_system_that_is_away_stops_nothing_and_starts_nothing_until_it_is_back(small: Cluster) -> None:
     job = runs(small)
     small.batch.finish(job)
@@ -135,6 +136,7 @@ def test_a_batch_system_that_is_away_stops_nothing_and_starts_nothing_until_it_i
     small.until(small.empty)
 
 
+@pytest.mark.soak
 def test_an_oned_that_is_away_is_waited_for(small: Cluster) -> None:
     client = deaf(small)
     job = runs(small)
@@ -149,6 +151,7 @@ def test_an_oned_that_is_away_is_waited_for(small: Cluster) -> None:
     small.until(small.empty)
 
 
+@pytest.mark.soak
 def test_a_node_that_never_joins_goes_its_console_is_kept_and_its_class_rests(make: Make) -> None:
     cluster = make("JOIN_TIME = 100\nPROTECT = 2\nPROTECT_TIME = 600\n")
     cluster.dead = {"wn001", "wn002"}
@@ -171,6 +174,7 @@ def test_a_node_that_never_joins_goes_its_console_is_kept_and_its_class_rests(ma
     assert len(set(cluster.tokens())) == 3
 
 
+@pytest.mark.soak
 def test_more_jobs_than_addresses_get_as_many_nodes_and_the_rest_waits(small: Cluster) -> None:
     jobs = [small.batch.submit() for _ in range(6)]
     small.until(lambda: small.batch.states().count("runs") == 4)
@@ -219,6 +223,7 @@ def test_of_two_loops_one_acts_and_the_other_takes_over_and_nothing_is_done_twic
     cluster.until(cluster.lead.take)
 
 
+@pytest.mark.soak
 def test_a_job_whose_node_died_runs_again_elsewhere_and_one_that_cannot_is_ended_with_word(small: Cluster) -> None:
     jobs = [runs(small), runs(small, rerun=False)]
     for guest in small.guests():
@@ -229,6 +234,7 @@ def test_a_job_whose_node_died_runs_again_elsewhere_and_one_that_cannot_is_ended
     assert "READY" in small.nodes().values()
 
 
+@pytest.mark.soak
 def test_a_node_that_is_silent_for_too_long_is_lost_and_one_that_is_heard_again_is_not(small: Cluster) -> None:
     job = runs(small)
     small.dead = {"wn001"}
@@ -300,6 +306,7 @@ def test_a_name_that_does_not_resolve_yet_is_tried_again(small: Cluster) -> None
     small.until(lambda: small.batch.job(job)["state"] == "runs")
 
 
+@pytest.mark.soak
 def test_people_add_drain_and_bring_back_nodes_and_are_told_why_not(make: Make) -> None:
     cluster = make("IDLE_TIME = 10000\n", ", MAX = 2")
     cluster.records.order("add", "local", 3, "kim")

@@ -21,10 +21,11 @@ def _run(_one: Client, *, once: bool, dry: bool, to_stderr: bool, config: str | 
     Several may run: one is active, the others wait and take over when it is not heard of any more.
     """
     from oned.elastic.daemon import main
+    from oned.elastic.metrics import NoMetrics
     from oned.elastic.records import RecordsUnusable
     from oned.setting import ConfigError
 
     try:
         main(conf.load(config), conf.batch, once=once, dry=dry, stderr=to_stderr)
-    except (ConfigError, RecordsUnusable, OSError) as error:
+    except (ConfigError, NoMetrics, RecordsUnusable, OSError) as error:
         raise CommandError(str(error)) from None
