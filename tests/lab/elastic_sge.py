@@ -46,6 +46,7 @@ class Site:
         (oned.etc / "onesge.conf").write_text(f"{SETTINGS}{settings}{sge.settings}")
         self.dead: set[str] = set()
         self.process: subprocess.Popen[bytes] | None = None
+        self._begins = 0
         self._machines: dict[int, str] = {}
 
     def __enter__(self) -> Self:
@@ -58,6 +59,7 @@ class Site:
 
     def run(self) -> None:
         """Start onesge."""
+        self._begins = len(self.log())
         with (self.oned.root / "onesge.out").open("ab") as output:
             command = [sys.executable, "-c", COMMAND, "run", "-s"]
             environment = self.oned.environment | {"ONE_XMLRPC": self.oned.endpoint}
@@ -70,9 +72,10 @@ class Site:
             self.process.wait()
 
     def stop(self) -> int:
-        """SIGTERM; the exit status."""
+        """SIGTERM, once it runs; the exit status."""
         if self.process is None or self.process.poll() is not None:
             return -1
+        until(lambda: "onesge runs" in self.log()[self._begins :], 30, "the start of onesge")
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
 
