@@ -36,9 +36,9 @@ class Course:
         """Count up to now."""
         while self.now < now:
             place = int((self.now - self.begin) / self.width)
+            if self.begin + (place + 1) * self.width <= self.now:  # it was rounded down at the end of a stretch
+                place += 1
             end = min(now, self.begin + (place + 1) * self.width)
-            if end <= self.now:  # the stretch is shorter than what a number of that size can tell
-                end = now
             for name, sums in self.sums.items():
                 sums.extend([0.0] * (place + 1 - len(sums)))
                 sums[place] += self._amounts[name] * (end - self.now)

@@ -205,7 +205,17 @@ class _Allowed:
 
 
 def _covers(limit: Limit, job: Job) -> bool:
-    return (not limit.owners or job.owner in limit.owners) and (not limit.projects or job.project in limit.projects)
+    return _named(limit.owners, job.owner) and _named(limit.projects, job.project)
+
+
+def _named(names: frozenset[str], name: str) -> bool:
+    """Whether one is meant: who is not left out, and is among the others if there are any. No pattern matches ""."""
+    if not names or name in names:
+        return True
+    said = (name,) if name else ()
+    left_out = [text[1:] for text in names if text.startswith("!")]
+    meant = [text for text in names if not text.startswith("!")]
+    return not _matches(left_out, said) and (not meant or _matches(meant, said))
 
 
 def _key(limit: Limit, job: Job) -> tuple[str, str]:

@@ -164,7 +164,8 @@ class Limit:
     """A resource quota of the batch system: so many slots for those whom it matches.
 
     set               of the limits of one set only the first counts that covers a job; "" is a set of its own
-    owners, projects  whom; empty is everybody
+    owners, projects  whom; empty is everybody. Names may have * and ?, which stand for some name;
+                      one with a ! before it is left out
     each              "owner" or "project" when the limit is for each one of them, "" when for all together
     """
 

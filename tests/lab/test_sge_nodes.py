@@ -13,7 +13,7 @@ from share.lab.sge import SgeWorld
 from tests.lab.sge_world import sge_world
 from tests.lab.world import until
 
-NAMES = tuple(f"wn0{number}" for number in range(1, 7))
+NAMES = tuple(f"wn0{number}" for number in range(1, 8))
 """Each test has its own: the name of a node that died without a farewell can join again only about a minute later."""
 
 
@@ -145,3 +145,24 @@ def test_nodes_are_heard_again_after_the_master_was_killed_and_their_jobs_go_on(
     assert sge.observe().master_since > before.master_since
     until(lambda: host(sge, "wn06").heard, 60, "the node is heard again")
     assert (place_of(sge, running), host(sge, "wn06").enabled) == ("wn06", True)
+
+
+@pytest.mark.soak
+def test_a_job_is_expected_to_run_as_long_as_the_accounting_file_says_of_its_name(
+    sge: GridEngine, world: SgeWorld
+) -> None:
+    world.node("wn07")
+    until(lambda: host(sge, "wn07").heard, 15, "the node is heard")
+    sge.enable(["wn07"])
+    for _ in range(3):
+        world.submit("-N", "brief", "-l", "hostname=wn07", "sleep", "2")
+    until(lambda: not sge.observe().jobs, 40, "they have ended")
+    time.sleep(2)  # the master writes each second what has ended
+    for name, expected in (("brief", True), ("new", False)):
+        fresh = GridEngine(world.place)  # one that knows the file does not read it again for a while
+        number = world.submit("-N", name, "-l", "hostname=wn07", "sleep", "60")
+        until(lambda number=number: place_of(sge, number), 15, "it runs")  # type: ignore[misc]
+        found = job(fresh, number)
+        assert found
+        assert (0 < found.ends - found.submitted < 30) is expected
+        world.user("qdel", number)

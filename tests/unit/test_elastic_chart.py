@@ -5,6 +5,8 @@ from datetime import UTC
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from oned.elastic.chart import Shown, svg
@@ -70,6 +72,21 @@ def test_means_are_of_each_stretch_and_the_last_may_be_short() -> None:
     course.to(122)
     assert course.means("a") == [2, 4, 8]
     assert course.total("a") == 4 * 15 + 8 * 2
+
+
+@given(st.floats(0.1, 1e5), st.lists(st.tuples(st.floats(0, 1e5), st.integers(0, 9)), max_size=20))
+def test_a_mean_is_never_more_than_the_most_and_all_of_them_make_the_sum(
+    width: float, changes: list[tuple[float, int]]
+) -> None:
+    begin = float(MIDNIGHT)
+    course = Course(begin, max(width, 1e5 / 500), ("a",))
+    expected, last, amount = 0.0, begin, 0
+    for seconds, fresh in sorted(changes):
+        expected += amount * (begin + seconds - last)
+        last, amount = begin + seconds, fresh
+        course.at(last, {"a": fresh})
+    assert course.total("a") == pytest.approx(expected, abs=1e-3)
+    assert max(course.means("a"), default=0) <= max([0, *(fresh for _, fresh in changes)]) + 1e-3
 
 
 def test_lengths_of_time_have_two_units() -> None:

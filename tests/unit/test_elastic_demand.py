@@ -108,6 +108,26 @@ def test_a_quota_is_for_whom_it_names() -> None:
     assert [kept.jobs for kept in demand(jobs, limits, ONE, NOW).kept] == [("1",)]
 
 
+def test_a_quota_may_leave_some_out_and_name_several_by_a_pattern() -> None:
+    jobs = [waiting(name, owner=name) for name in ("ada", "bob", "guest1", "guest2")]
+    cases = {
+        ("!ada",): {"bob", "guest1", "guest2"},
+        ("guest*",): {"guest1", "guest2"},
+        ("guest*", "!guest2"): {"guest1"},
+        ("ada", "guest?"): {"ada", "guest1", "guest2"},
+    }
+    for owners, kept in cases.items():
+        limits = [Limit("none", 0, owners=frozenset(owners))]
+        assert {job for over in demand(jobs, limits, ONE, NOW).kept for job in over.jobs} == kept
+
+
+@pytest.mark.parametrize(("projects", "kept"), [("*", "with"), ("!*", "without"), ("!other", "without with")])
+def test_a_star_is_for_jobs_with_a_project_and_its_opposite_for_those_without(projects: str, kept: str) -> None:
+    jobs = [waiting("with", project="cern"), waiting("without")]
+    found = demand(jobs, [Limit("none", 0, projects=frozenset({projects}))], ONE, NOW).kept
+    assert {job for over in found for job in over.jobs} == set(kept.split())
+
+
 def test_jobs_of_two_organisations_are_two_shapes() -> None:
     policies = Policies(quotas=(Quota("vo", "project", frozenset({"p"})),))
     wants = demand([waiting("1", project="p"), waiting("2")], (), policies, NOW).wants

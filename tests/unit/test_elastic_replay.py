@@ -42,6 +42,8 @@ def test_limits_hold_at_all_times_and_nothing_is_lost(site: Policies, seed: int,
     seconds = sum(outcome.course.total(klass.name) for klass in site.classes)
     assert math.isclose(seconds / HOUR, outcome.node_hours, rel_tol=1e-6)
     assert math.isclose(outcome.course.total("running"), outcome.used, rel_tol=1e-6) or outcome.again
+    for klass in site.classes:
+        assert max(outcome.course.means(klass.name), default=0) <= outcome.peak[klass.name] + 1e-6
     assert outcome.used <= outcome.slots + 1e-6
     assert all(before <= after + 1e-6 for before, after in zip(outcome.money, outcome.money[1:], strict=False))
 

@@ -143,6 +143,11 @@ def test_limits_are_those_in_force_for_users_and_projects() -> None:
     text = "{\n name a\n enabled TRUE\n limit users @staff to slots=4\n limit name q queues all.q to slots=4\n}\n"
     assert read.limits(text) == []
     assert read.limits("no resource quota set found\n") == []
+    (but,) = read.limits("{\n name a\n enabled TRUE\n limit users !ada,guest* to slots=4\n}\n")
+    assert (but.owners, but.projects) == ({"!ada", "guest*"}, set())
+    (each,) = read.limits("{\n name a\n enabled TRUE\n limit users * projects {*} to slots=4\n}\n")
+    assert (each.owners, each.projects, each.each) == (set(), {"*"}, "project")
+    assert read.limits("{\n name a\n enabled TRUE\n limit users {!ada,!bob} to slots=4\n}\n") == []
 
 
 def test_a_request_that_is_not_understood_asks_for_nothing() -> None:
@@ -169,3 +174,14 @@ def test_a_request_that_is_not_understood_asks_for_nothing() -> None:
 def test_what_the_command_does_not_print_is_refused(answer: bytes, said: str) -> None:
     with pytest.raises(Unreadable, match=said):
         read.hosts(answer)
+
+
+def test_a_job_that_says_no_end_is_expected_to_run_as_long_as_others_of_its_name() -> None:
+    said = {job.id: job for job in read.jobs(recorded("qstat.xml"), RULES, {}, UTC)}
+    usual = read.jobs(
+        recorded("qstat.xml"), RULES, {}, UTC, lambda owner, name: {("root", "arr"): 600.0}.get((owner, name), 0)
+    )
+    ends = {job.id: job.ends for job in usual if job.ends != said[job.id].ends}
+    begun = datetime(2026, 11, 27, 7, 45, 38, tzinfo=UTC).timestamp()
+    assert min(ends.values()) == begun + 600
+    assert {id.partition(".")[0] for id in ends} == {"19"}

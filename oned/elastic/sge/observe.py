@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC
 
 from oned import clock
+from oned.elastic import accounting
+from oned.elastic.accounting import Typical
 from oned.elastic.batch import BatchDown, Observed
 from oned.elastic.reading import Host, Job, JobState, Limit
 from oned.elastic.sge import read
@@ -22,6 +25,8 @@ NEW_JOBS = 4 * AT_ONCE
 """Jobs whose details are read first in one reading; of those beyond only what qstat tells is known until the next."""
 DETAIL_AGE = 300.0
 """Seconds after which the details of a job are read again (qalter changes them)."""
+HISTORY, HISTORY_AGE = 2 << 20, 600.0
+"""Bytes at the end of the accounting file that tell how long jobs usually run; seconds until they are read again."""
 _START = re.compile(r"^start time:.*\(([0-9]+)\)\s*$", re.MULTILINE)
 
 
@@ -55,6 +60,7 @@ class Observer:
         self._settled: tuple[float, Settled] | None = None
         self._details: dict[str, tuple[float, Detail]] = {}
         self._silent: dict[str, float] = {}
+        self._typical, self._next_history = Typical(), 0.0
 
     def observe(self) -> Observed:
         """All of it as it is now."""
@@ -103,7 +109,19 @@ class Observer:
         numbers = read.numbers(answer)
         self._learn(numbers, settled, at)
         known = {number: detail for number, (_, detail) in self._details.items()}
-        return tuple(read.jobs(answer, settled.rules, known, UTC))
+        return tuple(read.jobs(answer, settled.rules, known, UTC, self._usual().seconds))
+
+    def _usual(self) -> Typical:
+        """How long jobs usually run, by the end of the accounting file; what was known where that is not to be read."""
+        if clock.monotonic() >= self._next_history:
+            self._next_history = clock.monotonic() + HISTORY_AGE
+            path = f"{self.commands.place.common}/accounting"
+            with suppress(BatchDown):
+                said = self.commands.other("tail", "-c", str(HISTORY), path)
+                if said.status == 0:
+                    lines = said.output.splitlines()[1:]  # the first one is a comment, or the rest of a line
+                    self._typical = Typical(accounting.read(lines, accounting.Tally()))
+        return self._typical
 
     def _learn(self, numbers: list[str], settled: Settled, at: float) -> None:
         """Have the details of these jobs: of new ones, and of those that were read longest ago; forget ended ones."""

@@ -5,7 +5,7 @@ The commands are `qhost -q -xml`, `qstat -u * -r -f -xml`, `qstat -j IDS -xml`, 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
@@ -121,11 +121,18 @@ def less_taken(found: Iterable[Host], running: Iterable[Job]) -> list[Host]:
     return [replace(host, free=host.free - taken.get(host.name, 0)) for host in found]
 
 
-def jobs(answer: bytes, rules: Mapping[str, str], details: Mapping[str, Detail], zone: tzinfo) -> list[Job]:
+def jobs(
+    answer: bytes,
+    rules: Mapping[str, str],
+    details: Mapping[str, Detail],
+    zone: tzinfo,
+    usually: Callable[[str, str], float] = lambda _owner, _name: 0.0,
+) -> list[Job]:
     """The jobs of `qstat -u * -r -f -xml`: what waits of an array is one, each of its running tasks one of its own.
 
-    rules  allocation rule by parallel environment
-    zone   of the master, where no details of a job are known
+    rules    allocation rule by parallel environment
+    zone     of the master, where no details of a job are known
+    usually  seconds that jobs of an owner with a name run, 0 unknown: when one without h_rt is expected to end
     A job whose request is not understood is in error state to the planner, and asks for nothing.
     """
     root = _root(answer, "job_info")
@@ -134,6 +141,8 @@ def jobs(answer: bytes, rules: Mapping[str, str], details: Mapping[str, Detail],
         node = short((queue.findtext("name") or "").partition("@")[2])
         for element in queue.iterfind("job_list"):
             job = _job(element, rules, details, zone)
+            if not job.ends and (seconds := usually(job.owner, element.findtext("JB_name") or "")):
+                job = replace(job, ends=_time(element.findtext("JAT_start_time") or "", zone) + seconds)
             key = f"{job.id}.{element.findtext('tasks') or ''}"
             parts = (*(running[key].parts if key in running else ()), Part(node, job.slots))
             running[key] = replace(job, id=key.rstrip("."), parts=parts, slots=sum(part.slots for part in parts))
@@ -205,12 +214,16 @@ def _limit(name: str, of_set: str, words: str, slots: int) -> Limit | None:
         return None
     each = [kind for kind, who in (("owner", filters.get("users", "")), ("project", filters.get("projects", "")))
             if who.startswith("{")]  # fmt: skip
-    owners, projects = (
-        frozenset(re.split(r"[\s,]+", filters.get(kind, "*").strip("{} "))) - {"*"} for kind in ("users", "projects")
-    )
-    if len(each) > 1 or any(name.startswith(("@", "!")) for name in owners | projects):
+    owners, projects = (_listed(filters.get(kind, "")) for kind in ("users", "projects"))
+    names = owners | projects
+    several = bool(each) and any(one.startswith("!") for one in names)  # that is a limit for each one left out
+    if len(each) > 1 or several or any(one.lstrip("!").startswith("@") for one in names):
         return None
-    return Limit(name, slots, owners, projects, each[0] if each else "", of_set)
+    return Limit(name, slots, owners - {"*"}, projects, each[0] if each else "", of_set)
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(re.split(r"[\s,]+", text.strip("{} "))) - {""}
 
 
 def _job(element: etree._Element, rules: Mapping[str, str], known: Mapping[str, Detail], zone: tzinfo) -> Job:
