@@ -65,7 +65,8 @@ class Cycle:
         self._observer.look()
         records = self._records.nodes()
         now, policies = clock.now(), self._world.policies()
-        return plan(self._observer.reading(noted(records, self._observer.notes(records)), policies, now), policies, now)
+        self.reading = self._observer.reading(noted(records, self._observer.notes(records)), policies, now)
+        return plan(self.reading, policies, now)
 
     def run(self) -> tuple[Plan, int]:
         """One cycle: the plan, and how much has changed. With a change the next cycle may have more to do at once."""

@@ -13,7 +13,7 @@ from oned.elastic.leader import Lead
 from oned.elastic.records import Lease, Records
 from oned.template.parse import parse as parse_template
 from tests.daemon.played_sge import PlayedSge
-from tests.daemon.process import Daemon
+from tests.daemon.process import Daemon, until
 
 CONF = """\
 NODE_CLASS = [ NAME = local, TEMPLATE = worker, SLOTS = 4, MAX = 3, PRICE = 0.10 ]
@@ -69,8 +69,10 @@ def test_a_plan_as_json_is_applied_only_while_it_is_what_would_be_planned(engine
 
 def test_jobs_are_explained_and_the_screen_says_where_things_stand(engine: Daemon, sge: PlayedSge) -> None:
     assert "Job 21 wants 64 slots, on one node. It can never run" in onesge(engine, "explain", "21")
+    assert "Job 17 runs on wn02 (1 slot)" in onesge(engine, "explain", "17")
+    assert onesge(engine, "explain", "wn02").startswith("On it: job")
     assert "Job 29 asks for no node: it is held" in onesge(engine, "explain", "29")
-    assert "No job 4711 waits, and there is no node 4711" in onesge(engine, "explain", "4711", status=255)
+    assert "There is no job 4711, and no node 4711" in onesge(engine, "explain", "4711", status=255)
     screen = onesge(engine, "status")
     assert "loop                : none runs. Start it with: onesge run" in screen
     assert "waiting             : 2 tasks, 24 slots" in screen
@@ -133,3 +135,23 @@ def test_vms_with_our_mark_that_no_node_has_are_removed_at_once(engine: Daemon, 
     (engine.var / "onesge.db").unlink()
     for vm in (ours, other):
         engine.one.vm.action("terminate-hard", vm)
+
+
+def test_a_hook_wakes_the_loop(engine: Daemon, sge: PlayedSge) -> None:
+    with (engine.etc / "onesge.conf").open("a") as file:
+        file.write("INTERVAL = 3600\nMAX = 0\n")
+    vm = engine.allocate('ONESGE = [ CLUSTER = "onesge", TOKEN = "t1" ]')
+    command = [Path(sys.executable).with_name("onesge"), "run", "--stderr"]
+    environment = {**engine.environment, "ONE_XMLRPC": engine.endpoint}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as loop:
+        try:
+            until(lambda: "loop                : none" not in onesge(engine, "status"), "the loop")
+            records = Records(engine.var / "onesge.db")
+            onesge(engine, "node-down", str(vm))
+            until(lambda: not records.hints(), "the cycle after the hook")
+            records.close()
+        finally:
+            loop.terminate()
+            assert b"Traceback" not in loop.communicate(timeout=20)[1]
+    assert loop.returncode == 0
+    engine.one.vm.action("terminate-hard", vm)

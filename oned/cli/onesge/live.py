@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from oned.cli.onesge import books
 from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.cost import caps_lines
 from oned.cli.onesge.nodes import event_line
-from oned.cli.onesge.plan_views import differences, jobs, show_plan, step_line, waited
+from oned.cli.onesge.plan_views import differences, show_plan, step_line, waited
+from oned.cli.onesge.plan_views import jobs as job_words
 from oned.cli.onesge.world import acting, assembled, looking
 from oned.cli.output import JSON, complain, facts, heading, say
 from oned.client.client import Client
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from oned.elastic.plan import Plan
     from oned.elastic.policy import Policies
     from oned.elastic.provider import Guest
+    from oned.elastic.reading import Job
 
 BRIEF = Option("brief", ("--brief",), "count the nodes that stay as they are")
 
@@ -121,9 +123,11 @@ def _orphans(service: "Assembled") -> list["Guest"]:
 def _explain(one: Client, what: str, *, config: str | None) -> None:
     """Says why nodes come for a job, or do not; or what becomes of a node and why, and what happened to it."""
     with assembled(one, config) as service:
-        plan = looking(service).look()
+        cycle = looking(service)
+        plan = cycle.look()
         events = service.records.events(what, _EVENTS)
-    told = plan.explain_node(what) or plan.explain_job(what)
+    running = _running(cycle.reading.jobs.items if cycle.reading else (), what)
+    told = [*plan.explain_node(what), *running, *plan.explain_job(what)]
     for note in plan.notes if told else ():
         say(note)
     for line in told:
@@ -131,9 +135,20 @@ def _explain(one: Client, what: str, *, config: str | None) -> None:
     for entry in events:
         say(event_line(entry))
     if not told and not events:
-        raise CommandError(
-            f"No job {what} waits, and there is no node {what}. A job that runs needs nothing: qstat -j {what}"
-        )
+        raise CommandError(f"There is no job {what}, and no node {what}")
+
+
+def _running(jobs: "Iterable[Job]", number: str) -> Iterator[str]:
+    """Where a job runs, or those of its tasks that do, a line for each; or what runs on a node."""
+    here = [job.id for job in jobs if any(part.node == number for part in job.parts)]
+    if here:
+        yield f"On it: {job_words(here)}."
+    for job in jobs:
+        if job.parts and number in (job.id, job.id.partition(".")[0]):
+            where = ", ".join(f"{part.node} ({part.slots} slot{'' if part.slots == 1 else 's'})" for part in job.parts)
+            ends = f", expected to end in {waited(job.ends - clock.now())}" if job.ends else ""
+            again = "" if job.rerun else "; it cannot be started again"
+            yield f"Job {job.id} runs on {where}{ends}{again}."
 
 
 def _status(one: Client, *, config: str | None) -> None:
@@ -180,7 +195,7 @@ def _queue(plan: "Plan") -> Iterator[tuple[str, str]]:
     yield "waiting", f"{tasks} tasks, {slots} slots, the oldest for {waited(oldest)}" if tasks else "nothing"
     never = [job for served in plan.served if served.impossible for job in served.jobs]
     if never:
-        yield "can never run", f"{jobs(never)}. See: onesge explain {never[0]}"
+        yield "can never run", f"{job_words(never)}. See: onesge explain {never[0]}"
     kept = sum(len(one.jobs) for one in plan.kept)
     if kept:
         yield "not counted", f"{kept} job{'' if kept == 1 else 's'} (held, in error, over quota, for later)"

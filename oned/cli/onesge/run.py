@@ -1,12 +1,12 @@
 """onesge run: the service in the foreground."""
 
+from oned.cli.actions import DRY_RUN
 from oned.cli.command import CommandError, Option, Program
 from oned.cli.onesge import conf
 from oned.cli.onesge.conf import CONFIG
 from oned.client.client import Client
 
 ONCE = Option("once", ("--once",), "one cycle, then end")
-DRY_RUN = Option("dry", ("--dry-run",), "say what would be done, each time that this is something else; do nothing")
 STDERR = Option("to_stderr", ("-s", "--stderr"), "log to stderr instead of onesge.log")
 
 
@@ -15,10 +15,11 @@ def add_run(program: Program) -> None:
     program.command("run", "", ONCE, DRY_RUN, STDERR, CONFIG)(_run)
 
 
-def _run(_one: Client, *, once: bool, dry: bool, to_stderr: bool, config: str | None) -> None:
+def _run(_one: Client, *, once: bool, dry_run: bool, to_stderr: bool, config: str | None) -> None:
     """Lets nodes come when jobs wait and go when nothing needs them, until SIGTERM.
 
-    Several may run: one is active, the others wait and take over when it is not heard of any more.
+    Several may run: one is active, the others wait and take over when it is not heard of any more. With --dry-run it
+    says what would be done, each time that this is something else.
     """
     from oned.elastic.daemon import main
     from oned.elastic.metrics import NoMetrics
@@ -26,6 +27,6 @@ def _run(_one: Client, *, once: bool, dry: bool, to_stderr: bool, config: str | 
     from oned.setting import ConfigError
 
     try:
-        main(conf.load(config), conf.batch, once=once, dry=dry, stderr=to_stderr)
+        main(conf.load(config), conf.batch, once=once, dry=dry_run, stderr=to_stderr)
     except (ConfigError, NoMetrics, RecordsUnusable, OSError) as error:
         raise CommandError(str(error)) from None
