@@ -1,5 +1,6 @@
 """Where Grid Engine is: its settings, the command lines made of them, and commands that cannot be run at all."""
 
+import fcntl
 import shlex
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from oned.elastic.batch import BatchDown
 from oned.elastic.settings import ElasticConfig
 from oned.elastic.sge.commands import Commands
+from oned.elastic.sge.master import GridEngine
 from oned.elastic.sge.place import Place, read_place
 from oned.setting import ConfigError
 
@@ -59,6 +61,16 @@ def test_words_arrive_whole_behind_ssh_whose_other_end_has_a_shell() -> None:
     # The other end joins the words with blanks and gives them to a shell.
     done = subprocess.run(["sh", "-c", " ".join(line[2:])], stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout.splitlines() == words
+
+
+def test_a_lock_that_cannot_be_had_is_told_with_what_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BatchDown, match=r"no/lock, the lock .*Run this as oned's user"):
+        GridEngine(Place(), tmp_path / "no" / "lock").drain(["wn01"])
+    monkeypatch.setattr("oned.elastic.sge.master.LOCK_TIME", 0.1)
+    with open(tmp_path / "lock", "a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BatchDown, match="another process has held"):
+            GridEngine(Place(), tmp_path / "lock").drain(["wn01"])
 
 
 def test_a_prefix_and_a_command_that_are_not_there_are_told_with_the_setting() -> None:

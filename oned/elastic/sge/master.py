@@ -91,7 +91,13 @@ def _locked(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    with open(path, "a") as file:
+    try:
+        file = open(path, "a")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise BatchDown(
+            f"{path}, the lock of those who change Grid Engine: {error.strerror}. Run this as oned's user"
+        ) from error
+    with file:
         end = clock.monotonic() + LOCK_TIME
         while not _take(file.fileno()):
             if clock.monotonic() > end:
