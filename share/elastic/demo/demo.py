@@ -8,13 +8,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 
-from oned.elastic.records import Records
+from share.elastic.demo.board import Board
+from share.elastic.demo.screen import display
 from share.elastic.demo.settings import Size
 from share.elastic.demo.site import Site
+from share.elastic.demo.summary import summary
 
+LOOK = 0.7
+"""Seconds between two looks."""
 LIMIT = 280.0
 """Seconds after which it is given up."""
 
@@ -28,7 +33,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     arguments = _arguments()
-    site = Site(Path(arguments.directory), Size(arguments.jobs, local=arguments.local, cloud=arguments.cloud))
+    site = Site(Path(arguments.directory), Size(*(getattr(arguments, one.name) for one in fields(Size))))
     try:
         with site.front():
             bring_up(site)
@@ -44,12 +49,10 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    usual = Size()
     parser = argparse.ArgumentParser(prog="demo-sge", description="A batch cluster whose nodes come and go.")
     parser.add_argument("directory")
-    parser.add_argument("--jobs", type=int, default=usual.jobs)
-    parser.add_argument("--local", type=int, default=usual.local, help="nodes on our own host, at most")
-    parser.add_argument("--cloud", type=int, default=usual.cloud, help="nodes in the cloud, at most")
+    for one in fields(Size):
+        parser.add_argument(f"--{one.name}", type=int, default=one.default, metavar="N", help=one.metadata["help"])
     return parser.parse_args()
 
 
@@ -57,9 +60,10 @@ def bring_up(site: Site) -> None:
     """All parts, one after the other, each with what it took."""
     parts: tuple[tuple[str, Callable[[], None]], ...] = (
         ("dnsmasq", site.names),
+        ("EC2", site.cloud),
         ("Grid Engine's master", site.master),
         ("oned and its scheduler", site.engine),
-        ("host, networks, templates", site.enter),
+        ("hosts, networks, templates", site.enter),
         ("OpenVPN", site.tunnel),
         ("onesge", site.elastic),
     )
@@ -72,27 +76,28 @@ def bring_up(site: Site) -> None:
 def submit(site: Site) -> None:
     """The jobs, of different lengths, by an ordinary user."""
     size = site.size
-    for number in range(size.jobs):
-        seconds = size.shortest + number * 7 % (size.longest - size.shortest + 1)
-        site.sge.submit("-N", f"job{number + 1}", "-o", "/dev/null", "-e", "/dev/null", "sleep", str(seconds))
+    span = size.longest - size.shortest + 1
+    seconds = (size.shortest + number * 7 % span for number in range(size.jobs))
+    line = "qsub -b y -N job -o /dev/null -e /dev/null sleep {}"
+    site.sge.user("sh", "-ec", "\n".join(line.format(each) for each in seconds))
+    print(f"  {size.jobs} jobs submitted with {line.format('…')}\n", flush=True)
 
 
 def watch(site: Site) -> int:
-    """What happens, until all is over."""
-    end = time.monotonic() + LIMIT
-    records = Records(site.one / "var/onesge.db")
-    seen = 0
-    while time.monotonic() < end:
+    """What happens, until all is over; then what it came to."""
+    board, shown = Board(site, site.size), display(site.size)
+    while (moment := board.look()).elapsed < LIMIT:
+        shown.show(moment, board.course)
         if name := site.ended():
-            print(f"{name} has ended: {site.log(name)[-2000:]}")
+            print(f"{name} has ended, which it should not: {site.log(name)[-2000:]}")
             return 1
-        for entry in records.entries(seen):
-            print(f"  {entry.node:8} {entry.state:12} {entry.sentence}", flush=True)
-            seen = entry.id
-        if seen and not records.nodes() and not site.sge.admin("qstat", "-u", "*").strip():
+        if moment.over:
+            print()
+            for line in summary(board, site.sge.master.directory / "root/default/common/accounting"):
+                print(f"  {line}")
             return 0
-        time.sleep(1)
-    print(f"not over after {LIMIT:.0f} s")
+        time.sleep(LOOK)
+    print(f"It is not over after {LIMIT:.0f} s.")
     return 1
 
 

@@ -1,25 +1,39 @@
 """What the parts of the demonstration are configured with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from share.lab.machine import MASTER
 from share.lab.sge import MASTER_ADDRESS
 
-DOOR, TUNNEL = "10.79.0.1", "10.78.0"
-"""The address by which the cloud reaches the front-end, and the network of the tunnel."""
-REPORT_PORT = 2634
+CLOUD, DOOR, TUNNEL = "10.79.0", "10.79.0.1", "10.78.0"
+"""The cloud's network, the address by which it reaches the front-end, the network of the tunnel."""
+METADATA = "169.254.169.254"
+"""Where instances of EC2 ask for their user data."""
+REPORT_PORT, EC2_PORT = 2634, 4566
+SLOTS = 2
+"""Of a node."""
+PRICES = {"local": 0.02, "cloud": 0.10}
+"""Of a node, per hour."""
+INSTANCE = "m5.large"
+
+
+def _number(usual: int, text: str) -> Any:
+    return field(default=usual, metadata={"help": f"{text} ({usual})"})
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large it is: jobs, seconds of the shortest and of the longest, nodes of our own and in the cloud."""
+    """How large it is; all are options of the demonstration."""
 
-    jobs: int = 40
-    shortest: int = 8
-    longest: int = 16
-    local: int = 3
-    cloud: int = 3
+    jobs: int = _number(40, "jobs")
+    shortest: int = _number(8, "seconds of the shortest job")
+    longest: int = _number(16, "seconds of the longest job")
+    local: int = _number(3, "nodes on our own host, at most")
+    cloud: int = _number(3, "nodes in the cloud, at most")
+    burst: int = _number(12, "seconds that a job waits for our own nodes before the cloud is asked")
+    idle: int = _number(6, "seconds after which a node without jobs goes")
 
 
 ONED_CONF = """
@@ -56,14 +70,25 @@ NIC = [ NETWORK = nodes ]
 CONTEXT = [ NETWORK = YES ]
 SCHED_REQUIREMENTS = "HYPERVISOR = namespace"
 """
-CLOUD_TEMPLATE = """
+CLOUD_TEMPLATE = f"""
 NAME = cloud
-CPU = 0.5
+CPU = 1
 MEMORY = 512
 NIC = [ NETWORK = tunnel ]
 CONTEXT = [ NETWORK = YES ]
 SCHED_REQUIREMENTS = "PUBLIC_CLOUD = YES"
-EC2 = [ AMI = "ami-00000000", INSTANCETYPE = "m5.large" ]
+EC2 = [ AMI = "{{ami}}", INSTANCETYPE = "{INSTANCE}" ]
+"""
+
+
+def ec2rc(size: Size) -> str:
+    """How the drivers of EC2 reach the cloud, and what it may have."""
+    return f"""\
+EC2_ENDPOINT=http://127.0.0.1:{EC2_PORT}
+EC2_REGION=us-east-1
+EC2_CAPACITY="{INSTANCE}={max(1, size.cloud)}"
+EC2_PRICES="{INSTANCE}={PRICES["cloud"]}"
+EC2_LOOK=0.3
 """
 
 
@@ -76,12 +101,13 @@ NAMES = [ DOMAIN = lab, PID_FILE = "{directory}/dnsmasq.pid" ]
 NODE_CONTEXT = [ MASTER = {MASTER}, MASTER_IP = {MASTER_ADDRESS}, DEAD_AFTER = 120 ]
 REPORT = [ URL = "https://10.77.0.1:{REPORT_PORT}", CLOUD_URL = "https://{DOOR}:{REPORT_PORT}" ]
 VPN = [ REMOTE = {DOOR}, NETWORK = {TUNNEL}.0/24, ROUTES = 10.77.0.0/24 ]
-NODE_CLASS = [ NAME = local, SLOTS = 2, MAX = {size.local}, PRICE = 0.02, BOOT_TIME = 5 ]
-NODE_CLASS = [ NAME = cloud, SLOTS = 2, MAX = {size.cloud}, PRICE = 0.10, BOOT_TIME = 10, PLACE = cloud ]
+NODE_CLASS = [ NAME = local, SLOTS = {SLOTS}, MAX = {size.local}, PRICE = {PRICES["local"]}, BOOT_TIME = 5 ]
+NODE_CLASS = [ NAME = cloud, SLOTS = {SLOTS}, MAX = {size.cloud}, PRICE = {PRICES["cloud"]}, BOOT_TIME = 10,
+               PLACE = cloud ]
 COST_CAP = [ HOUR = 0.50 ]
 WAIT_BEFORE_UP = 2
-BURST_AFTER = 15
-IDLE_TIME = 6
+BURST_AFTER = {size.burst}
+IDLE_TIME = {size.idle}
 COOL_DOWN_DOWN = 2
 MASTER_GRACE = 0
 MAX_KILL = 50

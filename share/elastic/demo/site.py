@@ -12,17 +12,19 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from oned.client.client import Client
 from share.elastic.demo.settings import (
     CLOUD_TEMPLATE,
     DOOR,
     LOCAL_TEMPLATE,
+    METADATA,
     NETWORKS,
     ONED_CONF,
     TUNNEL,
     Size,
+    ec2rc,
     onesge_conf,
 )
+from share.lab.ec2_stub import KEYS
 from share.lab.machine import MASTER
 from share.lab.sge import GROUP, QUEUE, SgeWorld
 from share.lab.world import World, until
@@ -48,6 +50,8 @@ class Site:
             "PYTHONPATH": str(TREE),
             "DEMO_WORLD": str(self.lab.directory),
             "LC_ALL": "C.UTF-8",
+            **{name.upper(): value for name, value in KEYS.items()},
+            "AWS_EC2_METADATA_DISABLED": "true",
         }
         for name in ("ONE_AUTH", "ONE_XMLRPC"):
             os.environ.pop(name, None)
@@ -61,6 +65,7 @@ class Site:
         with self.lab.entered():
             self.run("ip", "link", "add", "cloud", "type", "bridge", "forward_delay", "0", "stp_state", "0")
             self.run("ip", "addr", "add", f"{DOOR}/24", "dev", "cloud")
+            self.run("ip", "addr", "add", f"{METADATA}/32", "dev", "cloud")
             self.run("ip", "link", "set", "cloud", "up")
             Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
             yield
@@ -86,16 +91,25 @@ class Site:
             conf.write(ONED_CONF)
         sched = self.one / "etc/sched.conf"
         sched.write_text(sched.read_text().replace("SCHED_INTERVAL = 15", "SCHED_INTERVAL = 1"))
+        (self.one / "etc/ec2").mkdir(exist_ok=True)
+        (self.one / "etc/ec2/ec2rc").write_text(ec2rc(self.size))
         self.run("one", "start")
+
+    def cloud(self) -> None:
+        """EC2's interface and what is behind it; nobody waits for it yet."""
+        self.serve("cloud", sys.executable, "-m", "share.elastic.demo.cloud", str(self.lab.directory))
 
     def enter(self) -> None:
         """The hosts, networks and templates that oned is to know."""
         self.run("onedatastore", "create", "-", given="NAME = nowhere\nTYPE = SYSTEM_DS\nTM_MAD = dummy\n")
         self.run("onedatastore", "disable", "0")
         self.run("onehost", "create", HOST, "--im", "namespace", "--vm", "namespace")
+        until((self.lab.directory / "ami").exists, 20, "the cloud")
+        self.run("onehost", "create", "ec2", "--im", "ec2", "--vm", "ec2")
         for network in NETWORKS:
             self.run("onevnet", "create", "-", given=network)
-        for template in (LOCAL_TEMPLATE, CLOUD_TEMPLATE):
+        ami = (self.lab.directory / "ami").read_text()
+        for template in (LOCAL_TEMPLATE, CLOUD_TEMPLATE.format(ami=ami)):
             self.run("onetemplate", "create", "-", given=template)
 
     def names(self) -> None:
@@ -149,7 +163,3 @@ class Site:
         """What a service has said."""
         path = self.directory / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
-
-    def client(self) -> Client:
-        """A client of oned."""
-        return Client("http://127.0.0.1:2633/RPC2", None, 20)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from tests.ec2_stub_faults import Refused
+from share.lab.ec2_stub_faults import Refused
 
 if TYPE_CHECKING:
-    from tests.ec2_stub import Ec2Stub
+    from share.lab.ec2_stub import Ec2Stub
 
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 GIB = 1 << 30

@@ -1,0 +1,129 @@
+"""The cloud of the demonstration: EC2's interface, its metadata service, and machines for its instances.
+
+    python -m share.elastic.demo.cloud WORLD
+
+The machines are on a network of their own, from which the front-end is reached at one address only: the tunnel leads on
+from there. WORLD/ami is the image that nodes are made of, once all is ready.
+"""
+
+import contextlib
+import http.server
+import itertools
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from share.elastic.demo.node import Node
+from share.elastic.demo.settings import CLOUD, EC2_PORT, METADATA
+from share.lab.ec2_stub import Ec2Stub
+from share.lab.world import World
+
+LOOK = 0.2
+"""Seconds between two looks at the instances."""
+SHUTDOWN_SECONDS = 10.0
+
+
+class Cloud:
+    """The instances, each with its machine: on while EC2 says that it runs, and ended when the machine is off."""
+
+    def __init__(self, stub: Ec2Stub, world: World) -> None:
+        self._stub, self._world = stub, world
+        self._machines: dict[str, Node] = {}
+        self._busy: set[str] = set()
+        self._numbers = itertools.count(11)
+        self.user_data: dict[str, str] = {}
+        """By the address of the machine."""
+
+    def look(self) -> None:
+        """Let machines be on and off as EC2 has it, and EC2 know which have switched themselves off."""
+        for instance in self._stub.instances(ended=True):
+            name, runs = str(instance.id), instance.state == "running"
+            if name in self._busy:
+                continue
+            if name in self._machines:
+                if not runs:
+                    self._begin(name, self._switch_off)
+                elif not self._machines[name].running():
+                    self._stub.end(name)
+            elif runs:
+                self._begin(name, self._switch_on, instance)
+
+    def _begin(self, name: str, what: Any, *more: Any) -> None:
+        self._busy.add(name)
+        threading.Thread(target=self._do, args=(name, what, *more), daemon=True).start()
+
+    def _do(self, name: str, what: Any, *more: Any) -> None:
+        try:
+            what(name, *more)
+        except (AssertionError, OSError) as error:
+            print(f"{name}: {error}", flush=True)
+            self._stub.end(name)
+        finally:
+            self._busy.discard(name)
+
+    def _switch_on(self, name: str, instance: Any) -> None:
+        address = f"{CLOUD}.{next(self._numbers)}"
+        self.user_data[address] = instance.user_data.decode() if instance.user_data else ""
+        machine = Node(self._world, f"i-{name[-8:]}", address=address)
+        machine.start_up()
+        self._machines[name] = machine
+        print(f"{name}: on, {address}", flush=True)
+
+    def _switch_off(self, name: str) -> None:
+        machine = self._machines[name]
+        machine.shut_down(SHUTDOWN_SECONDS)
+        self.user_data.pop(machine.address, None)
+        del self._machines[name]
+        print(f"{name}: off", flush=True)
+
+
+@contextlib.contextmanager
+def metadata(cloud: Cloud) -> Iterator[None]:
+    """The cloud's metadata service: user data by the address that asks, for whoever has a session (IMDSv2)."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self._answer("session" if self.path == "/latest/api/token" else "")
+
+        def do_GET(self) -> None:
+            known = self.headers.get("X-aws-ec2-metadata-token") == "session"
+            wanted = known and self.path == "/latest/user-data"
+            self._answer(cloud.user_data.get(self.client_address[0], "") if wanted else "")
+
+        def _answer(self, text: str) -> None:
+            self.send_response(200 if text else 404)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_words: object) -> None:
+            """Of each request nothing is said."""
+
+    with http.server.ThreadingHTTPServer((METADATA, 80), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield
+        server.shutdown()
+
+
+def main() -> None:
+    """The program: it serves until it is ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    directory = Path(sys.argv[1])
+    with Ec2Stub(EC2_PORT) as stub:
+        cloud = Cloud(stub, World(directory))
+        with metadata(cloud):
+            ami = stub.client("ec2").register_image(Name="worker", Architecture="x86_64")["ImageId"]
+            stub.pending_looks = 1
+            (directory / "ami.new").write_text(ami)
+            (directory / "ami.new").rename(directory / "ami")
+            while True:
+                cloud.look()
+                time.sleep(LOOK)
+
+
+if __name__ == "__main__":
+    main()
