@@ -30,7 +30,7 @@ SERVICE_SETTINGS = (
     Setting("CLUSTER", NAME, "onesge", "oned",
             "Name of the cluster: the mark of its VMs in oned. Two services of one user of oned have two names."),
     Setting("BATCH", one_of("sge", "plain"), "sge", "oned",
-            "The batch system: sge, or plain for nodes without one, as many as MIN says."),
+            "The batch system: sge. A plain pool of nodes without one is kept by a service of its own, oneplain."),
     Setting("ONE_XMLRPC", TEXT, "", "oned", "URL of oned; without it as the commands find it (one_endpoint)."),
     Setting("TIMEOUT", ABOVE_ZERO, "60", "oned", "For one call to oned."),
     Setting("DATABASE", TEXT, "", "oned", "The file of the records; without it onesge.db beside that of oned."),

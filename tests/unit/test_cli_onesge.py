@@ -129,3 +129,8 @@ def test_help_imports_nothing_of_the_planner() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr == "\n"
+
+
+def test_a_plain_pool_is_kept_by_its_own_service(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "etc/onesge.conf").write_text(CONF + "BATCH = plain\n")
+    assert "such a pool is kept by another service, oneplain run" in run("run --once", 255)

@@ -100,8 +100,11 @@ def database(config: "ElasticConfig") -> Path:
 
 
 def batch(config: "ElasticConfig", _records: object = None) -> "Batch":
-    """The batch system of the settings."""
+    """The batch system of the settings. Raises CommandError for one that has a service of its own."""
+    from oned.elastic.service import read_service
     from oned.elastic.sge.master import GridEngine
     from oned.elastic.sge.place import read_place
 
+    if read_service(config).batch != "sge":
+        raise CommandError("BATCH of onesge.conf is plain: such a pool is kept by another service, oneplain run")
     return GridEngine(read_place(config), database(config).with_suffix(".sge"))
