@@ -53,6 +53,7 @@ def test_a_plan_is_made_of_what_grid_engine_and_oned_say_and_changes_nothing(eng
     assert "can never run: no class of nodes holds it: local has 4 slots, 64 are wanted on one node" in text
     assert "up a node of class local" in text
     assert not (engine.var / "onesge.db").exists()
+    assert "up a node of class local, rule demand" in onesge(engine, "run", "--dry-run", "--once")
     assert engine.one.vmpool.info(-2, -1, -1, -1).count("<VM>") == 0
     assert {line.split()[0] for line in sge.asked} <= {"qhost", "qstat", "qconf", "qping"}
 
