@@ -57,13 +57,22 @@ class Site:
 
     # --- the service ---
 
-    def run(self) -> None:
-        """Start onesge."""
+    def run(self) -> subprocess.Popen[bytes]:
+        """Start onesge, and another one if one runs."""
         self._begins = len(self.log())
         with (self.oned.root / "onesge.out").open("ab") as output:
             command = [sys.executable, "-c", COMMAND, "run", "-s"]
-            environment = self.oned.environment | {"ONE_XMLRPC": self.oned.endpoint}
-            self.process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+            self.process = subprocess.Popen(command, env=self._environment, stdout=output, stderr=output)
+        return self.process
+
+    def said(self, *words: str) -> str:
+        """What a command of onesge prints."""
+        command = [sys.executable, "-c", COMMAND, *words]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=True).stdout
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return self.oned.environment | {"ONE_XMLRPC": self.oned.endpoint}
 
     def kill(self) -> None:
         """kill -9."""

@@ -31,8 +31,10 @@ def works(seconds: int) -> tuple[str, ...]:
 
 
 def test_jobs_of_qsub_run_on_nodes_that_come_for_them_and_go(site: Site) -> None:
-    site.run()
     jobs = [site.job(*works(1)) for _ in range(2)]
+    assert site.said("run", "--dry-run", "--once").count("up a node of class local, rule demand: ") == 2
+    assert site.records.nodes() == []
+    site.run()
     site.until(lambda: all(map(site.ended, jobs)), 60, "the jobs have run")
     site.until(site.empty, 60, "all nodes are gone")
     events = [entry.event for entry in site.records.events("wn001")]
@@ -64,3 +66,24 @@ def test_killed_again_and_again_it_loses_no_job_and_leaves_no_node(site: Site, s
     fresh = site.tokens()[before:]
     assert len(fresh) == len(set(fresh))
     assert "Traceback" not in site.log()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_of_two_services_the_second_takes_over_when_the_first_is_killed(site: Site) -> None:
+    before = len(site.tokens())
+    first = site.run()
+    site.until(lambda: "onesge runs" in site.log(), 30, "the first runs")
+    second = site.run()
+    waits = "Another onesge is active"
+    site.until(lambda: waits in site.log(), 30, "the second waits")
+    job = site.job("-r", "y", *works(4))
+    site.until(site.records.nodes, 30, "a node is planned")
+    first.kill()
+    first.wait()
+    site.until(lambda: site.ended(job), 60, "the job has run")
+    site.until(site.empty, 60, "all nodes are gone")
+    assert second.poll() is None
+    assert site.stop() == 0
+    fresh = site.tokens()[before:]
+    assert len(fresh) == len(set(fresh))
