@@ -87,6 +87,7 @@ def test_a_node_whose_execd_starts_anew_stays_disabled_before_it_was_enabled_and
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(300)
 def test_jobs_of_a_node_that_died_start_again_elsewhere_and_the_node_is_forgotten(
     sge: GridEngine, world: SgeWorld
 ) -> None:
@@ -110,7 +111,8 @@ def test_jobs_of_a_node_that_died_start_again_elsewhere_and_the_node_is_forgotte
     # The address is used again, as the leases do after a while.
     assert sge.register([Member("wn03", address("wn03"), 1)]) == {}
     world.node("wn03")
-    until(lambda: host(sge, "wn03").heard, 15, "the node is back")
+    # The master may still hold the connection of the dead one; then the new execd tries again after a minute.
+    until(lambda: host(sge, "wn03").heard, 100, "the node is back")
 
 
 @pytest.mark.soak
