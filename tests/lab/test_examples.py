@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.needs import need_programs
+from tests.needs import need, need_programs
 
 TREE = Path(__file__).parents[2]
 EXAMPLES = TREE / "share/examples"
@@ -18,8 +18,14 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 def run(lab: str, directory: Path) -> str:
     """What the lab says, which ends well and leaves nothing."""
     surroundings = {**os.environ, "LAB_DIR": str(directory / "lab")}
-    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    ended = subprocess.run([EXAMPLES / lab / "run"], check=False, env=surroundings, **piped)
+    ended = subprocess.run(
+        [EXAMPLES / lab / "run"],
+        check=False,
+        env=surroundings,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert ended.returncode == 0, ended.stdout
     assert not (directory / "lab").exists(), "it removes what it made"
     return ended.stdout
@@ -48,3 +54,28 @@ def test_guests_are_brought_together_and_spread_again_while_they_count(tmp_path:
     assert words.count("numbers left out: 0") == 2
     assert "free to be switched off" in words
     assert "Why there: rebalancing" in words
+
+
+@pytest.mark.soak
+def test_an_organisation_borrows_what_another_does_not_use_and_gives_it_back(tmp_path: Path) -> None:
+    need_cluster()
+    words = run("vos", tmp_path)
+    has = [row.split()[3] for row in words.splitlines() if row.split()[1:3] == ["project", "atlas"]]
+    assert (has[0], has[1]) == ("0", "4")
+    assert "MAX" in words.partition("3. cms comes")[2]
+    assert "until cms has a node" in words
+
+
+@pytest.mark.soak
+def test_a_cluster_changes_its_shape_and_loses_no_job(tmp_path: Path) -> None:
+    need_cluster()
+    words = run("dynamic", tmp_path)
+    assert "It can never run: no class of nodes holds it" in words
+    assert "until there is a fat node" in words
+    assert "7 of 7 jobs are accounted for" in words
+
+
+def need_cluster() -> None:
+    need(os.geteuid() == 0, "machines made of namespaces need root")
+    need_programs("sge_qmaster", "sge_execd", "dnsmasq", "openvpn", "busybox", "curl", "sshd")
+    need(Path("/dev/net/tun").exists(), "there is no /dev/net/tun")

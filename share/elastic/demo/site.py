@@ -128,11 +128,15 @@ class Site:
 
     def tunnel(self) -> None:
         """onesge's settings, its authority, and OpenVPN's server."""
-        (self.one / "etc/onesge.conf").write_text(self.sge.settings + onesge_conf(self.size, self.directory))
+        self.configure(onesge_conf(self.size, self.directory))
         self.run("onesge", "vpn", "init")
         self.serve("openvpn", "openvpn", "--config", str(self.one / "var/onesge/vpn/server.conf"))
         until(lambda: "Initialization Sequence Completed" in self.log("openvpn"), 10, "the tunnel's server")
         self.sge.master.run("ip", "route", "replace", f"{TUNNEL}.0/24", "via", FRONT)
+
+    def configure(self, text: str) -> None:
+        """Write onesge.conf; it is in force when onesge starts the next time."""
+        (self.one / "etc/onesge.conf").write_text(self.sge.settings + text)
 
     def elastic(self) -> None:
         """onesge's loop."""
