@@ -6,26 +6,25 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from oned.elastic.node import GONE, READY
+from oned.elastic.node import GONE
 from oned.elastic.records import Entry, Paid, Records
-from share.elastic.demo.settings import PRICES, SLOTS, Size
+from share.elastic.demo.settings import PRICES, Size
 from share.elastic.demo.site import Site
 
 _JOB = re.compile(r"^\s*(\d+)\s+\S+\s+\S+\s+\S+\s+(\S+)\s+\S+\s+\S+(?:\s+\S+@([\w-]+)\S*)?\s+\d+\s*$", re.MULTILINE)
-HOUR = 3600.0
 
 
 @dataclass(frozen=True)
 class Row:
-    """A node. busy: its slots that have jobs; since: seconds in its state."""
+    """A node. since: seconds in its state; jobs: that run on it; why: it is there, or what is wrong with it."""
 
     name: str
     klass: str
     state: str
     since: float
     address: str
-    busy: int
-    why: str
+    jobs: tuple[str, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,8 @@ class Board:
         rows = tuple(
             Row(
                 record.node.name, record.node.klass, record.node.state.name, now - record.node.since, record.lease.ip,
-                busy[record.node.name], record.node.report if record.node.report != "ok" else "",
+                tuple(job for job, node in jobs.items() if node == record.node.name),
+                record.node.report if record.node.report not in ("", "ok") else record.sentence,
             )
             for record in self.records.nodes()
         )  # fmt: skip
@@ -114,8 +114,3 @@ def spent(paid: Iterable[Paid], now: float) -> float:
     return sum(
         one.amount * min(1.0, max(0.0, now - one.start) / max(1.0, one.until - one.start)) for one in paid
     )  # fmt: skip
-
-
-def slots(row: Row) -> int:
-    """That jobs can have on a node now."""
-    return SLOTS if row.state == READY.name else 0

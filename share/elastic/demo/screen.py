@@ -102,11 +102,13 @@ def bar(moment: Moment, jobs: int, width: int) -> str:
 
 def node(row: Row, width: int) -> str:
     """A line for a node."""
-    takes = row.state in ("READY", "DRAINING")
-    slots = "■" * row.busy + ("□" if row.state == "READY" else " ") * (SLOTS - row.busy) if takes else " " * SLOTS
+    free = SLOTS - len(row.jobs) if row.state == "READY" else 0
+    slots = "■" * len(row.jobs) + "□" * free
     state = coloured(f"{row.state:13}", COLOURS[row.state])
-    room = max(0, width - 60)
-    return f"  {row.name:8} {row.klass:6} {state} {row.since:4.0f}s  {slots:6} {row.address:13} {_cut(row.why, room)}"
+    what = f"job {', '.join(row.jobs)}" if row.jobs else row.why if row.state not in ("READY", "DRAINING") else ""
+    return (
+        f"  {row.name:8} {row.klass:6} {state} {row.since:4.0f}s  {slots:6} {row.address:13} {_cut(what, width - 60)}"
+    )
 
 
 def course_of(counts: Sequence[int], most: int, width: int) -> str:

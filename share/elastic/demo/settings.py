@@ -28,12 +28,12 @@ class Size:
     """How large it is; all are options of the demonstration."""
 
     jobs: int = _number(40, "jobs")
-    shortest: int = _number(8, "seconds of the shortest job")
-    longest: int = _number(16, "seconds of the longest job")
+    shortest: int = _number(12, "seconds of the shortest job")
+    longest: int = _number(30, "seconds of the longest job")
     local: int = _number(3, "nodes on our own host, at most")
     cloud: int = _number(3, "nodes in the cloud, at most")
-    burst: int = _number(12, "seconds that a job waits for our own nodes before the cloud is asked")
-    idle: int = _number(6, "seconds after which a node without jobs goes")
+    burst: int = _number(20, "seconds that a job waits for our own nodes before the cloud is asked")
+    idle: int = _number(8, "seconds after which a node without jobs goes")
 
 
 ONED_CONF = """

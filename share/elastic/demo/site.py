@@ -140,7 +140,7 @@ class Site:
 
     def elastic(self) -> None:
         """onesge's loop."""
-        self.serve("onesge", sys.executable, "-m", "share.elastic.demo.loop")
+        self.serve("onesge", "onesge", "run", "--stderr")
 
     # --- commands ---
 
