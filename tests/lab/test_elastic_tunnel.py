@@ -116,3 +116,12 @@ def test_a_node_at_its_greatest_age_switches_itself_off(cloud: Cloud) -> None:
     cloud.says(node, "it switches itself off: it is")
     until(lambda: node.alive("test", "-e", "/run/off"), 10, "it is off")
     until(lambda: not cloud.connected("ec2-08"), 15, "it has left the tunnel")
+
+
+@pytest.mark.soak
+def test_a_node_that_ec2_takes_back_says_so_and_gets_no_more_jobs(cloud: Cloud) -> None:
+    node = cloud.plan("ec2-09", 69).boot()
+    node.script("up")
+    cloud.says(node, "ok")
+    cloud.taken_back[f"{CLOUD}.69"] = '{"action": "terminate", "time": "2026-11-27T12:00:00Z"}'
+    cloud.says(node, 'EC2 takes it back: {"action": "terminate"')

@@ -79,6 +79,7 @@ class Cloud:
     promised: dict[str, Promise] = field(default_factory=dict)
     heard: list[tuple[str, str]] = field(default_factory=list)
     data: dict[str, str] = field(default_factory=dict)
+    taken_back: dict[str, str] = field(default_factory=dict)
     machines: list[CloudMachine] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
@@ -127,7 +128,7 @@ def cloud_world(directory: Path) -> Iterator[Cloud]:
         made = Cloud(sge, network, directory)
         _front(sge)
         promise: Callable[[str], Promise | None] = made.promised.get
-        with network.serving(promise, lambda token, said: made.heard.append((token, said))), _metadata(made.data):
+        with network.serving(promise, lambda token, said: made.heard.append((token, said))), _metadata(made):
             try:
                 with openvpn(made):
                     yield made
@@ -164,8 +165,9 @@ def openvpn(cloud: Cloud) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _metadata(data: dict[str, str]) -> Iterator[None]:
-    """The cloud's metadata service: user data by the address that asks, for whoever has a session."""
+def _metadata(cloud: Cloud) -> Iterator[None]:
+    """The cloud's metadata service: by the address that asks, for whoever has a session."""
+    told = {"/latest/user-data": cloud.data, "/latest/meta-data/spot/instance-action": cloud.taken_back}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
@@ -173,7 +175,7 @@ def _metadata(data: dict[str, str]) -> Iterator[None]:
 
         def do_GET(self) -> None:
             known = self.headers.get("X-aws-ec2-metadata-token") == "session"
-            self._answer(data.get(self.client_address[0], "") if known else "")
+            self._answer(told.get(self.path, {}).get(self.client_address[0], "") if known else "")
 
         def _answer(self, text: str) -> None:
             self.send_response(200 if text else 404)
