@@ -56,6 +56,11 @@ def test_a_class_is_shown_with_its_time_tables(run: Run) -> None:
     assert ": local, ec2" in run("class show gpu", FAILURE)
 
 
+def test_labs_are_listed_and_an_unknown_one_is_told(run: Run) -> None:
+    assert "burst          Bursting to EC2\n" in run("lab")
+    assert "There is no lab moon. Labs: burst, consolidation, dynamic, vos, workloads" in run("lab moon", FAILURE)
+
+
 def test_quotas_are_listed_with_what_they_do_not_limit(run: Run) -> None:
     listed = run("quota --csv -l NAME,BY,WHO,NODES,SLOTS,COST,LENDS").splitlines()
     assert listed[1:] == ['physics,project,"atlas,cms",3,-,-,NO']

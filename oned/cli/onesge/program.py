@@ -10,6 +10,7 @@ from oned.cli.onesge.cost import add_cost
 from oned.cli.onesge.doctor import add_doctor
 from oned.cli.onesge.hooks import add_hooks
 from oned.cli.onesge.images import add_images
+from oned.cli.onesge.labs import add_labs
 from oned.cli.onesge.live import add_live
 from oned.cli.onesge.nodes import add_nodes
 from oned.cli.onesge.replay import add_replay
@@ -28,6 +29,7 @@ add_images(program)
 add_vpn(program)
 add_replay(program)
 add_doctor(program)
+add_labs(program)
 add_conf(program)
 
 
