@@ -5,9 +5,7 @@ for their user data. Everything but the cloud is real: OpenVPN, Grid Engine, the
 """
 
 import contextlib
-import http.server
 import subprocess
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from oned.elastic.network import Network
 from oned.elastic.network_settings import read_network
 from oned.elastic.report import Promise
 from oned.elastic.settings import ElasticConfig
+from share.lab.metadata import USER_DATA, metadata
 from tests.lab.sge_world import GROUP, MASTER, MASTER_ADDRESS, Machine, SgeWorld, prepare, sge_world
 from tests.lab.world import HOSTS, until
 from tests.needs import need, need_programs
@@ -128,7 +127,11 @@ def cloud_world(directory: Path) -> Iterator[Cloud]:
         made = Cloud(sge, network, directory)
         _front(sge)
         promise: Callable[[str], Promise | None] = made.promised.get
-        with network.serving(promise, lambda token, said: made.heard.append((token, said))), _metadata(made):
+        told = {USER_DATA: made.data, "/latest/meta-data/spot/instance-action": made.taken_back}
+        with (
+            network.serving(promise, lambda token, said: made.heard.append((token, said))),
+            metadata(DOOR, METADATA_PORT, told),
+        ):
             try:
                 with openvpn(made):
                     yield made
@@ -162,35 +165,3 @@ def openvpn(cloud: Cloud) -> Iterator[None]:
             yield
         finally:
             server.kill()
-
-
-@contextlib.contextmanager
-def _metadata(cloud: Cloud) -> Iterator[None]:
-    """The cloud's metadata service: by the address that asks, for whoever has a session."""
-    told = {"/latest/user-data": cloud.data, "/latest/meta-data/spot/instance-action": cloud.taken_back}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            self._answer("session" if self.path == "/latest/api/token" else "")
-
-        def do_GET(self) -> None:
-            known = self.headers.get("X-aws-ec2-metadata-token") == "session"
-            self._answer(told.get(self.path, {}).get(self.client_address[0], "") if known else "")
-
-        def _answer(self, text: str) -> None:
-            self.send_response(200 if text else 404)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_words: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer((DOOR, METADATA_PORT), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()

@@ -6,20 +6,18 @@ The machines are on a network of their own, from which the front-end is reached 
 from there. WORLD/ami is the image that nodes are made of, once all is ready.
 """
 
-import contextlib
-import http.server
 import itertools
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from share.elastic.demo.node import Node
 from share.elastic.demo.settings import CLOUD, EC2_PORT, METADATA
 from share.lab.ec2_stub import Ec2Stub
+from share.lab.metadata import USER_DATA, metadata
 from share.lab.world import World
 
 LOOK = 0.2
@@ -81,41 +79,13 @@ class Cloud:
         print(f"{name}: off", flush=True)
 
 
-@contextlib.contextmanager
-def metadata(cloud: Cloud) -> Iterator[None]:
-    """The cloud's metadata service: user data by the address that asks, for whoever has a session (IMDSv2)."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            self._answer("session" if self.path == "/latest/api/token" else "")
-
-        def do_GET(self) -> None:
-            known = self.headers.get("X-aws-ec2-metadata-token") == "session"
-            wanted = known and self.path == "/latest/user-data"
-            self._answer(cloud.user_data.get(self.client_address[0], "") if wanted else "")
-
-        def _answer(self, text: str) -> None:
-            self.send_response(200 if text else 404)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_words: object) -> None:
-            """Of each request nothing is said."""
-
-    with http.server.ThreadingHTTPServer((METADATA, 80), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield
-        server.shutdown()
-
-
 def main() -> None:
     """The program: it serves until it is ended."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     directory = Path(sys.argv[1])
     with Ec2Stub(EC2_PORT) as stub:
         cloud = Cloud(stub, World(directory))
-        with metadata(cloud):
+        with metadata(METADATA, 80, {USER_DATA: cloud.user_data}):
             ami = stub.client("ec2").register_image(Name="worker", Architecture="x86_64")["ImageId"]
             stub.pending_looks = 1
             (directory / "ami.new").write_text(ami)
