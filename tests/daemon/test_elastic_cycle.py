@@ -306,6 +306,25 @@ def test_a_name_that_does_not_resolve_yet_is_tried_again(small: Cluster) -> None
     small.until(lambda: small.batch.job(job)["state"] == "runs")
 
 
+def test_jobs_that_are_there_at_the_drain_deadline_start_again_elsewhere_or_stay_until_they_end(make: Make) -> None:
+    cluster = make("DRAIN_TIME = 1000\n")
+    again, fixed = runs(cluster), runs(cluster, rerun=False)
+    names = [cluster.batch.job(job)["host"] for job in (again, fixed)]
+    for name in names:
+        cluster.records.order("drain", name, who="kim")
+    cluster.until(lambda: [cluster.nodes()[name] for name in names] == ["DRAINING"] * 2)
+    cluster.later(900)
+    cluster.cycle()
+    assert [cluster.batch.job(job)["host"] for job in (again, fixed)] == names
+    cluster.later(101)
+    cluster.until(lambda: cluster.batch.job(again)["starts"] == 2)
+    cluster.until(lambda: names[0] not in cluster.nodes())
+    assert (cluster.batch.job(fixed)["state"], cluster.nodes()[names[1]]) == ("runs", "DRAINING")
+    cluster.batch.finish(fixed)
+    cluster.until(lambda: names[1] not in cluster.nodes())
+    assert (cluster.batch.job(fixed)["state"], cluster.batch.job(fixed)["starts"]) == ("done", 1)
+
+
 @pytest.mark.soak
 def test_people_add_drain_and_bring_back_nodes_and_are_told_why_not(make: Make) -> None:
     cluster = make("IDLE_TIME = 10000\n", ", MAX = 2")
