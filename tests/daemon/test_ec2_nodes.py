@@ -78,3 +78,27 @@ def test_nodes_burst_into_ec2_one_that_is_interrupted_is_replaced_and_all_go(
     cluster.until(cluster.empty, "the end of all nodes")
     assert aws.instances() == []
     assert len(cluster.tokens()) == len(set(cluster.tokens()))
+
+
+def test_without_capacity_in_ec2_own_hosts_go_on_the_class_rests_and_then_one_instance_comes(
+    engine: Daemon, aws: Ec2Stub, cluster: Burst
+) -> None:
+    jobs = [cluster.batch.submit()]
+    cluster.until(lambda: cluster.batch.job(jobs[0])["state"] == "runs", "the own host's job runs")
+    aws.no_capacity()
+    jobs.append(cluster.batch.submit())
+    cluster.until(lambda: cluster.records.failures() and cluster.records.failures()["local"].count == 3, "it rests")
+    tried = len(cluster.tokens())
+    for _ in range(5):
+        cluster.cycle()
+    assert len(cluster.tokens()) == tried
+    assert cluster.batch.job(jobs[0])["state"] == "runs"
+    assert aws.instances(ended=True) == []
+    aws.faults.clear()
+    cluster.later(3601)
+    cluster.until(lambda: cluster.batch.job(jobs[1])["state"] == "runs", "the job runs")
+    assert len(aws.instances()) == 1
+    for job in jobs:
+        cluster.batch.finish(job)
+    cluster.until(cluster.empty, "the end of all nodes")
+    assert aws.instances() == []
