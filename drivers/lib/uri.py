@@ -15,7 +15,7 @@ from oned.drivers.lib.request import var_directory
 from oned.drivers.lib.settings import Settings
 
 if TYPE_CHECKING:
-    from oned.drivers.lib.reach.ssh import Target
+    from oned.drivers.lib.reach.connection import Target
 
 HERE, XEN_HERE = "qemu:///system", "xen:///system"
 XEN = "vmm_xen"

@@ -14,17 +14,15 @@ import pwd
 import re
 import secrets
 import select
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
 
-from oned.drivers.lib.reach.connection import TROUBLE, Connection, private_keys
-from oned.drivers.lib.reach.known import SSH_PORT, Untrusted, check_key, known_keys, known_names
+from oned.drivers.lib.reach.connection import KEEP_ALIVE, TROUBLE, Connection, Target, connect, log_in, negotiate
+from oned.drivers.lib.reach.known import SSH_PORT, Untrusted
 from oned.drivers.lib.reach.lines import kill_line, wrapped
 from oned.drivers.lib.reach.session import PIECE, Session
 from oned.drivers.lib.settings import Settings
@@ -33,37 +31,19 @@ from oned.drivers.lib.task import ActionFailed
 SESSIONS = 8
 """Commands at a time on one connection: sshd takes 10 (MaxSessions), and one ends those whose time is over."""
 CONNECT_SECONDS = 10.0
-"""For the connection, and again for its keys, and again for the login."""
+"""For the connection, and again for its keys, and again for the login; for all of it, where less time is left."""
 OPEN_SECONDS = 10.0
+"""For a session, and again for sshd to begin its command."""
 REFUSALS = 20
 """Times that a host is asked for a session, a tenth of a second apart."""
 KILL_SECONDS = 5.0
 BACK_OFF = 10.0
 """Seconds without another attempt after a connection has failed."""
-KEEP_ALIVE = 30
 KEY_FILES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
-_RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 
 class Unreachable(ActionFailed):
     """The host is not reached, or not any more; the text says why."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """An account of a host, and how it is proven to be the right one."""
-
-    host: str
-    address: str
-    port: int
-    user: str
-    keys: tuple[str, ...]
-    known_hosts: Path
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What it may be called in the file of known hosts."""
-        return tuple(dict.fromkeys(known_names(name, self.port) for name in (self.host, self.address)))
 
 
 class Route:
@@ -76,6 +56,7 @@ class Route:
         self._opening = threading.Lock()
         self._ending = threading.Lock()
         self._transport: Connection | None = None
+        self._gone: tuple[Connection | None, str] = (None, "")
         self._failure = ""
         self._failed = 0.0
 
@@ -136,7 +117,7 @@ class Route:
 
     def _begin(self, transport: Connection, channel: paramiko.Channel, command: str, end: float) -> None:
         """Send the command. What fails from here on may have run, and is not begun again."""
-        with self._guard(transport, max(0.1, end - time.monotonic())):
+        with self._guard(transport, min(OPEN_SECONDS, max(1.0, end - time.monotonic()))):
             try:
                 channel.exec_command(command)
             except TROUBLE as error:
@@ -148,8 +129,8 @@ class Route:
 
     @contextlib.contextmanager
     def _guard(self, transport: Connection, seconds: float) -> Iterator[None]:
-        """Close the connection if the block takes longer, which wakes whoever waits in it."""
-        timer = threading.Timer(seconds, transport.close)
+        """Give the connection up if the block takes longer, which wakes whoever waits in it."""
+        timer = threading.Timer(seconds, self.given_up, (transport, f"it does not answer within {seconds:g} seconds"))
         timer.daemon = True
         timer.start()
         try:
@@ -159,10 +140,9 @@ class Route:
 
     def end_group(self, transport: Connection, leader: int) -> None:
         """Kill a process group there, by a session of its own; a connection that cannot do that is given up."""
-        with self._ending, self._guard(transport, KILL_SECONDS):
-            began = time.monotonic()
+        with self._ending:
             try:
-                with self._turn(began + KILL_SECONDS):
+                with self._turn(time.monotonic() + OPEN_SECONDS), self._guard(transport, KILL_SECONDS):
                     channel = self._free(transport, KILL_SECONDS)
                     channel.exec_command(kill_line(leader))
                 channel.status_event.wait(KILL_SECONDS)
@@ -170,7 +150,7 @@ class Route:
             except ActionFailed as refused:
                 logging.getLogger(__name__).warning("%s; the process group %d there may go on", refused, leader)
             except TROUBLE as error:
-                if time.monotonic() - began >= KILL_SECONDS or not transport.is_active():
+                if not transport.is_active():
                     self.given_up(transport, f"a command there could not be ended: {said(error)}")
 
     def release(self) -> None:
@@ -188,26 +168,33 @@ class Route:
             left = self._failed + BACK_OFF - time.monotonic()
             if self._failure and left > 0:
                 raise Unreachable(f"{self._failure} (the next attempt is in {math.ceil(left)} s)")
-            self._transport = self._connect()
+            self._transport = self._connect(max(end, time.monotonic() + CONNECT_SECONDS))
             self._failure = ""
             return self._transport
         finally:
             self._connecting.release()
 
     def given_up(self, transport: Connection | None, reason: str) -> Unreachable:
-        """Close the connection, let the next attempt wait, and give the error to raise."""
+        """Close the connection, let the next attempt wait, and give the error to raise: the first one that it had."""
+        if transport is not None and transport is self._gone[0]:
+            return Unreachable(self._gone[1])
         self._failure = f"{self.target.host} is not reached: {reason}"
         self._failed = time.monotonic()
+        self._gone = (transport, self._failure)
         if transport is not None:
             transport.close()
         return Unreachable(self._failure)
 
-    def _connect(self) -> Connection:
+    def _connect(self, end: float) -> Connection:
         target, transport = self.target, None
+
+        def left() -> float:
+            return max(0.1, min(CONNECT_SECONDS, end - time.monotonic()))
+
         try:
-            transport = Connection(_socket(target))
-            _negotiate(transport, target)
-            self._log_in(transport)
+            transport = Connection(connect(target, left()))
+            negotiate(transport, target, left())
+            log_in(transport, target, left())
         except Untrusted as error:
             raise self.given_up(transport, str(error)) from None
         except TROUBLE as error:
@@ -219,23 +206,6 @@ class Route:
             raise
         transport.set_keepalive(KEEP_ALIVE)
         return transport
-
-    def _log_in(self, transport: Connection) -> None:
-        tried = []
-        for name, key in private_keys(self.target.keys):
-            tried.append(name)
-            try:
-                transport.auth_publickey(self.target.user, key)
-            except paramiko.AuthenticationException:
-                if not transport.is_active():
-                    break
-            if transport.is_authenticated():
-                return
-        offered = ", ".join(tried) or "none: there is no readable key without a passphrase"
-        raise paramiko.SSHException(
-            f"none of our keys is taken for {self.target.user} (tried {offered}). Put the public one into its"
-            " authorized_keys, or set SSH_KEY or SSH_USER for the host"
-        )
 
 
 class SSHSession:
@@ -259,8 +229,12 @@ class SSHSession:
     def receive(self) -> tuple[bytes, bytes]:
         channel = self._channel
         closed = channel.eof_received or channel.closed
-        output = channel.recv(PIECE) if channel.recv_ready() else b""
-        errors = channel.recv_stderr(PIECE) if channel.recv_stderr_ready() else b""
+        try:  # what has come is acknowledged, and that is sent
+            output = channel.recv(PIECE) if channel.recv_ready() else b""
+            errors = channel.recv_stderr(PIECE) if channel.recv_stderr_ready() else b""
+        except TROUBLE as error:
+            reason = f"{self._route.target.host}: the connection broke while a command ran: {said(error)}"
+            raise ActionFailed(reason) from None
         self._ended = closed and not (output or errors)
         return output, self._without_marker(errors)
 
@@ -336,32 +310,6 @@ def said(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).strip().rstrip(".") or "the connection was closed"
-
-
-def _socket(target: Target) -> socket.socket:
-    """A connection without Nagle's delay, which ends by itself when what is sent stays without an echo."""
-    connection = socket.create_connection((target.address, target.port), timeout=CONNECT_SECONDS)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, KEEP_ALIVE * 1000)
-    return connection
-
-
-def _negotiate(transport: Connection, target: Target) -> None:
-    """Agree on keys, and check that of the host. Errors: Untrusted; those of paramiko."""
-    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = CONNECT_SECONDS
-    known = {known.type for known in known_keys(target.known_hosts, target.names) if not known.revoked}
-    options = transport.get_security_options()
-    options.key_types = sorted(options.key_types, key=lambda kind: not known & {_family(kind), kind})
-    transport.start_client(timeout=CONNECT_SECONDS)
-    if not transport.initial_kex_done:  # start_client comes back without a word when its time is over
-        raise TimeoutError
-    key = transport.get_remote_server_key()
-    check_key(target.known_hosts, target.names, key.get_name(), key.get_base64())
-
-
-def _family(kind: str) -> str:
-    """The type of key of a type of signature."""
-    return "ssh-rsa" if kind in _RSA else kind
 
 
 _routes: dict[Target, Route] = {}
