@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oned.client.client import Client
+from oned.elastic.accounts import read_accounts
 from oned.elastic.batch import Batch
 from oned.elastic.cycle import Cycle, World
 from oned.elastic.leader import Lead
@@ -28,6 +29,7 @@ from oned.elastic.said import Said
 from oned.elastic.service import Service, read_service
 from oned.elastic.settings import ElasticConfig, read
 from oned.elastic.site import BareSite, NetworkedSite, Site
+from oned.elastic.strays import EVERY, Strays
 from oned.elastic.wake import Watch
 from oned.locations import Locations
 
@@ -104,6 +106,8 @@ def _forever(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
     service = assembled.service
     loop = Loop(assembled.records, cycle, lead, service.interval, _teller(assembled, cycle))
     loop.times(assembled.policies, service.leader / 3)
+    if read_accounts(assembled.config):
+        loop.every(EVERY, strays(assembled, lead).look)
     watch = Watch(Client(service.endpoint, None, service.timeout), loop.poke, lambda: loop.vms)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
@@ -113,6 +117,12 @@ def _forever(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
     loop.run()
     watch.stop()
     log.info("onesge ends")
+
+
+def strays(assembled: Assembled, lead: Lead) -> Strays:
+    """Who looks for instances in EC2 that no node has."""
+    accounts, cluster = read_accounts(assembled.config), assembled.service.cluster
+    return Strays(accounts, cluster, assembled.records, lead, assembled.policies.patience.orphan)
 
 
 def _teller(assembled: Assembled, cycle: Cycle) -> Callable[[Plan, float], None]:

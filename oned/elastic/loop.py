@@ -55,6 +55,10 @@ class Loop:
             for when in boundaries(window):
                 self._scheduler.add_job(self.poke, "cron", timezone=policies.zone, **when)
 
+    def every(self, seconds: float, do: Callable[[], None]) -> None:
+        """Call it so often beside the cycles, which do not wait for it; never twice at once."""
+        self._scheduler.add_job(do, "interval", seconds=seconds)
+
     def poke(self) -> None:
         """Run a cycle soon. For any thread."""
         self._wake.set()

@@ -6,6 +6,7 @@ What several settings say together is checked when they are read: with file, lin
 from collections.abc import Callable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
+from oned.elastic.accounts import ACCOUNT_SETTINGS
 from oned.elastic.images.image_settings import IMAGE_SETTINGS
 from oned.elastic.network_settings import NETWORK_SETTINGS
 from oned.elastic.policy import (
@@ -116,6 +117,7 @@ ELASTIC_SETTINGS = Table(
         *SERVICE_SETTINGS,
         *NETWORK_SETTINGS,
         *IMAGE_SETTINGS,
+        *ACCOUNT_SETTINGS,
         Setting("NODE_CLASS", VECTOR, "", "oned",
                 "A kind of node, once for each: NAME; TEMPLATE of oned (NAME); SLOTS (1), MEMORY in MiB (0 is not "
                 "counted), ARCH and QUEUES that a node has; PLACE local or cloud (local); MIN, MAX nodes (0, 10); "
@@ -165,7 +167,8 @@ ELASTIC_SETTINGS = Table(
         Setting("PROTECT_TIME", SECONDS, "600", "oned", "It rests so long, twice as long each time, an hour at most."),
         Setting("STALE_DOWN", SECONDS, "120", "oned", "Readings that are older stop nothing."),
         Setting("STALE_UP", SECONDS, "600", "oned", "Readings that are older start nothing either."),
-        Setting("ORPHAN_TIME", SECONDS, "300", "oned", "A VM of the cluster that no node has goes after so long."),
+        Setting("ORPHAN_TIME", SECONDS, "300", "oned",
+                "A VM of the cluster that no node has goes after so long, and so does an instance (EC2_ACCOUNT)."),
         *SGE_SETTINGS,
     ),
     "onesge --print-config",

@@ -7,10 +7,13 @@ import pytest
 
 from oned import clock
 from oned.client.documents import parse
+from oned.elastic.accounts import Account
+from oned.elastic.strays import Strays
+from oned.elastic.tables import node
 from tests.daemon.ec2_world import CONF, add, prepare, scheduling, where
 from tests.daemon.elastic_cluster import Clock, Cluster
 from tests.daemon.process import Daemon, until
-from tests.ec2_stub import Ec2Stub
+from tests.ec2_stub import REGION, Ec2Stub
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.soak]
 
@@ -102,3 +105,28 @@ def test_without_capacity_in_ec2_own_hosts_go_on_the_class_rests_and_then_one_in
         cluster.batch.finish(job)
     cluster.until(cluster.empty, "the end of all nodes")
     assert aws.instances() == []
+
+
+def test_an_instance_that_the_driver_started_is_ended_when_the_records_have_lost_its_node(
+    aws: Ec2Stub, cluster: Burst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, aws.environment()[name])
+    jobs = [cluster.batch.submit() for _ in range(2)]
+    cluster.until(lambda: [cluster.batch.job(job)["state"] for job in jobs] == ["runs"] * 2, "the jobs run")
+    (instance,) = aws.instances()
+    account = Account(REGION, endpoint=aws.url)
+    strays = Strays([account], f"c{cluster.number}", cluster.records, cluster.lead, patience=300)
+    strays.look()
+    cluster.later(301)
+    strays.look()
+    assert [one.id for one in aws.instances()] == [instance.id]
+    name = next(tag["value"] for tag in instance.get_tags() if tag["key"] == "ONESGE_NODE")
+    with cluster.records.engine.begin() as connection:
+        connection.execute(node.delete().where(node.c.name == name))
+    strays.look()
+    cluster.later(301)
+    assert cluster.lead.take()
+    strays.look()
+    assert aws.instances() == []
+    assert cluster.records.events()[-1].token == f"instance {instance.id}"

@@ -42,35 +42,36 @@ class CloudError(ClientError):
 
 
 class Place(NamedTuple):
-    """Where a service is asked: a region and a URL, both "" for what boto3 finds."""
+    """Where a service is asked: a region, a URL, a profile of ~/.aws; "" for what boto3 finds."""
 
     region: str = ""
     endpoint: str = ""
+    profile: str = ""
 
-    def client(self, service: str) -> Any:
-        """A client of boto3. Raises CloudError."""
+    def client(self, service: str, *, seconds: int = _SECONDS, attempts: int = 0) -> Any:
+        """A client of boto3, which waits so long for an answer and asks so often. Raises CloudError."""
         config: Any = importlib.import_module("botocore.config")
         path_style = {"s3": {"addressing_style": "path"}} if self.endpoint else {}
         with failures(f"{service} cannot be asked"):
-            known = session()
+            known = session(self.profile)
             return known.client(
                 service,
                 endpoint_url=self.endpoint or None,
                 region_name=self.region or known.region_name or "us-east-1",
                 config=config.Config(
                     connect_timeout=10,
-                    read_timeout=_SECONDS,
-                    retries={"mode": "standard", "total_max_attempts": _attempts()},
+                    read_timeout=seconds,
+                    retries={"mode": "standard", "total_max_attempts": attempts or _attempts()},
                     **path_style,
                 ),
             )
 
 
 @functools.cache
-def session() -> Any:
+def session(profile: str = "") -> Any:
     """What boto3 knows of keys, regions and services, which takes it a while to read."""
     boto3: Any = importlib.import_module("boto3")
-    return boto3.session.Session()
+    return boto3.session.Session(profile_name=profile or None)
 
 
 def _attempts() -> int:
