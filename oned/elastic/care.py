@@ -8,6 +8,9 @@ from oned.elastic.plan import Verb
 from oned.elastic.policy import NodeClass, Patience
 from oned.elastic.reading import Host, Job, Node, Seen
 
+UNHEARD = "Its service does not run, does not reach the master, or calls itself by another name"
+"""What a person looks for where a machine runs and does not join."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -105,7 +108,8 @@ def _joining(view: View, clock: Clock) -> Verdict:
         return Verdict(Verb.REMOVE, "unhealthy", f"its health check says: {report}")
     if age > most:
         missing = "its health check is missing" if view.heard else "the batch system does not hear of it"
-        return Verdict(Verb.REMOVE, "never joined", f"{missing} after {age:.0f} s, JOIN_TIME is {most:.0f} s")
+        why = "" if view.heard else f". {UNHEARD}"
+        return Verdict(Verb.REMOVE, "never joined", f"{missing} after {age:.0f} s, JOIN_TIME is {most:.0f} s{why}")
     return _stays(view)
 
 

@@ -1,6 +1,7 @@
 """Nodes of a batch cluster: on the own host first, in EC2 when that is full; the loop, oned and scheduler are real."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from oned import clock
 from oned.client.documents import parse
 from oned.elastic.accounts import Account
+from oned.elastic.plan import Verb
+from oned.elastic.reading import Failures
 from oned.elastic.strays import Strays
 from oned.elastic.tables import node
 from tests.daemon.ec2_world import CONF, add, prepare, scheduling, where
@@ -16,6 +19,9 @@ from tests.daemon.process import Daemon, until
 from tests.ec2_stub import REGION, Ec2Stub
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.soak]
+
+
+NONE = Failures(0, 0.0)
 
 
 class Burst(Cluster):
@@ -30,6 +36,9 @@ class Burst(Cluster):
             self.batch.leave(name)
 
 
+Make = Callable[[str, str], Burst]
+
+
 @pytest.fixture
 def engine(aws: Ec2Stub, tmp_path: Path) -> Iterator[Daemon]:
     prepare(tmp_path, aws, "alpha")
@@ -42,18 +51,33 @@ def engine(aws: Ec2Stub, tmp_path: Path) -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def cluster(engine: Daemon, aws: Ec2Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Burst]:
+def make(engine: Daemon, aws: Ec2Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """A cluster by settings and keys of its class `local`; its template is of EC2 too."""
     time = Clock(clock.now)
     monkeypatch.setattr(clock, "now", time)
     root = tmp_path / "onesge"
     root.mkdir()
-    made = Burst(engine, root, time)
-    image = aws.client("ec2").register_image(Name="worker")["ImageId"]
-    template = parse(engine.admin.text("one.templatepool.info", -2, -1, -1)).all("VMTEMPLATE")[0].int("ID")
-    section = f'EC2 = [ AMI = "{image}", INSTANCETYPE = "m5.large" ]\nCPU = 1\n'
-    engine.one.template.update(template, section, 1)
-    yield made
-    made.close()
+    with ExitStack() as stack:
+
+        def made(settings: str, klass: str) -> Burst:
+            one = Burst(engine, root, time, settings, klass)
+            stack.callback(one.close)
+            image = aws.client("ec2").register_image(Name="worker")["ImageId"]
+            section = f'EC2 = [ AMI = "{image}", INSTANCETYPE = "m5.large" ]\nCPU = 1\n'
+            engine.one.template.update(template_of(engine), section, 1)
+            return one
+
+        yield made
+
+
+@pytest.fixture
+def cluster(make: Make) -> Burst:
+    return make("", "")
+
+
+def template_of(engine: Daemon) -> int:
+    """The one template that there is."""
+    return parse(engine.admin.text("one.templatepool.info", -2, -1, -1)).all("VMTEMPLATE")[0].int("ID")
 
 
 def test_nodes_burst_into_ec2_one_that_is_interrupted_is_replaced_and_all_go(
@@ -130,3 +154,37 @@ def test_an_instance_that_the_driver_started_is_ended_when_the_records_have_lost
     strays.look()
     assert aws.instances() == []
     assert cluster.records.events()[-1].token == f"instance {instance.id}"
+
+
+def test_a_cloud_without_capacity_rests_its_class_while_our_own_host_serves_and_is_asked_again_later(
+    engine: Daemon, aws: Ec2Stub, make: Make
+) -> None:
+    cloud = "NODE_CLASS = [ NAME = cloud, TEMPLATE = burst, SLOTS = 1, PLACE = cloud, PRICE = 1, MAX_LIFE = 0 ]\n"
+    cluster = make(f"{cloud}BURST_AFTER = 0\nPROTECT = 2\nPROTECT_TIME = 600\n", ", MAX = 1")
+    copy = engine.admin.number("one.template.clone", template_of(engine), "burst")
+    engine.one.template.update(copy, 'SCHED_REQUIREMENTS = "HYPERVISOR = ec2"\n', 1)
+    aws.no_capacity()
+    jobs = [cluster.batch.submit() for _ in range(3)]
+    cluster.until(lambda: cluster.records.failures().get("cloud", NONE).count >= 2, "the class has failed twice")
+    cluster.until(lambda: "runs" in cluster.batch.states(), "our own host serves")
+    cluster.until(lambda: list(cluster.nodes().values()) == ["READY"], "what has failed is gone")
+    failed = [entry for entry in cluster.records.events() if entry.state == "FAILED"]
+    assert all("EC2 has no such instance left" in entry.sentence for entry in failed)
+    asked, tokens = len(aws.requests("RunInstances")), len(cluster.tokens())
+    for _ in range(5):
+        assert not [step for step in cluster.cycle().steps if step.verb is Verb.UP]
+    cluster.batch.finish(jobs[cluster.batch.states().index("runs")])
+    cluster.until(lambda: cluster.batch.states().count("runs") == 1, "our own host takes the next job")
+    assert (len(aws.requests("RunInstances")), len(cluster.tokens())) == (asked, tokens)
+    assert aws.instances(ended=True) == []
+    aws.faults.clear()
+    cluster.later(601)
+    cluster.until(lambda: cluster.batch.states().count("runs") == 2, "the cloud takes the last job")
+    assert cluster.records.failures() == {}
+    assert sorted(where(engine, guest.vm) for guest in cluster.guests()) == ["alpha", "ec2"]
+    for job in jobs:
+        if cluster.batch.job(job)["state"] == "runs":
+            cluster.batch.finish(job)
+    cluster.until(cluster.empty, "the end of all nodes")
+    assert aws.instances() == []
+    assert len(cluster.tokens()) == len(set(cluster.tokens()))

@@ -4,12 +4,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
-from oned.client.documents import parse
+from oned import clock
+from oned.client.documents import Document, parse
 from oned.elastic.records import Records
 from tests.daemon.process import Daemon
-from tests.lab.sge_world import GROUP, SgeWorld
+from tests.lab.sge_world import GROUP, QUEUE, SgeWorld
 from tests.lab.world import until
 
 NODES = 6
@@ -25,29 +28,80 @@ LOOK_AHEAD = NO
 INTERVAL = 1
 MAX_UNHEARD = 10
 MASTER_GRACE = 15
-NODE_CLASS = [ NAME = local, TEMPLATE = node, SLOTS = 1, MAX = 3, PRICE = 1 ]
 """
 
 
-class Site:
-    """The cluster. In each VM that runs a machine of the node's name boots with a real execd; it goes with its VM."""
+@dataclass(frozen=True)
+class Side:
+    """What is a cluster's own where several share a master and an oned.
 
-    def __init__(self, sge: SgeWorld, oned: Daemon, settings: str = "") -> None:
-        self.sge, self.oned = sge, oned
-        names = {f"wn{number:03d}": f"10.77.0.{100 + number}" for number in range(1, NODES + 1)}
-        sge.names(names | {ANCHOR: "10.77.0.99"})
-        sge.admin("qconf", "-ah", ANCHOR)
-        sge.admin("qconf", "-aattr", "hostgroup", "hostlist", ANCHOR, GROUP)
-        sge.admin("qmod", "-d", f"*@{ANCHOR}")
-        self.host = oned.monitored("alpha")
-        ranges = f"AR = [ TYPE = IP4, IP = 10.77.0.101, SIZE = {NODES} ]\n"
-        oned.admin.number("one.vn.allocate", f"NAME = nodes\nBRIDGE = br0\nVN_MAD = dummy\nSGE = YES\n{ranges}", -1)
-        oned.one.template.allocate('NAME = node\nCPU = 0.1\nMEMORY = 16\nNIC = [ NETWORK = "nodes" ]\n')
-        (oned.etc / "onesge.conf").write_text(f"{SETTINGS}{settings}{sge.settings}")
+    name    of the cluster, and of all that oned has of it
+    prefix  of the names of its nodes
+    first   last number of the first address
+    """
+
+    name: str = "onesge"
+    prefix: str = "wn"
+    first: int = 101
+    queue: str = QUEUE
+    group: str = GROUP
+
+    @property
+    def settings(self) -> str:
+        """Its lines of onesge.conf."""
+        keys = f'NAME = local, TEMPLATE = {self.name}, QUEUES = "{self.queue} {self.group}"'
+        return (
+            f"CLUSTER = {self.name}\nNODE_NAMES = {self.prefix}%03d\n"
+            f"NODE_CLASS = [ {keys}, SLOTS = 1, MAX = 3, PRICE = 1 ]\n"
+        )
+
+
+ONLY = Side()
+
+
+def works(seconds: int) -> tuple[str, ...]:
+    """The words of a job that takes so long, and says as its last word that it is done.
+
+    The quotes are for the shell on the node, to which qsub gives the words in one line.
+    """
+    return ("sh", "-c", f"'sleep {seconds}; echo done'")
+
+
+class Site:
+    """The cluster. In each VM that runs a machine of the node's name boots with a real execd; it goes with its VM.
+
+    settings  of onesge.conf beside SETTINGS
+    nodes     how many addresses there are
+    own_name  what the machines of new nodes call themselves, "" for their right name
+    dead      names of nodes whose machine does not boot
+    boots     when the machine of a node was switched on, and when it had booted and its execd was called
+    """
+
+    def __init__(self, sge: SgeWorld, oned: Daemon, settings: str = "", nodes: int = NODES, side: Side = ONLY) -> None:
+        self.sge, self.oned, self.side = sge, oned, side
+        sge.names({f"{side.prefix}{number + 1:03d}": f"10.77.0.{side.first + number}" for number in range(nodes)})
+        self._drop_anchor()
+        self.host = oned.monitored(f"host-{side.name}")
+        net = f"NAME = {side.name}\nBRIDGE = br0\nVN_MAD = dummy\nSGE = YES\n"
+        ranges = f"AR = [ TYPE = IP4, IP = 10.77.0.{side.first}, SIZE = {nodes} ]\n"
+        oned.admin.number("one.vn.allocate", net + ranges, -1)
+        template = f'NAME = {side.name}\nCPU = 0.1\nMEMORY = 16\nNIC = [ NETWORK = "{side.name}" ]\n'
+        oned.one.template.allocate(template)
+        self._conf, self._out = oned.etc / f"{side.name}.conf", oned.root / f"{side.name}.out"
+        self.configure(settings)
+        self.own_name = ""
+        self.boots: dict[str, tuple[float, float]] = {}
         self.dead: set[str] = set()
         self.process: subprocess.Popen[bytes] | None = None
         self._begins = 0
         self._machines: dict[int, str] = {}
+
+    def _drop_anchor(self) -> None:
+        if ANCHOR not in self.sge.known:
+            self.sge.names({ANCHOR: "10.77.0.99"})
+            self.sge.admin("qconf", "-ah", ANCHOR)
+        self.sge.admin("qconf", "-aattr", "hostgroup", "hostlist", ANCHOR, self.side.group)
+        self.sge.admin("qmod", "-d", f"*@{ANCHOR}")
 
     def __enter__(self) -> Self:
         return self
@@ -57,18 +111,23 @@ class Site:
 
     # --- the service ---
 
+    def configure(self, settings: str) -> None:
+        """Other settings beside SETTINGS, for the next start."""
+        database = f'DATABASE = "{self._database}"\n'
+        self._conf.write_text(f"{SETTINGS}{self.side.settings}{database}{settings}{self.sge.settings}")
+
     def run(self) -> subprocess.Popen[bytes]:
         """Start onesge, and another one if one runs."""
         self._begins = len(self.log())
-        with (self.oned.root / "onesge.out").open("ab") as output:
-            command = [sys.executable, "-c", COMMAND, "run", "-s"]
+        with self._out.open("ab") as output:
+            command = [sys.executable, "-c", COMMAND, "run", "-s", "--config", str(self._conf)]
             self.process = subprocess.Popen(command, env=self._environment, stdout=output, stderr=output)
         return self.process
 
-    def said(self, *words: str) -> str:
-        """What a command of onesge prints."""
-        command = [sys.executable, "-c", COMMAND, *words]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=True).stdout
+    def said(self, *words: str, fails: bool = False) -> str:
+        """What a command of onesge prints; it may end with another status than 0 only if it `fails`."""
+        command = [sys.executable, "-c", COMMAND, *words, "--config", str(self._conf)]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=not fails).stdout
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -90,32 +149,51 @@ class Site:
 
     def log(self) -> str:
         """What it has logged."""
-        path = self.oned.root / "onesge.out"
-        return path.read_text() if path.exists() else ""
+        return self._out.read_text() if self._out.exists() else ""
 
     @property
     def records(self) -> Records:
-        return Records(self.oned.var / "onesge.db")
+        return Records(self._database)
+
+    @property
+    def _database(self) -> Path:
+        return self.oned.var / f"{self.side.name}.db"
+
+    @property
+    def consoles(self) -> str:
+        """What is kept of nodes that did not come up."""
+        return "".join(path.read_text() for path in sorted(self._database.parent.glob("consoles/*")))
 
     # --- the world around it ---
 
     def nature(self) -> None:
         """VMs that wait are placed; machines boot and go as their VMs do."""
         there = {}
-        for vm in parse(self.oned.admin.text("one.vmpool.info", -2, -1, -1, -1)).all("VM"):
+        for vm in self._vms(-1):
             name, number = vm.text("USER_TEMPLATE/ONESGE/NODE"), vm.int("ID")
             if vm.int("STATE") == 1:
                 self.oned.one.vm.deploy(number, self.host)
             elif (vm.int("STATE"), vm.int("LCM_STATE")) == (3, 3):
                 there[number] = name
         for number in self._machines.keys() - there.keys():
-            self._crash(self._machines.pop(number))
+            self.crash(self._machines.pop(number))
         for number in there.keys() - self._machines.keys():
             self._machines[number] = there[number]
             if there[number] not in self.dead:
-                self.sge.node(there[number])
+                self._boot(there[number])
 
-    def _crash(self, name: str) -> None:
+    def _boot(self, name: str) -> None:
+        """A machine whose name is wrong knows that name itself, as one whose name is by DHCP of somebody else does."""
+        begins = clock.now()
+        made = self.sge.node(name, calls_itself=self.own_name, execd=not self.own_name)
+        self.boots[name] = (begins, clock.now())
+        if self.own_name:
+            own = f"(echo {made.address} {self.own_name}; cat /etc/hosts) > /run/hosts"
+            made.run("sh", "-c", f"{own}; mount --bind /run/hosts /etc/hosts")
+            made.start("sge_execd")
+
+    def crash(self, name: str) -> None:
+        """A machine loses its power, whatever its VM is said to do."""
         if name in self.sge.machines:
             self.sge.machines.pop(name).crash()
 
@@ -140,12 +218,36 @@ class Site:
         path = self.sge.common / "home" / f"job.o{job}"
         return path.exists() and path.read_text().endswith("done\n")
 
+    def output(self, job: str) -> str:
+        """What a job has written."""
+        return (self.sge.common / "home" / f"job.o{job}").read_text()
+
+    def place(self, job: str) -> str:
+        """The node that a job runs on, "" while it does not."""
+        lines = self.sge.admin("qstat", "-u", "*", "-s", "r").splitlines()[2:]
+        fields = [line.split() for line in lines if line.split()[0] == job]
+        return fields[0][7].partition("@")[2].partition(".")[0] if fields else ""
+
+    def state(self, name: str) -> str:
+        """Of a node in the records, "" where there is none."""
+        record = self.records.node(name)
+        return record.node.state.name if record else ""
+
+    def rules(self, name: str) -> list[tuple[str, str]]:
+        """Event and rule of all that has happened to nodes of a name."""
+        return [(entry.event, entry.rule) for entry in self.records.events(name)]
+
     def empty(self) -> bool:
         """Nothing is left of any node, anywhere."""
         hosts = [line.split()[0] for line in self.sge.admin("qhost").splitlines()[3:]]
-        return hosts == [ANCHOR] and not (self.records.nodes() or self.records.intents() or self._machines)
+        own = [host for host in hosts if host.startswith(self.side.prefix)]
+        return ANCHOR in hosts and not (own or self.records.nodes() or self.records.intents() or self._machines)
 
     def tokens(self) -> list[str]:
         """The token of every VM that there ever was, twice if there were two for it."""
-        pool = parse(self.oned.admin.text("one.vmpool.info", -2, -1, -1, -2))
-        return [vm.text("USER_TEMPLATE/ONESGE/TOKEN") for vm in pool.all("VM")]
+        return [vm.text("USER_TEMPLATE/ONESGE/TOKEN") for vm in self._vms(-2)]
+
+    def _vms(self, states: int) -> list[Document]:
+        """The VMs of the cluster; -1 those that are, -2 those that were too."""
+        pool = parse(self.oned.admin.text("one.vmpool.info", -2, -1, -1, states))
+        return [vm for vm in pool.all("VM") if vm.text("USER_TEMPLATE/ONESGE/CLUSTER") == self.side.name]

@@ -1,12 +1,13 @@
 """onesge with a real Grid Engine: its nodes follow the queue, whenever it dies and whatever dies beside it."""
 
+import os
 import random
 from collections.abc import Iterator
 
 import pytest
 
 from tests.daemon.process import SIMULATED, Daemon
-from tests.lab.elastic_sge import Site
+from tests.lab.elastic_sge import Site, works
 from tests.lab.sge_world import SgeWorld, sge_world
 
 pytestmark = pytest.mark.lab
@@ -23,11 +24,6 @@ def site(sge: SgeWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     with Daemon(tmp_path_factory.mktemp("oned"), SIMULATED) as oned, Site(sge, oned) as made:
         yield made
         assert oned.check() == []
-
-
-def works(seconds: int) -> tuple[str, ...]:
-    """The words of a job that takes so long."""
-    return ("sh", "-c", f"sleep {seconds}; echo done")
 
 
 def test_jobs_of_qsub_run_on_nodes_that_come_for_them_and_go(site: Site) -> None:
@@ -87,3 +83,23 @@ def test_of_two_services_the_second_takes_over_when_the_first_is_killed(site: Si
     assert site.stop() == 0
     fresh = site.tokens()[before:]
     assert len(fresh) == len(set(fresh))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_the_first_job_of_a_node_starts_soon_after_its_machine_has_booted(site: Site) -> None:
+    site.run()
+    for _ in range(5):
+        job = site.job("sh", "-c", "'date +%s.%N; echo done'")
+        site.until(lambda job=job: site.ended(job), 60, "the job has run")  # type: ignore[misc]
+        starts = float(site.output(job).split()[0])
+        at = {entry.node: entry.at for entry in site.records.events() if entry.event == "joined"}
+        node = site.records.events()[-1].node
+        begins, booted = site.boots[node]
+        print(  # noqa: T201
+            f"{node}: RUNNING to job {starts - begins:.2f} s, of which boot {booted - begins:.2f} s, to be enabled "
+            f"{at[node] - booted:.2f} s, to start the job {starts - at[node]:.2f} s; load {os.getloadavg()[0]:.1f}"
+        )
+        assert begins < booted < starts
+        site.until(site.empty, 60, "all nodes are gone")
+    assert site.stop() == 0
