@@ -70,7 +70,7 @@ def works(seconds: int) -> tuple[str, ...]:
 class Site:
     """The cluster. In each VM that runs a machine of the node's name boots with a real execd; it goes with its VM.
 
-    settings  of onesge.conf beside SETTINGS
+    settings  of onesge.conf beside or in place of SETTINGS
     nodes     how many addresses there are
     own_name  what the machines of new nodes call themselves, "" for their right name
     dead      names of nodes whose machine does not boot
@@ -112,9 +112,9 @@ class Site:
     # --- the service ---
 
     def configure(self, settings: str) -> None:
-        """Other settings beside SETTINGS, for the next start."""
+        """Settings beside SETTINGS, or in place of them, for the next start: of two the first counts."""
         database = f'DATABASE = "{self._database}"\n'
-        self._conf.write_text(f"{SETTINGS}{self.side.settings}{database}{settings}{self.sge.settings}")
+        self._conf.write_text(f"{settings}{SETTINGS}{self.side.settings}{database}{self.sge.settings}")
 
     def run(self) -> subprocess.Popen[bytes]:
         """Start onesge, and another one if one runs."""

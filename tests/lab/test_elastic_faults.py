@@ -108,7 +108,7 @@ def test_nodes_whose_execd_calls_itself_otherwise_fail_with_the_reason_and_their
 
 
 def test_nodes_lost_while_the_master_was_away_are_replaced_and_their_jobs_run_again(site: Site) -> None:
-    with runs(site, "MASTER_GRACE = 45\n"):
+    with runs(site, "MASTER_GRACE = 75\n"):  # an execd that lives finds the new master within a minute
         jobs = [site.job("-r", "y", *works(seconds)) for seconds in (20, 20, 60)]
         silent, gone, steady = placed(site, *jobs)
         site.sge.stop_master(signal.SIGKILL)
@@ -119,7 +119,7 @@ def test_nodes_lost_while_the_master_was_away_are_replaced_and_their_jobs_run_ag
         begins = len(site.log())
         site.until(lambda: "The batch system is not read" in site.log()[begins:], 30, "onesge misses the master")
         site.sge.start_master()
-        site.until(lambda: site.ended(jobs[0]) and site.ended(jobs[1]), 150, "both jobs have run")
+        site.until(lambda: site.ended(jobs[0]) and site.ended(jobs[1]), 200, "both jobs have run")
         assert site.place(jobs[2]) in (steady, "")
         site.until(lambda: site.ended(jobs[2]), 90, "the third has run")
     assert ("unheard", "lost") in site.rules(silent)
