@@ -21,7 +21,7 @@ def sge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SgeWorld]:
 
 @pytest.fixture(scope="module")
 def site(sge: SgeWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Daemon(tmp_path_factory.mktemp("oned"), SIMULATED) as oned, Site(sge, oned) as made:
+    with Daemon(tmp_path_factory.mktemp("oned"), SIMULATED) as oned, Site(sge, oned, nodes=24) as made:
         yield made
         assert oned.check() == []
 
