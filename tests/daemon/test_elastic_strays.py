@@ -177,6 +177,7 @@ def test_a_service_that_waits_for_another_one_does_not_look(cloud: Cloud, servic
     assert cloud.aws.requests("DescribeInstances") == []
 
 
+@pytest.mark.soak
 def test_the_service_looks_by_itself(
     simulated: Daemon, cloud: Cloud, tmp_path: Path, time: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

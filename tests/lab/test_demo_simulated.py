@@ -30,6 +30,7 @@ def run(program: Path, *words: str, environment: dict[str, str]) -> str:
     return subprocess.run([program, *words], env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+@pytest.mark.soak
 def test_a_second_run_waits_for_a_vm_that_goes_and_makes_a_new_one(environment: dict[str, str], tmp_path: Path) -> None:
     run(PARTS / "demo", environment=environment)
     onevm = TREE / ".venv/bin/onevm"

@@ -9,7 +9,12 @@ from tests.lab.sge_world import GROUP, MASTER_ADDRESS
 from tests.lab.tunnel import CLOUD, TUNNEL, Cloud, cloud_world
 from tests.lab.world import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.timeout(180),
+    # A machine that is switched off takes no leave of its TLS connection, and uvloop warns of that at its end.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")

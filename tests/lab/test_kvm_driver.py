@@ -207,6 +207,7 @@ def test_a_driver_killed_in_mid_action_finds_the_domain_again(lab: Lab, guest: G
         guest.says(f"tick {last + 1}$")
 
 
+@pytest.mark.soak
 def test_a_guest_that_boots_hears_a_later_press_of_the_power_button(lab: Lab, guest: Guest) -> None:
     name, vid = f"one-{guest.vid}", guest.vid
     with lab.driver(SHUTDOWN_TIMEOUT="300") as driver:

@@ -53,6 +53,7 @@ def test_the_life_of_a_guest_on_another_host(lab: World, tmp_path: Path) -> None
         assert guest.state(driver, "host01") == "d"
 
 
+@pytest.mark.soak
 def test_a_cold_move_takes_the_guest_with_its_memory(lab: World, tmp_path: Path) -> None:
     guest = Guest(lab, tmp_path, 2)
     guest.prepare("host01")

@@ -125,7 +125,7 @@ def test_sizes_that_the_server_does_not_know_are_set(monitor: Ec2Driver) -> None
 
 
 @pytest.mark.parametrize("driver", [
-    ("vmm", "vmm.vmm_ec2", "xml"),
+    pytest.param(("vmm", "vmm.vmm_ec2", "xml"), marks=pytest.mark.soak),
     pytest.param(("im", "im.im_ec2", "4"), marks=pytest.mark.soak),
     pytest.param(("vmm", "vmm.vmm_ec2", "plain"), marks=pytest.mark.soak),
     pytest.param(("im", "im.im_ec2", "2"), marks=pytest.mark.soak),
