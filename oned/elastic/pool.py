@@ -57,6 +57,10 @@ class PlainConfig(ElasticConfig):
     def default_table() -> Table:
         return PLAIN_SETTINGS
 
+    @property
+    def usual_queues(self) -> frozenset[str]:
+        return frozenset()
+
 
 def places(environment: Mapping[str, str]) -> Locations:
     """Where the files are: all that the pool knows is in a directory of its own."""

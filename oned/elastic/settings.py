@@ -120,7 +120,8 @@ ELASTIC_SETTINGS = Table(
         *ACCOUNT_SETTINGS,
         Setting("NODE_CLASS", VECTOR, "", "oned",
                 "A kind of node, once for each: NAME; TEMPLATE of oned (NAME); SLOTS (1), MEMORY in MiB (0 is not "
-                "counted), ARCH and QUEUES that a node has; PLACE local or cloud (local); MIN, MAX nodes (0, 10); "
+                "counted), ARCH; QUEUES and host groups that a node is in (SGE_QUEUE, SGE_HOST_GROUP); PLACE local or "
+                "cloud (local); MIN, MAX nodes (0, 10); "
                 "SPARE_SLOTS always free (0); WAIT_BEFORE_UP, IDLE_TIME, MAX_LIFE in place of the general ones; "
                 "PRICE per hour (0), BILLING by hour or second (second), BOOT_TIME seconds (120).",
                 keys=_CLASS, needs=("NAME",)),
@@ -186,6 +187,11 @@ class ElasticConfig(Values):
     def default_table() -> Table:
         return ELASTIC_SETTINGS
 
+    @property
+    def usual_queues(self) -> frozenset[str]:
+        """Queues and host groups of nodes whose class names none."""
+        return frozenset((self["SGE_QUEUE"], self["SGE_HOST_GROUP"]))
+
     def placed(self, name: str) -> Iterator[tuple[dict[str, str], str]]:
         """The vectors of a setting, each with where it stands."""
         yield from zip(self.vectors(name), self._places.get(name, ()), strict=True)
@@ -241,7 +247,7 @@ def _node_class(vector: Mapping[str, str], config: ElasticConfig) -> NodeClass:
         slots=int(vector.get("SLOTS", usual.slots)),
         memory=int(vector.get("MEMORY", usual.memory)),
         arch=vector.get("ARCH", ""),
-        queues=_words(vector["QUEUES"]) if "QUEUES" in vector else frozenset(),
+        queues=_words(vector["QUEUES"]) if "QUEUES" in vector else config.usual_queues,
         cloud=cloud,
         least=int(vector.get("MIN", usual.least)),
         most=int(vector.get("MAX", usual.most)),

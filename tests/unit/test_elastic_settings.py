@@ -52,6 +52,7 @@ def test_a_class_has_what_it_says_and_the_general_settings_otherwise(load: Load)
     assert (local.template, local.slots, local.memory, local.least, local.most) == ("worker", 4, 8192, 1, 3)
     assert (local.cloud, local.idle, local.life, local.billing) == (False, 30.0, 0.0, Billing.SECOND)
     assert (ec2.template, ec2.cloud, ec2.price, ec2.billing) == ("ec2", True, 0.25, Billing.HOUR)
+    assert local.queues == {"all.q", "@allhosts"}, "where its nodes are put: no job of another queue asks for them"
     assert (ec2.queues, ec2.idle, ec2.life) == (frozenset({"all.q", "@cloud"}), 5.0, 7 * 86400)
 
 
