@@ -97,7 +97,7 @@ def perform(play: Callable[[Stage], None], classes: str) -> int:
 def _bring_up(stage: Stage, classes: str) -> None:
     site = stage.site
     stage.say("A master of Grid Engine, an engine with a host, DHCP and onesge come up; there is no node")
-    for start in (site.names, site.cloud, site.master, site.engine, site.enter, site.tunnel):
+    for start in (site.names, site.cloud, site.master, site.engine, site.enter, site.tunnel, site.image):
         start()
     stage.configure(classes)
     stage.site.elastic()

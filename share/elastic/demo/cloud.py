@@ -3,7 +3,7 @@
     python -m share.elastic.demo.cloud WORLD
 
 The machines are on a network of their own, from which the front-end is reached at one address only: the tunnel leads on
-from there. WORLD/ami is the image that nodes are made of, once all is ready.
+from there. WORLD/cloud is there once all is ready. Disks go through the bucket `images` of its S3.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from share.elastic.demo.node import Node
-from share.elastic.demo.settings import CLOUD, EC2_PORT, METADATA
+from share.elastic.demo.settings import BUCKET, CLOUD, EC2_PORT, METADATA
 from share.lab.ec2_stub import Ec2Stub
 from share.lab.metadata import USER_DATA, metadata
 from share.lab.world import World
@@ -86,10 +86,10 @@ def main() -> None:
     with Ec2Stub(EC2_PORT) as stub:
         cloud = Cloud(stub, World(directory))
         with metadata(METADATA, 80, {USER_DATA: cloud.user_data}):
-            ami = stub.client("ec2").register_image(Name="worker", Architecture="x86_64")["ImageId"]
+            stub.client("s3").create_bucket(Bucket=BUCKET)
+            stub.imports.looks = 1
             stub.pending_looks = 1
-            (directory / "ami.new").write_text(ami)
-            (directory / "ami.new").rename(directory / "ami")
+            (directory / "cloud").touch()
             while True:
                 cloud.look()
                 time.sleep(LOOK)

@@ -65,6 +65,7 @@ def bring_up(site: Site) -> None:
         ("oned and its scheduler", site.engine),
         ("hosts, networks, templates", site.enter),
         ("OpenVPN", site.tunnel),
+        ("the worker's image, S3, AMI", site.image),
         ("onesge", site.elastic),
     )
     for name, start in parts:

@@ -17,6 +17,8 @@ SLOTS = 2
 PRICES = {"local": 0.02, "cloud": 0.10}
 """Of a node, per hour."""
 INSTANCE = "m5.large"
+BUCKET = "images"
+"""Of S3, through which the disk of a worker goes."""
 
 
 def _number(usual: int, text: str) -> Any:
@@ -77,7 +79,7 @@ MEMORY = 512
 NIC = [ NETWORK = tunnel ]
 CONTEXT = [ NETWORK = YES ]
 SCHED_REQUIREMENTS = "PUBLIC_CLOUD = YES"
-EC2 = [ AMI = "{{ami}}", INSTANCETYPE = "{INSTANCE}" ]
+EC2 = [ INSTANCETYPE = "{INSTANCE}" ]
 """
 
 
@@ -99,6 +101,8 @@ CLUSTER = "demo"
 INTERVAL = 2
 NAMES = [ DOMAIN = lab, PID_FILE = "{directory}/dnsmasq.pid" ]
 NODE_CONTEXT = [ MASTER = {MASTER}, MASTER_IP = {MASTER_ADDRESS}, DEAD_AFTER = 120 ]
+EC2_IMAGES = [ REGION = us-east-1, BUCKET = {BUCKET}, S3_ENDPOINT = "http://127.0.0.1:{EC2_PORT}",
+               EC2_ENDPOINT = "http://127.0.0.1:{EC2_PORT}" ]
 REPORT = [ URL = "https://10.77.0.1:{REPORT_PORT}", CLOUD_URL = "https://{DOOR}:{REPORT_PORT}" ]
 VPN = [ REMOTE = {DOOR}, NETWORK = {TUNNEL}.0/24, ROUTES = 10.77.0.0/24 ]
 NODE_CLASS = [ NAME = local, SLOTS = {SLOTS}, MAX = {size.local}, PRICE = {PRICES["local"]}, BOOT_TIME = 5 ]
