@@ -112,7 +112,19 @@ class World:
         """End the host's sshd with its connections, and start it anew."""
         self.sshd(host, signal.SIGKILL)
         until(lambda: not self.processes(host, _is_sshd), 5, f"the sshd of {host} has ended")
-        self.run(host, "/usr/sbin/sshd", "-f", "/etc/ssh/sshd_config", "-E", str(self.home(host) / "sshd.log"))
+        self.start_sshd(host)
+
+    def start_sshd(self, host: str, *options: str, port: int = 22) -> None:
+        """Start an sshd there, and wait until it answers: it goes into the background before it listens."""
+        log = str(self.home(host) / "sshd.log")
+        self.run(host, "/usr/sbin/sshd", "-f", "/etc/ssh/sshd_config", "-E", log, *options)
+        until(lambda: self._listens(host, port), 10, f"the sshd of {host} listens at port {port}")
+
+    def _listens(self, host: str, port: int) -> bool:
+        return f"{port:04X}" in {
+            line.split()[1].rpartition(":")[2] for line in self.run(host, "cat", "/proc/net/tcp").splitlines()[1:]
+            if line.split()[3] == "0A"
+        }  # fmt: skip
 
     # -- libvirtd -------------------------------------------------------------------------------------------------
     def libvirtd(self, host: str, number: signal.Signals) -> None:

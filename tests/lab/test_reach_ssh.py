@@ -96,7 +96,7 @@ def test_a_login_that_hangs_is_no_refused_key(
     (tmp_path / "etc/hosts/host01").write_text(f"SSH_ADDRESS={address}\nSSH_PORT=2222\nSSH_KNOWN_HOSTS={known}\n")
     slow = ("Port=2222", "PidFile=/run/slow.pid", "AuthorizedKeysFile=none", "AuthorizedKeysCommandUser=root")
     options = [word for option in (*slow, "AuthorizedKeysCommand=/usr/bin/sleep 60") for word in ("-o", option)]
-    lab.run("host01", "/usr/sbin/sshd", "-f", "/etc/ssh/sshd_config", "-E", "/run/slow.log", *options)
+    lab.start_sshd("host01", *options, port=2222)
     try:
         with pytest.raises(ActionFailed, match="port 2222: it does not answer"):
             host_at("host01", settings).demand(["true"], task, 2)
