@@ -109,12 +109,20 @@ class Provider:
 
     def hold(self, records: Collection[Record]) -> Mapping[str, str]:
         """Keep the addresses of nodes from others; by token of the node, why one cannot be kept."""
-        networks = {number: self._network(number) for number in {record.lease.network for record in records}}
-        holders = {record.node.token: networks[record.lease.network].holder(record.lease.ip) for record in records}
+        refused: dict[str, str] = {}
+        holders: dict[str, int | None] = {}
+        for number in {record.lease.network for record in records}:
+            there = [record for record in records if record.lease.network == number]
+            try:
+                network = self._network(number)
+                holders |= {record.node.token: network.holder(record.lease.ip) for record in there}
+            except Refusal as error:
+                refused |= {record.node.token: str(error) for record in there}
         vms = {guest.vm: guest.token for guest in self.guests()} if set(holders.values()) - {None, ON_HOLD} else {}
-        refused = {}
         for record in records:
-            token, holder = record.node.token, holders[record.node.token]
+            if (token := record.node.token) in refused:
+                continue
+            holder = holders[token]
             if holder is None:
                 refused[token] = self._asked("one.vn.hold", record.lease)
             elif holder != ON_HOLD and vms.get(holder) != token:

@@ -142,6 +142,15 @@ def test_an_address_that_somebody_took_is_refused_and_stays_his(site: Site) -> N
     assert site.holders() == {record.lease.ip: vm}
 
 
+def test_an_address_whose_network_is_gone_is_refused_and_those_of_others_are_kept(site: Site) -> None:
+    first, second = site.records(2)
+    gone = replace(second, lease=replace(second.lease, network=9999))
+    refused = site.provider.hold([first, gone])
+    assert list(refused) == [gone.node.token]
+    assert "9999" in refused[gone.node.token]
+    assert site.holders() == {first.lease.ip: -1}
+
+
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING"])
 def test_a_vm_that_is_stopped_goes_and_its_address_can_be_held_and_let_go(site: Site, state: str) -> None:
     (record,) = site.records(1)
