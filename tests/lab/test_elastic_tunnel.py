@@ -25,7 +25,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 def test_a_node_joins_takes_a_job_under_its_name_and_is_shut_out_when_it_is_gone(cloud: Cloud) -> None:
     node = cloud.plan("ec2-01", 61)
-    job = cloud.sge.submit("-N", "there", "-l", "hostname=ec2-01", "-sync", "n", "hostname; ip -4 -o addr show tun0")
+    script = "hostname; ip -4 -o addr show tun0; env"
+    job = cloud.sge.submit("-N", "there", "-l", "hostname=ec2-01", "-sync", "n", script)
     node.boot()
     assert not node.alive("ip", "route", "get", MASTER_ADDRESS), "only the tunnel leads there"
     assert "node ec2-01 10.78.0.61" in node.script("up")
@@ -35,6 +36,8 @@ def test_a_node_joins_takes_a_job_under_its_name_and_is_shut_out_when_it_is_gone
     said = (cloud.sge.common / "home" / f"there.o{job}").read_text()
     assert said.startswith("ec2-01\n")
     assert f" {TUNNEL}.61/24 " in said
+    assert not {"NODE_TOKEN", "JOIN_TOKEN"} & {line.partition("=")[0] for line in said.splitlines()}
+    assert "SGE_ROOT=" in said
     hosts = node.run("cat", "/etc/hosts")
     assert hosts.startswith("127.0.0.1 localhost\n127.0.1.1 elsewhere\n")
     assert f"{MASTER_ADDRESS} sgemaster.lab sgemaster\n" in hosts
