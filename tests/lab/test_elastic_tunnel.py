@@ -127,7 +127,7 @@ def test_a_node_at_its_greatest_age_switches_itself_off(cloud: Cloud) -> None:
 
 
 @pytest.mark.soak
-def test_a_node_that_ec2_takes_back_says_so_and_gets_no_more_jobs(cloud: Cloud) -> None:
+def test_a_node_that_ec2_takes_back_says_so(cloud: Cloud) -> None:
     node = cloud.plan("ec2-09", 69).boot()
     node.script("up")
     cloud.says(node, "ok")
