@@ -57,6 +57,10 @@ class Verdict:
     waits: bool = False
 
 
+PAUSED = Verdict(None, "old reading", "what is known of it is too old to do anything")
+"""In place of one that a reading is too old for."""
+
+
 @dataclass(frozen=True)
 class Clock:
     """The times that verdicts are made with.

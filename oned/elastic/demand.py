@@ -1,10 +1,10 @@
 """Jobs to shapes: what asks for nodes, how much of it, and what does not and why."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
+from oned.elastic.allowed import Allowed, matches
 from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.reading import SPREAD, WHOLE, Job, JobState, Limit
 
@@ -68,16 +68,11 @@ class Shape:
             return f"has {kind.slots} slots, {self.piece} are wanted on one node"
         if kind.memory and kind.memory < self.piece * self.memory:
             return f"has {kind.memory} MiB, {self.piece * self.memory} are wanted on one node"
-        if self.arch and kind.arch and not _matches(self.arch.split("|"), (kind.arch,)):
+        if self.arch and kind.arch and not matches(self.arch.split("|"), (kind.arch,)):
             return f"is {kind.arch}, not {self.arch}"
-        if self.queues and kind.queues and not _matches(self.queues, kind.queues):
+        if self.queues and kind.queues and not matches(self.queues, kind.queues):
             return f"is not in {' or '.join(sorted(self.queues))}"
         return ""
-
-
-def _matches(patterns: Iterable[str], names: Iterable[str]) -> bool:
-    """Whether one of the names is one of the patterns: `*` and `?` are the batch system's too."""
-    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
 @dataclass
@@ -137,7 +132,7 @@ def demand(jobs: Sequence[Job], limits: Sequence[Limit], policies: Policies, now
     """What the jobs ask for. Arrays are counts: the cost does not depend on the number of tasks."""
     wants: dict[Shape, Want] = {}
     kept: dict[str, list[str]] = {}
-    allowed = _Allowed(limits, jobs)
+    allowed = Allowed(limits, jobs)
     for job in sorted(jobs, key=lambda job: (job.submitted, job.id)):
         if job.state is JobState.RUNNING:
             continue
@@ -168,58 +163,6 @@ def shape_of(job: Job, owner: str = "") -> Shape:
 def _difficulty(shape: Shape) -> tuple[int, int, int, str]:
     """First-fit decreasing: what needs most on one node first. The words make the order the same each time."""
     return shape.piece, shape.slots, shape.piece * shape.memory, shape.words()
-
-
-class _Allowed:
-    """What the batch system's quotas leave, oldest jobs first."""
-
-    def __init__(self, limits: Sequence[Limit], jobs: Iterable[Job]) -> None:
-        self._limits = limits
-        self._used: dict[tuple[str, str], int] = {}
-        for job in jobs if limits else ():
-            if job.state in (JobState.RUNNING, JobState.ENDING):
-                self._use(job, job.tasks)
-
-    def take(self, job: Job) -> tuple[int, str]:
-        """How many tasks may run as far as quotas go, and what keeps the others, "" when nothing does."""
-        tasks, reason = job.tasks, ""
-        for limit in self._covering(job):
-            fits = max(0, limit.slots - self._used.get(_key(limit, job), 0)) // max(job.slots, 1)
-            if fits < tasks:
-                tasks, reason = fits, f"over the batch system's quota {limit.name} of {limit.slots} slots"
-        self._use(job, tasks)
-        return tasks, reason
-
-    def _use(self, job: Job, tasks: int) -> None:
-        for limit in self._covering(job):
-            key = _key(limit, job)
-            self._used[key] = self._used.get(key, 0) + tasks * job.slots
-
-    def _covering(self, job: Job) -> Iterator[Limit]:
-        """The limits that hold for a job: of each set the first that covers it."""
-        found = set()
-        for limit in self._limits:
-            if limit.set not in found and _covers(limit, job):
-                yield limit
-                found |= {limit.set} - {""}
-
-
-def _covers(limit: Limit, job: Job) -> bool:
-    return _named(limit.owners, job.owner) and _named(limit.projects, job.project)
-
-
-def _named(names: frozenset[str], name: str) -> bool:
-    """Whether one is meant: who is not left out, and is among the others if there are any. No pattern matches ""."""
-    if not names or name in names:
-        return True
-    said = (name,) if name else ()
-    left_out = [text[1:] for text in names if text.startswith("!")]
-    meant = [text for text in names if not text.startswith("!")]
-    return not _matches(left_out, said) and (not meant or _matches(meant, said))
-
-
-def _key(limit: Limit, job: Job) -> tuple[str, str]:
-    return limit.name, getattr(job, limit.each) if limit.each else ""
 
 
 def kind_of(klass: NodeClass) -> Kind:

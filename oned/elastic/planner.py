@@ -8,21 +8,18 @@ from dataclasses import replace
 import orjson
 
 from oned.elastic import shrink
-from oned.elastic.care import Clock, Verdict, View, verdict
+from oned.elastic.bins import Bins, kind_of_host
+from oned.elastic.care import PAUSED, Clock, Verdict, View, verdict
 from oned.elastic.cost import Budget, Spend
-from oned.elastic.demand import Demand, Kind, Want, demand, impossible, kind_of
+from oned.elastic.demand import Demand, Want, demand, impossible
 from oned.elastic.growth import Growth, New
 from oned.elastic.node import COMING, EXISTING, SERVING, NodeState
-from oned.elastic.packing import Bin, Ending, Packing, Placed, Room, empty
+from oned.elastic.packing import Bin, Packing, Placed, Room
 from oned.elastic.plan import STOPS, Fate, Plan, Served, Step, Verb
-from oned.elastic.policy import NO_LIMIT, NodeClass, Policies
-from oned.elastic.reading import Host, Job, JobState, Node, Reading, Seen
+from oned.elastic.policy import NodeClass, Policies
+from oned.elastic.reading import Job, Node, Reading, Seen
 
 MIN, SPARE, DEMAND = "min", "spare", "demand"
-_PAUSED = Verdict(None, "old reading", "what is known of it is too old to do anything")
-
-_DRAINS = ("state", "draining", "empty", _PAUSED.rule)
-"""Rules of nodes that leave as they should: neither lost nor over their time."""
 
 
 def plan(reading: Reading, policies: Policies, now: float) -> Plan:
@@ -41,15 +38,14 @@ class _Planner:
         self.budget = Budget(policies, reading, now)
         self.before = self.budget.spend()
         self.growth = Growth(policies, reading, self.budget, now)
-        self.here = Counter(view.klass.name for view in self.views)
         self.verdicts = self._care()
         self.drains = self._drains()
-        self.kinds: dict[Kind, Kind] = {}
 
     def plan(self) -> Plan:
         """The plan."""
         wanted = demand(self.reading.jobs.items, self.reading.limits, self.policies, self.now)
-        self.packing = Packing(self._bins(), self.growth, self.now, look_ahead=self.policies.look_ahead)
+        bins = Bins(self.reading, self.policies, self.now, self.views, self.verdicts).all()
+        self.packing = Packing(bins, self.growth, self.now, look_ahead=self.policies.look_ahead)
         self.bins = {bin.name: bin for bin in self.packing.bins}
         self._keep_least()
         served, possible = self._impossible(wanted)
@@ -97,7 +93,7 @@ class _Planner:
         if said.verb is None:
             return said
         most = self.policies.patience.stop if said.verb in STOPS else self.policies.patience.act
-        return said if self.age <= most else _PAUSED
+        return said if self.age <= most else PAUSED
 
     def _drains(self) -> shrink.Shrink:
         """Drains by choice; of nodes that leave whatever waits at once, when the readings are fresh."""
@@ -108,72 +104,12 @@ class _Planner:
             self.verdicts |= drains.verdicts
         return drains
 
-    # --- what can hold tasks ---
-
-    def _bins(self) -> list[Bin]:
-        """Nodes in the order in which they are filled: a plan that was carried out fills them in the same way again."""
-        ours = {view.node.name for view in self.views}
-        endings = self._endings()
-        others = [
-            self._of_host(host, _kind_of_host(host), "", Room.FREE, endings)
-            for host in self.reading.hosts.items
-            if host.name not in ours
-        ]
-        known = [(key, bin) for view in self.views for key, bin in self._of_view(view, endings)]
-        return others + [bin for _, bin in sorted(known, key=lambda pair: pair[0])]
-
-    def _of_view(self, view: View, endings: Mapping[str, list[Ending]]) -> Iterator[tuple[tuple[int, float, str], Bin]]:
-        """The bin of a node and its place in the order, when it can hold anything."""
-        node, verb, kind = view.node, self.verdicts[view.node.name].verb, kind_of(view.klass)
-        back = node.drained_by in shrink.UNDRAINABLE and self._may_be_back(view)
-        if verb is Verb.ENABLE or back:
-            room = Room.DRAINING if back else Room.FREE
-            host = replace(view.host, enabled=True) if view.host else None
-            bin = self._of_host(host, kind, node.klass, room, endings) if host else self._empty(view, kind, room)
-            yield (0, self.now, node.name), bin
-        elif node.state is NodeState.READY and verb is None and view.host:
-            yield (0, node.since, node.name), self._of_host(view.host, kind, node.klass, Room.FREE, endings)
-        elif node.state in COMING and verb is None:
-            yield (1, node.created, node.name), self._empty(view, kind, Room.COMING)
-
-    def _may_be_back(self, view: View) -> bool:
-        """Whether a node that was to leave could serve again: it is well, and not one of too many."""
-        if view.node.state is not NodeState.DRAINING or self.verdicts[view.node.name].rule not in _DRAINS:
-            return False
-        few = self.here[view.klass.name] <= view.klass.most and self.here.total() <= self.policies.most
-        return few and view.heard and not view.vm_gone and not shrink.too_old(view, self.now)
-
-    def _empty(self, view: View, kind: Kind, room: Room) -> Bin:
-        return empty(self.kinds.setdefault(kind, kind), view.node.name, view.node.klass, room)
-
-    def _of_host(
-        self, host: Host, kind: Kind, klass: str, room: Room, endings: Mapping[str, list[Ending]]
-    ) -> Bin:  # fmt: skip
-        """The bin of a host that the batch system has. One that takes no job now has no room, now or soon."""
-        usable = host.heard and host.enabled
-        kind = self.kinds.setdefault(kind, kind)
-        free = min(host.slots, kind.slots) - host.used if usable else 0
-        memory = host.free if host.memory else kind.memory or NO_LIMIT
-        ends = endings.get(host.name, []) if usable else []
-        return Bin(host.name, klass, kind, room, free, memory, ends)
-
-    def _endings(self) -> dict[str, list[Ending]]:
-        """What running jobs free before a node could be there; one that should have ended is not waited for."""
-        latest = self.now + max((klass.boot for klass in self.policies.classes), default=0.0)
-        endings: dict[str, list[Ending]] = {}
-        for job in self.reading.jobs.items if self.policies.look_ahead else ():
-            if job.state is JobState.RUNNING and self.now < job.ends <= latest:
-                for part in job.parts:
-                    ending = Ending(job.ends, part.slots, part.slots * job.memory)
-                    endings.setdefault(part.node, []).append(ending)
-        return endings
-
     # --- more nodes ---
 
     def _impossible(self, wanted: Demand) -> tuple[list[Served], list[Want]]:
         """What can never run, with reasons; and the rest."""
         ours = {view.node.name for view in self.views}
-        others = [_kind_of_host(host) for host in self.reading.hosts.items if host.name not in ours]
+        others = [kind_of_host(host) for host in self.reading.hosts.items if host.name not in ours]
         told, possible = [], []
         for want in wanted.wants:
             why = impossible(want.shape, self.policies, others)
@@ -346,10 +282,6 @@ def views(reading: Reading, policies: Policies) -> list[View]:
 def _is_gone(node: Node, seen: Mapping[str, Seen], at: float) -> bool:
     """Whether a VM that was there is not any more. A reading from before its order says nothing of it."""
     return node.vm >= 0 and node.token not in seen and at > node.since
-
-
-def _kind_of_host(host: Host) -> Kind:
-    return Kind(host.slots, host.memory, host.arch, host.queues)
 
 
 def _about_age(reading: Reading, policies: Policies, now: float) -> Iterator[str]:
