@@ -230,7 +230,7 @@ def test_empty_images_count_in_full_against_the_limit_of_now(real: Daemon) -> No
 @pytest.mark.parametrize("victim", ["oned", "driver"])
 def test_a_copy_goes_on_after_a_kill(root: Path, victim: str) -> None:
     file = root / "big.img"
-    data = os.urandom(64 * MIB)
+    data = os.urandom(16 * MIB)
     with file.open("wb") as writer:
         for _ in range(8):
             writer.write(data)

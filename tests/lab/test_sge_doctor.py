@@ -10,8 +10,8 @@ import pytest
 
 from oned.cli.onesge.program import main
 from oned.elastic.batch import Member
-from oned.elastic.sge.doctor import Grade
 from oned.elastic.sge.examine import examine
+from oned.elastic.sge.facts import Grade
 from oned.elastic.sge.master import GridEngine
 from share.lab.sge import USER_ID
 from tests.lab.sge_world import GROUP, QUEUE, SgeWorld, sge_world
@@ -25,6 +25,12 @@ def sge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SgeWorld]:
         yield made
 
 
+def mend(sge: SgeWorld, script: str) -> None:
+    """Run what the doctor has written, on the master."""
+    (sge.common / "sgemaster" / "root" / "mend.sh").write_text(script)
+    sge.admin("sh", "/var/lib/gridengine/mend.sh")
+
+
 @pytest.fixture
 def conf(sge: SgeWorld, tmp_path: Path) -> str:
     (tmp_path / "onesge.conf").write_text(sge.settings)
@@ -35,11 +41,23 @@ def whats(sge: SgeWorld) -> list[str]:
     return [finding.what for finding in examine(sge.place)]
 
 
+def test_a_queue_without_any_host_is_told_and_qsub_takes_jobs_once_it_is_mended(
+    sge: SgeWorld, conf: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AssertionError, match="not allowed to run in any queue"):
+        sge.submit("true")
+    assert main(["doctor", "--config", conf]) == 1
+    assert f"WARNING: {QUEUE} has no host while no node is there" in capsys.readouterr().out
+    assert main(["doctor", "--config", conf, "--script"]) == 1
+    mend(sge, capsys.readouterr().out)
+    assert main(["doctor", "--config", conf]) == 0
+    assert capsys.readouterr().out == "Nothing is wrong.\n"
+    assert sge.submit("true").isdigit()
+
+
 def test_settings_that_lose_work_are_found_and_the_script_mends_them(
     sge: SgeWorld, conf: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["doctor", "--config", conf]) == 0
-    assert capsys.readouterr().out == "Nothing is wrong.\n"
     sge.configure(reschedule_unknown="00:00:00", qmaster_params="none", max_unheard="02:00:00")
     sge.admin("qconf", "-rattr", "queue", "rerun", "FALSE", QUEUE)
     sge.admin("qconf", "-rattr", "queue", "load_thresholds", "np_load_avg=1.75", QUEUE)
@@ -54,9 +72,7 @@ def test_settings_that_lose_work_are_found_and_the_script_mends_them(
                      "job_load_adjustments", GROUP)
     )  # fmt: skip
     assert main(["doctor", "--config", conf, "--script"]) == 2
-    script = sge.common / "sgemaster" / "root" / "mend.sh"
-    script.write_text(capsys.readouterr().out)
-    sge.admin("sh", "/var/lib/gridengine/mend.sh")
+    mend(sge, capsys.readouterr().out)
     assert main(["doctor", "--config", conf]) == 0
 
 
@@ -66,8 +82,7 @@ def test_a_master_without_queue_and_host_group_gets_them_by_the_script(
     sge.admin("qconf", "-dq", QUEUE)
     sge.admin("qconf", "-dhgrp", GROUP)
     assert main(["doctor", "--config", conf, "--script"]) == 2
-    (sge.common / "sgemaster" / "root" / "mend.sh").write_text(capsys.readouterr().out)
-    sge.admin("sh", "/var/lib/gridengine/mend.sh")
+    mend(sge, capsys.readouterr().out)
     assert examine(sge.place) == []
 
 

@@ -23,6 +23,7 @@ def sender(fake: FakeDaemon) -> Sender:
     return Sender(int(fake.endpoint.rpartition(":")[2].partition("/")[0]), "oneadmin:secret")
 
 
+@pytest.mark.soak
 def test_quick_bench_has_a_figure_for_every_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--quick"]) == 0
     lines = capsys.readouterr().out.splitlines()

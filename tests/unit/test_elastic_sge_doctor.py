@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from oned.elastic.policy import NodeClass
 from oned.elastic.reading import Host
 from oned.elastic.sge.cell import Queue, queues
 from oned.elastic.sge.commands import Commands
-from oned.elastic.sge.doctor import Answer, Facts, Finding, Grade, findings
-from oned.elastic.sge.examine import _names, ping
+from oned.elastic.sge.doctor import findings
+from oned.elastic.sge.examine import _names, ping, stands
+from oned.elastic.sge.facts import Answer, Facts, Finding, Grade, Stand
 from oned.elastic.sge.place import Place
 from oned.elastic.sge.read import Instance
 
 QUEUE = Queue("all.q", {"hostlist": "@allhosts", "rerun": "TRUE", "load_thresholds": "NONE"}, {})
 WELL = Facts(
     Place(),
+    stands=(Stand(("all.q",), ("@allhosts",), "SGE_QUEUE"),),
     version="SGE 8.1.9",
     user="root",
     admin_user="sgeadmin",
@@ -33,7 +36,7 @@ WELL = Facts(
     },
     scheduler={"job_load_adjustments": "NONE", "schedule_interval": "0:0:15"},
     queues={"all.q": QUEUE},
-    groups=frozenset({"@allhosts"}),
+    groups={"@allhosts": frozenset({"wn01"})},
     hosts=(Host("wn01", 4),),
     instances={"wn01": {"all.q": Instance(4, 0, "")}},
     complexes={"wn01": "h_vmem=4G"},
@@ -80,7 +83,8 @@ def test_nothing_is_found_where_all_is_well() -> None:
         (queue("load_thresholds", "np_load_avg=1.75"), Grade.WARNING, "np_load_avg=1.75", "load_thresholds NONE all.q"),
         (queue("hostlist", "NONE"), Grade.ERROR, "@allhosts is not in the hostlist", "-aattr queue hostlist @allhosts"),
         (replace(WELL, queues={}), Grade.ERROR, "There is no queue all.q", "qconf -Aq"),
-        (replace(WELL, groups=frozenset()), Grade.ERROR, "There is no host group @allhosts", "qconf -Ahgrp"),
+        (replace(WELL, groups={}), Grade.ERROR, "There is no host group @allhosts", "qconf -Ahgrp"),
+        (replace(WELL, instances={}), Grade.WARNING, "all.q has no host", "slots '[sgemaster=0]' all.q"),
         (replace(WELL, scheduler={"schedule_interval": "0:2:0"}), Grade.NOTE, "schedule_interval is 120 s", "0:0:10"),
         (replace(WELL, complexes={"wn01": "h_vmem=1G,slots=2"}), Grade.WARNING, "slots=2", "slots=2 wn01"),
         (state("E"), Grade.ERROR, "error state", "qmod -cq all.q@wn01"),
@@ -100,6 +104,58 @@ def test_each_fault_is_found_alone_with_its_reason_and_its_mend(
     assert what in found.what
     assert mend in found.mend
     assert found.why
+
+
+GPU = NodeClass("gpu", queues=frozenset(("gpu.q", "@gpus")))
+
+
+def of_classes(**other: object) -> Facts:
+    """A cell with a queue for a class of its own beside the usual one."""
+    gpus = replace(QUEUE, name="gpu.q", values={**QUEUE.values, "hostlist": "@gpus"})
+    well = replace(
+        WELL,
+        stands=stands(Place(), (GPU, NodeClass("local", queues=frozenset(("all.q", "@allhosts"))))),
+        queues={**WELL.queues, "gpu.q": gpus},
+        groups={**WELL.groups, "@gpus": frozenset()},
+        instances={**WELL.instances, "sgemaster": {"gpu.q": Instance(0, 0, "")}},
+    )
+    return replace(well, **other)
+
+
+def test_queues_and_host_groups_of_classes_are_looked_at_too() -> None:
+    assert findings(of_classes()) == []
+    (found,) = findings(of_classes(groups=WELL.groups))
+    assert found.what == "There is no host group @gpus (QUEUES of class gpu)"
+    no_queue = findings(of_classes(queues=WELL.queues, instances=WELL.instances))
+    assert [one.what for one in no_queue] == [
+        "There is no queue gpu.q (QUEUES of class gpu)",
+        "gpu.q has no host while no node is there",
+    ]
+    assert "hostlist @gpus/" in no_queue[0].mend
+    bare = {**WELL.queues, "gpu.q": replace(QUEUE, name="gpu.q")}
+    (apart,) = findings(of_classes(queues=bare))
+    assert (apart.what, apart.mend) == (
+        "@gpus is not in the hostlist of gpu.q",
+        "qconf -aattr queue hostlist @gpus gpu.q",
+    )
+
+
+def test_a_host_group_within_one_of_the_hostlist_is_in_the_queue() -> None:
+    nested = {"@allhosts": frozenset({"wn01", "@gpus"}), "@gpus": frozenset[str]()}
+    assert findings(of_classes(queues={**WELL.queues, "gpu.q": replace(QUEUE, name="gpu.q")}, groups=nested)) == []
+
+
+def test_a_class_may_name_a_queue_or_a_host_group_alone() -> None:
+    alone = (NodeClass("a", queues=frozenset(("a.q",))), NodeClass("b", queues=frozenset(("@b",))))
+    assert [one[:2] for one in stands(Place(), alone)] == [(("a.q",), ("@allhosts",)), (("all.q",), ("@b",))]
+    assert [one[:2] for one in stands(Place(), ())] == [(("all.q",), ("@allhosts",))]
+
+
+def test_nothing_has_to_run_on_a_host_without_slots() -> None:
+    named = {**WELL.instances, "sgemaster": {"all.q": Instance(0, 0, "au")}}
+    master = Host("sgemaster", 0, heard=False)
+    answers = {**WELL.answers, "sgemaster": Answer(False, said="Connection refused")}
+    assert findings(replace(WELL, instances=named, hosts=(*WELL.hosts, master), answers=answers)) == []
 
 
 def test_adjustments_matter_only_beside_thresholds() -> None:

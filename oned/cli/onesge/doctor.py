@@ -11,7 +11,7 @@ from oned.client.client import Client
 from oned.client.documents import Document
 
 if TYPE_CHECKING:
-    from oned.elastic.sge.doctor import Finding
+    from oned.elastic.sge.facts import Finding
 
 SCRIPT = Option(
     "script", ("--script",), "print the commands that mend it as a script for a shell on the master, and run nothing"
@@ -33,14 +33,14 @@ def _doctor(_one: Client, *, config: str | None, script: bool, **formats: Any) -
     something does not work, 1 when work may be lost or nodes stay unused, 0 otherwise.
     """
     from oned.elastic.service import read_service
-    from oned.elastic.sge.doctor import Grade
     from oned.elastic.sge.examine import examine
+    from oned.elastic.sge.facts import Grade
     from oned.elastic.sge.place import read_place
 
     settings = conf.load(config)
     if read_service(settings).batch != "sge":
         raise CommandError("The doctor is for Grid Engine, and BATCH of onesge.conf is another")
-    found = examine(read_place(settings))
+    found = examine(read_place(settings), conf.read(settings).classes)
     if script:
         _say_script(found)
     elif not dump(_document(found), **{option.keyword: formats[option.keyword] for option in FORMATS}):

@@ -4,15 +4,13 @@ The checks are functions of what `examine` has read; they change nothing. A mend
 master, run by a manager; "" where a person has to think.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Iterator
 
 from oned.elastic.reading import Host
-from oned.elastic.sge.cell import Queue
+from oned.elastic.sge.arrangement import arranged, empty, our_queues, queue_settings, slots_twice, states
+from oned.elastic.sge.facts import Answer, Facts, Finding, Grade
 from oned.elastic.sge.mends import added, clock_text, seconds, set_conf, set_scheduler
 from oned.elastic.sge.place import Place
-from oned.elastic.sge.read import Instance
 
 MOST_SKEW = 5.0
 """Seconds by which clocks may differ."""
@@ -22,78 +20,6 @@ REPORTS = 3
 """A host may miss so many load reports before it counts as silent."""
 SLOW_SCHEDULE = 30.0
 """Seconds between two runs of the scheduler that are noticed."""
-
-
-class Grade(Enum):
-    """How bad it is."""
-
-    ERROR = "does not work"
-    WARNING = "may lose work or leave nodes unused"
-    NOTE = "good to know"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that should be otherwise: what, why it matters, and the command that mends it."""
-
-    grade: Grade
-    what: str
-    why: str
-    mend: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a daemon answered to qping.
-
-    up    it answered
-    skew  seconds that its clock is before ours, None when it did not tell
-    said  what was said when it did not answer
-    """
-
-    up: bool
-    skew: float | None = None
-    said: str = ""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What was read of one cell.
-
-    user        who runs the commands there
-    admin_user  who runs the scheduler
-    master      name in act_qmaster, and the address it leads to, "" if to none
-    conf        sge_conf(5), global
-    scheduler   sched_conf(5)
-    complexes   complex_values by host
-    misnamed    host → why its name does not lead there and back
-    answers     execd by host
-    refused     names that the master has lately refused to talk to
-    """
-
-    place: Place
-    version: str = ""
-    user: str = ""
-    admin_user: str = ""
-    managers: frozenset[str] = frozenset()
-    master: str = ""
-    master_address: str = ""
-    master_answer: Answer = field(default_factory=lambda: Answer(True))
-    conf: Mapping[str, str] = field(default_factory=dict)
-    scheduler: Mapping[str, str] = field(default_factory=dict)
-    queues: Mapping[str, Queue] = field(default_factory=dict)
-    groups: frozenset[str] = frozenset()
-    hosts: tuple[Host, ...] = ()
-    instances: Mapping[str, Mapping[str, Instance]] = field(default_factory=dict)
-    complexes: Mapping[str, str] = field(default_factory=dict)
-    misnamed: Mapping[str, str] = field(default_factory=dict)
-    answers: Mapping[str, Answer] = field(default_factory=dict)
-    refused: frozenset[str] = frozenset()
-
-    @property
-    def simulated(self) -> bool:
-        """Whether hosts need no machine."""
-        return "SIMULATE_EXECDS=1" in self.conf.get("qmaster_params", "").upper()
 
 
 def findings(facts: Facts) -> list[Finding]:
@@ -200,28 +126,9 @@ def _silence(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _queue_settings(facts: Facts) -> Iterator[Finding]:
-    for queue in _ours(facts):
-        if not queue.reruns:
-            yield Finding(
-                Grade.WARNING,
-                f"{queue.name} has rerun FALSE",
-                "Jobs that do not say -r y are lost with their node",
-                f"qconf -rattr queue rerun TRUE {queue.name}",
-            )
-        thresholds = queue.values.get("load_thresholds", "NONE")
-        if thresholds.upper() != "NONE":
-            yield Finding(
-                Grade.WARNING,
-                f"{queue.name} has load_thresholds {thresholds}",
-                "A busy node refuses jobs though it has free slots: jobs wait, and no node is started for them",
-                f"qconf -rattr queue load_thresholds NONE {queue.name}",
-            )
-
-
 def _scheduler(facts: Facts) -> Iterator[Finding]:
     adjustments = facts.scheduler.get("job_load_adjustments", "NONE")
-    limited = any(queue.values.get("load_thresholds", "NONE").upper() != "NONE" for queue in _ours(facts))
+    limited = any(queue.values.get("load_thresholds", "NONE").upper() != "NONE" for queue in our_queues(facts))
     if adjustments.upper() != "NONE" and limited:
         yield Finding(
             Grade.WARNING,
@@ -246,63 +153,7 @@ def _scheduler(facts: Facts) -> Iterator[Finding]:
         )
 
 
-# -- queue, host group, hosts -----------------------------------------------------------------------------------------
-
-
-def _arranged(facts: Facts) -> Iterator[Finding]:
-    queue, group = facts.place.queue, facts.place.group
-    if group not in facts.groups:
-        yield Finding(
-            Grade.ERROR,
-            f"There is no host group {group} (SGE_HOST_GROUP)",
-            "Nodes are put into it",
-            f"f=$(mktemp) && printf 'group_name {group}\\nhostlist NONE\\n' > $f && qconf -Ahgrp $f",
-        )
-    if queue not in facts.queues:
-        yield Finding(
-            Grade.ERROR,
-            f"There is no queue {queue} (SGE_QUEUE)",
-            "Jobs run on nodes by its instances",
-            f"f=$(mktemp) && qconf -sq | sed 's/^qname .*/qname {queue}/; s/^hostlist .*/hostlist {group}/; "
-            "s/^\\(load_thresholds\\|pe_list\\) .*/\\1 NONE/; s/^rerun .*/rerun TRUE/' > $f && qconf -Aq $f",
-        )
-    elif group not in facts.queues[queue].values.get("hostlist", "").replace(",", " ").split():
-        yield Finding(
-            Grade.ERROR,
-            f"{group} is not in the hostlist of {queue}",
-            "A node that is registered gets no instance of the queue, and no job",
-            f"qconf -aattr queue hostlist {group} {queue}",
-        )
-
-
-def _slots_twice(facts: Facts) -> Iterator[Finding]:
-    for host, values in facts.complexes.items():
-        own = [value for value in values.split(",") if value.partition("=")[0].strip() == "slots"]
-        if own and facts.instances.get(host):
-            yield Finding(
-                Grade.WARNING,
-                f"{host} has {own[0]} in its complex_values, beside the slots of its queue",
-                "The smaller number holds; the other one is shown, and counted on",
-                f"qconf -dattr exechost complex_values {own[0]} {host}",
-            )
-
-
-def _states(facts: Facts) -> Iterator[Finding]:
-    for host, instances in facts.instances.items():
-        for queue, instance in instances.items():
-            if "E" in instance.state:
-                yield Finding(
-                    Grade.ERROR,
-                    f"{queue}@{host} is in error state",
-                    "A job could not be started there; no other will be. qstat -explain E -f tells why",
-                    f"qmod -cq {queue}@{host}",
-                )
-            if "c" in instance.state:
-                yield Finding(
-                    Grade.ERROR,
-                    f"{queue}@{host} has two settings of one attribute",
-                    "No job starts there. qstat -explain c -f tells which attribute",
-                )
+# -- hosts -------------------------------------------------------------------------------------------------------------
 
 
 def _names(facts: Facts) -> Iterator[Finding]:
@@ -318,9 +169,15 @@ def _names(facts: Facts) -> Iterator[Finding]:
 def _silent(facts: Facts) -> Iterator[Finding]:
     for host in facts.hosts:
         answer = facts.answers.get(host.name)
-        if host.heard or answer is None or host.name in facts.misnamed:
+        if host.heard or answer is None or host.name in facts.misnamed or _only_named(facts, host.name):
             continue
         yield _wrong_name(host, facts) if answer.up else _no_execd(host, answer, facts.place)
+
+
+def _only_named(facts: Facts, host: str) -> bool:
+    """Whether it is in its queues without a slot, such as the master: nothing has to run there."""
+    own = facts.instances.get(host, {})
+    return bool(own) and not any(instance.slots for instance in own.values())
 
 
 def _wrong_name(host: Host, facts: Facts) -> Finding:
@@ -372,14 +229,8 @@ def _clocks(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _ours(facts: Facts) -> list[Queue]:
-    """The queue of the nodes, and those that it has instances beside on the same hosts."""
-    names = {queue for own in facts.instances.values() for queue in own if facts.place.queue in own}
-    return [facts.queues[name] for name in sorted(names | {facts.place.queue}) if name in facts.queues]
-
-
 Check = Callable[[Facts], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
-    _master, _version, _managers, _rescheduling, _silence, _queue_settings, _scheduler, _arranged, _slots_twice,
-    _states, _names, _silent, _refused, _clocks,
+    _master, _version, _managers, _rescheduling, _silence, queue_settings, _scheduler, arranged, empty, slots_twice,
+    states, _names, _silent, _refused, _clocks,
 )  # fmt: skip

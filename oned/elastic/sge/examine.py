@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from oned import clock
 from oned.elastic.batch import BatchDown
+from oned.elastic.policy import NodeClass
 from oned.elastic.sge import read
 from oned.elastic.sge.cell import facts_of, read_cell
 from oned.elastic.sge.commands import Commands
-from oned.elastic.sge.doctor import Answer, Facts, Finding, Grade, findings, master_name
+from oned.elastic.sge.doctor import findings, master_name
+from oned.elastic.sge.facts import Answer, Facts, Finding, Grade, Stand
 from oned.elastic.sge.hosts import unresolved
 from oned.elastic.sge.place import Place
 
@@ -23,8 +25,11 @@ _CLOCK = re.compile(r"^start time:.*\(([0-9]+)\)\s*\nrun time \[s\]:\s*([0-9]+)\
 _REFUSED = re.compile(r"(?:remote rdata host name|clients host name) \"([^\"]+)\"")
 
 
-def examine(place: Place) -> list[Finding]:
-    """What is wrong with the cell; of a master that cannot be asked only what is known without it."""
+def examine(place: Place, classes: Iterable[NodeClass] = ()) -> list[Finding]:
+    """What is wrong with the cell; of a master that cannot be asked only what is known without it.
+
+    classes  of nodes, which say in which queues and host groups nodes are; without any it is as SGE_QUEUE says
+    """
     commands = Commands(place)
     try:
         master = commands.file(f"{place.common}/act_qmaster").strip()
@@ -32,11 +37,20 @@ def examine(place: Place) -> list[Finding]:
     except BatchDown as error:
         return [_down(str(error))]
     try:
-        return findings(read_facts(commands, master, address))
+        return findings(replace(read_facts(commands, master, address), stands=stands(place, classes)))
     except BatchDown as error:
         return [_down(str(error)), *master_name(master, address, place.common)]
     except read.Unreadable as error:
         return [_down(f"{error}. Is this Grid Engine 8.1?")]
+
+
+def stands(place: Place, classes: Iterable[NodeClass]) -> tuple[Stand, ...]:
+    """Where nodes are put: once for each class that says so itself, and once for all others."""
+    usual = place.stand(())
+    own = [(klass.name, place.stand(klass.queues)) for klass in classes]
+    said = [Stand(*found, f"QUEUES of class {name}") for name, found in own if found != usual]
+    others = [Stand(*usual, "SGE_QUEUE and SGE_HOST_GROUP")] if len(said) < len(own) or not own else []
+    return (*others, *said)
 
 
 def read_facts(commands: Commands, master: str, address: str) -> Facts:
@@ -72,7 +86,7 @@ def _with_hosts(facts: Facts, commands: Commands) -> Facts:
     return replace(
         facts,
         queues=cell.queues,
-        groups=frozenset(cell.groups),
+        groups=cell.groups,
         hosts=tuple(read.hosts(qhost, simulated=facts.simulated)),
         instances=read.instances(qhost),
         complexes=dict(zip(names, complexes, strict=True)),

@@ -244,11 +244,9 @@ def _leads_to(commands: Commands, base: str, keys: Iterable[str]) -> dict[str, s
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def places(commands: Commands, member: Member) -> tuple[list[str], list[str]]:
+def places(commands: Commands, member: Member) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The queues and the host groups that a node is to be in."""
-    queues = sorted(name for name in member.queues if not name.startswith("@"))
-    groups = sorted(name for name in member.queues if name.startswith("@"))
-    return queues or [commands.place.queue], groups or [commands.place.group]
+    return commands.place.stand(member.queues)
 
 
 def _by(members: Iterable[Member], commands: Commands, which: int) -> dict[str, list[Member]]:

@@ -1,6 +1,7 @@
 """Where Grid Engine is and what in it is ours, by the settings of onesge.conf."""
 
 import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from oned.setting import TEXT, Setting, Type, Values, whole
@@ -80,6 +81,12 @@ class Place:
         line = ["env", *(f"{key}={value}" for key, value in facts.items()), *limit, name, *words[1:]]
         remote = bool(self.prefix) and self.prefix[0].rpartition("/")[2] == "ssh"
         return [*self.prefix, *(map(shlex.quote, line) if remote else line)]
+
+    def stand(self, names: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The queues and the host groups of nodes whose class names these, or none."""
+        groups = tuple(sorted(name for name in names if name.startswith("@")))
+        queues = tuple(sorted(set(names) - set(groups)))
+        return queues or (self.queue,), groups or (self.group,)
 
     @property
     def common(self) -> str:
