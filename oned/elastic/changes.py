@@ -16,7 +16,8 @@ from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
 from oned.elastic.records import CHANGED, Intent, Lease, Paid
 from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, spend
 
-DONE = "done"
+DONE, BEGUN = "done", "begun"
+"""Results of lines of the audit; a line that begins is followed by another."""
 KEPT_FOR = 90 * 86400.0
 """Seconds that nodes which are GONE, their money and the audit are kept."""
 

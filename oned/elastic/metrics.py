@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from oned.elastic.changes import BEGUN
 from oned.elastic.cost import Spend
 from oned.elastic.node import COMING, DRAINING, FAILED, JOINING, READY, STARTING, NodeState
 from oned.elastic.plan import Plan
@@ -127,7 +128,7 @@ class Metrics:
             if entry.result == "done":
                 self._counters["decisions"].labels(entry.event, entry.rule).inc()
                 self._moved(entry)
-            else:
+            elif entry.result != BEGUN:
                 self._counters["refused"].labels(entry.event).inc()
 
     def _moved(self, entry: Entry) -> None:

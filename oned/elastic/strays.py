@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oned import clock
 from oned.elastic.accounts import Account
-from oned.elastic.changes import DONE, Why
+from oned.elastic.changes import BEGUN, DONE, Why
 from oned.elastic.images.aws import CloudError, Place, failures, session
 from oned.elastic.leader import Deposed, Lead
 from oned.elastic.records import Records
@@ -24,7 +24,7 @@ EVERY = 60.0
 SECONDS, ATTEMPTS = 10, 3
 """For an answer of EC2, and how often a request is sent."""
 ALIVE = ("pending", "running", "stopping", "stopped")
-RULE, BEGUN = "orphan", "begun"
+RULE = "orphan"
 
 
 @dataclass(frozen=True)
@@ -67,32 +67,14 @@ class Strays:
     def _look_at(self, account: Account) -> None:
         where = f"EC2 in {account.region or 'the usual region'}"
         try:
-            with failures(f"{where} is not asked for instances without a node"):
-                client = _client(account)
-                there = list(self._instances(client, account))
+            there = instances(account, self._cluster)
         except CloudError as error:
             session.cache_clear()
             self._said.once(str(account), "%s", error)
             return
         self._said.well(str(account), f"{where} answers again")
         for instance in self._lost(account, there, where):
-            self._end(client, instance, self._since[account, instance.id])
-
-    def _instances(self, client: Any, account: Account) -> Iterator[Instance]:
-        """Those with the tags of the cluster, of this oned's site, that are there."""
-        wanted = {
-            "tag:ONESGE_CLUSTER": [self._cluster],
-            "tag:ONE_SITE": [account.site],
-            "instance-state-name": list(ALIVE),
-        }
-        filters = [{"Name": name, "Values": values} for name, values in wanted.items()]
-        for page in client.get_paginator("describe_instances").paginate(Filters=filters):
-            for reservation in page["Reservations"]:
-                for found in reservation["Instances"]:
-                    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
-                    if token := tags.get("ONE_TOKEN"):
-                        launched = found["LaunchTime"].timestamp()
-                        yield Instance(found["InstanceId"], token, tags.get("ONESGE_NODE", ""), launched)
+            self._end(account, instance, self._since[account, instance.id])
 
     def _lost(self, account: Account, there: Sequence[Instance], where: str) -> list[Instance]:
         """Those that no node has and had not for long. A node is in the records before its instance is ordered."""
@@ -111,15 +93,14 @@ class Strays:
             if now - self._since[key] >= self._patience and now - instance.launched > self._patience
         ]
 
-    def _end(self, client: Any, instance: Instance, since: float) -> None:
+    def _end(self, account: Account, instance: Instance, since: float) -> None:
         name, age = instance.id, clock.now() - since
         why = Why(
             RULE, f"no node has had it for {age:.0f} s. It was started for {instance.node or 'one without a name'}"
         )
         self._note(name, why, BEGUN)
         try:
-            with failures(f"instance {name}, which no node has, is not ended"):
-                client.terminate_instances(InstanceIds=[name])
+            end(account, name)
         except CloudError as error:
             self._said.once(name, "%s", error)
             return
@@ -135,6 +116,34 @@ class Strays:
                 changes.audit("reap", f"instance {name}", why, result)
         self._noted.add((name, result))
         return fresh
+
+
+def instances(account: Account, cluster: str) -> list[Instance]:
+    """Those with the tags of the cluster, of this oned's site, that are there. Raises CloudError."""
+    with failures(f"EC2 in {account.region or 'the usual region'} is not asked for instances without a node"):
+        return list(_tagged(_client(account), account, cluster))
+
+
+def end(account: Account, instance: str) -> None:
+    """End an instance that no node has. Raises CloudError."""
+    with failures(f"instance {instance}, which no node has, is not ended"):
+        _client(account).terminate_instances(InstanceIds=[instance])
+
+
+def _tagged(client: Any, account: Account, cluster: str) -> Iterator[Instance]:
+    wanted = {
+        "tag:ONESGE_CLUSTER": [cluster],
+        "tag:ONE_SITE": [account.site],
+        "instance-state-name": list(ALIVE),
+    }
+    filters = [{"Name": name, "Values": values} for name, values in wanted.items()]
+    for page in client.get_paginator("describe_instances").paginate(Filters=filters):
+        for reservation in page["Reservations"]:
+            for found in reservation["Instances"]:
+                tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
+                if token := tags.get("ONE_TOKEN"):
+                    launched = found["LaunchTime"].timestamp()
+                    yield Instance(found["InstanceId"], token, tags.get("ONESGE_NODE", ""), launched)
 
 
 def _client(account: Account) -> Any:

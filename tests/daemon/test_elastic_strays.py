@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from oned import clock
+from oned.cli.onesge.program import main
 from oned.elastic import daemon, strays
 from oned.elastic.accounts import Account
 from oned.elastic.changes import Why
@@ -175,6 +176,39 @@ def test_a_service_that_waits_for_another_one_does_not_look(cloud: Cloud, servic
     cloud.start("of nobody")
     waiting.look()
     assert cloud.aws.requests("DescribeInstances") == []
+
+
+def test_a_person_ends_at_once_what_neither_oned_nor_ec2_has_a_node_for(
+    simulated: Daemon,
+    cloud: Cloud,
+    tmp_path: Path,
+    time: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    account = f'EC2_ACCOUNT = [ REGION = "{REGION}", ENDPOINT = "{cloud.aws.url}" ]\n'
+    monkeypatch.setenv("ONE_LOCATION", str(tmp_path))
+    monkeypatch.setenv("ONE_AUTH", str(simulated.root / ".one/one_auth"))
+    reap = ["node", "reap", "--config", str(tmp_path / "onesge.conf")]
+    with cluster(simulated, tmp_path, time, account) as made:
+        made.batch.submit()
+        made.until(made.nodes, "a node")
+        name = f"c{made.number}"
+        vm = simulated.allocate(f'ONESGE = [ CLUSTER = "{name}", NODE = "wn003", TOKEN = "lost" ]')
+        kept = {cloud.start(made.node().node.token, ONESGE_CLUSTER=name), cloud.start("of another cluster")}
+        of_vm, stray = (cloud.start(token, ONESGE_CLUSTER=name) for token in ("lost", "of nobody"))
+        cloud.aws.throttle("TerminateInstances")
+        assert main(reap) == 255
+        assert "RequestLimitExceeded" in capsys.readouterr().err
+        assert simulated.state(vm) == "DONE"
+        assert main([*reap, "--dry-run"]) == 0
+        assert f"Instance {stray} of {REGION}, started " in capsys.readouterr().out
+        assert stray in cloud.there()
+        assert main(reap) == 0
+        assert f"Instance {of_vm} of" in capsys.readouterr().out
+        assert cloud.there() == kept
+        told = [(one.token, one.rule, one.result) for one in made.records.events() if one.event == "reap"]
+        assert {(f"vm {vm}", "by hand", "done"), (f"instance {stray}", "by hand", "done")} <= set(told)
 
 
 @pytest.mark.soak

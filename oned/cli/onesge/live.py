@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oned import clock
-from oned.cli.actions import DRY_RUN
 from oned.cli.command import FAILURE, CommandError, Option, Program
-from oned.cli.onesge import books
 from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.cost import caps_lines
 from oned.cli.onesge.nodes import event_line
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from oned.elastic.daemon import Assembled
     from oned.elastic.plan import Plan
     from oned.elastic.policy import Policies
-    from oned.elastic.provider import Guest
     from oned.elastic.reading import Job
 
 BRIEF = Option("brief", ("--brief",), "count the nodes that stay as they are")
@@ -39,7 +36,6 @@ def add_live(program: Program) -> None:
     program.command("plan", "", BRIEF, JSON, CONFIG)(_plan)
     program.command("apply", "<file>", CONFIG)(_apply)
     program.command("explain", "<job-or-node>", CONFIG)(_explain)
-    program.command("node reap", "", DRY_RUN, CONFIG)(_reap)
 
 
 def _plan(one: Client, *, brief: bool, as_json: bool, config: str | None) -> None:
@@ -85,39 +81,6 @@ def _read(file: str) -> "Plan":
         return Plan.of(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     except PlanUnreadable as error:
         raise CommandError(f"{file}: {error}") from None
-
-
-def _reap(one: Client, *, dry_run: bool, config: str | None) -> None:
-    """Removes VMs that have the mark of the cluster and that no node has, without the wait for ORPHAN_TIME.
-
-    A node is in the records before its VM is ordered, so a VM of one that is just coming is never among them.
-    """
-    from oned.elastic.provider import ProviderDown
-
-    books.site(config).records.close()
-    with assembled(one, config) as service:
-        try:
-            lost = _orphans(service)
-            for guest in lost:
-                age = waited(clock.now() - guest.since)
-                removed = "" if dry_run else ": it is removed"
-                say(f"VM {guest.vm}, {guest.state}, made {age} ago as {guest.node}{removed}")
-            if not dry_run:
-                service.world.provider.reap([guest.vm for guest in lost])
-        except ProviderDown as down:
-            raise CommandError(str(down)) from None
-    if not lost:
-        say(f"Every VM of the cluster {service.service.cluster} has its node")
-
-
-def _orphans(service: "Assembled") -> list["Guest"]:
-    """VMs that no node has. CommandError where the records never had a node: they are likely to be other ones."""
-    guests, records = service.world.provider.guests(), service.records
-    if guests and not records.nodes() and not records.past(limit=1):
-        where = f"{records.path} never had a node, and {len(guests)} VMs have the mark {service.service.cluster}"
-        raise CommandError(f"{where}. Is DATABASE in onesge.conf the right one? `onevm delete` removes single VMs")
-    known = {record.node.token for record in records.nodes()}
-    return [guest for guest in guests if guest.token not in known]
 
 
 def _explain(one: Client, what: str, *, config: str | None) -> None:

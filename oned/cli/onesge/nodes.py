@@ -128,7 +128,7 @@ def _event(entry: "Entry") -> Facts:
 
 def event_line(entry: "Entry") -> str:
     """A line of the audit: when, what, with which node, why, and what came of it unless it was done."""
-    what = f"{entry.event} {entry.node or entry.klass}".strip()
+    what = f"{entry.event} {entry.node or entry.klass or entry.token}".strip()
     why = f" {entry.rule}: {entry.sentence}" if entry.sentence else f" {entry.rule}"
     result = "" if entry.result == "done" else f" -- {entry.result}"
     return f"{moment(int(entry.at))}  {what:<24} {entry.state:<12}{why}{result}".rstrip()

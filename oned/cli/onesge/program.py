@@ -13,6 +13,7 @@ from oned.cli.onesge.images import add_images
 from oned.cli.onesge.labs import add_labs
 from oned.cli.onesge.live import add_live
 from oned.cli.onesge.nodes import add_nodes
+from oned.cli.onesge.reap import add_reap
 from oned.cli.onesge.replay import add_replay
 from oned.cli.onesge.run import add_run
 from oned.cli.onesge.vpn import add_vpn
@@ -22,6 +23,7 @@ program = Program("onesge", "runs and explains a batch cluster whose nodes are v
 add_live(program)
 add_run(program)
 add_nodes(program)
+add_reap(program)
 add_hooks(program)
 add_classes(program)
 add_cost(program)
