@@ -7,7 +7,9 @@ from oned.elastic.node import COMING, NodeState
 from oned.elastic.plan import Verb
 from oned.elastic.policy import NodeClass, Patience
 from oned.elastic.reading import Host, Job, Node, Seen
+from oned.elastic.words import span
 
+OLD, ASIDE = "max life", "quarantine"
 UNHEARD = "Its service does not run, does not reach the master, or calls itself by another name"
 """What a person looks for where a machine runs and does not join."""
 
@@ -42,6 +44,12 @@ class View:
     def heard(self) -> bool:
         """Whether it reports to the batch system."""
         return self.host is not None and self.host.heard
+
+
+def too_old(view: View, now: float) -> bool:
+    """Whether a node has passed the age at which nodes of its class are renewed."""
+    begun = view.node.paid_from or view.node.created
+    return view.klass.life > 0 and now - begun > view.klass.life
 
 
 @dataclass(frozen=True)
@@ -168,12 +176,30 @@ def _lost(view: View, _clock: Clock) -> Verdict:
     return Verdict(Verb.REMOVE, "lost", view.node.state.value, waits=not view.vm_gone)
 
 
-def _quarantined(view: View, _clock: Clock) -> Verdict:
+def _quarantined(view: View, clock: Clock) -> Verdict:
     if view.vm_gone:
         return Verdict(Verb.REMOVE, "lost", f"its VM is gone{view.end}")
+    if view.busy and (lost := _lost_now(view, clock)):
+        return lost
     if view.node.report == "ok" and view.heard:
         return Verdict(Verb.ENABLE, "healthy", "its health check is good again")
-    return Verdict(None, "quarantine", f"a person should look: {view.node.report or 'it was put aside by hand'}")
+    wrong = view.node.report or "it was put aside by hand"
+    if too_old(view, clock.now):
+        return Verdict(
+            Verb.DRAIN, OLD, f"it is older than the {view.klass.life:.0f} s of MAX_LIFE, and unwell: {wrong}"
+        )
+    most, left = view.klass.aside, view.node.since + view.klass.aside - clock.now
+    if most and left <= 0 and not view.busy:
+        return Verdict(Verb.DRAIN, ASIDE, f"nobody has mended it in the {most:.0f} s of QUARANTINE_TIME: {wrong}")
+    return Verdict(None, ASIDE, f"a person should look: {wrong}; {_goes(view, left)}")
+
+
+def _goes(view: View, left: float) -> str:
+    """When a node that is put aside goes by itself."""
+    if not view.klass.aside:
+        return "it goes at MAX_LIFE" if view.klass.life else "it does not go by itself"
+    when = "as soon as" if left <= 0 else f"in {span(left)}, if"
+    return f"it goes {when} no job runs on it (QUARANTINE_TIME)"
 
 
 def _failed(view: View, _clock: Clock) -> Verdict:

@@ -9,7 +9,7 @@ import orjson
 
 from oned.elastic import shrink
 from oned.elastic.bins import Bins, kind_of_host
-from oned.elastic.care import PAUSED, Clock, Verdict, View, verdict
+from oned.elastic.care import PAUSED, Clock, Verdict, View, too_old, verdict
 from oned.elastic.cost import Budget, Spend
 from oned.elastic.demand import Demand, Want, demand, impossible
 from oned.elastic.growth import Growth, New
@@ -100,7 +100,9 @@ class _Planner:
         rest = self.policies.pace.cool_down - (self.now - self.reading.changed) if self.reading.changed else 0.0
         drains = shrink.Shrink(self.policies, self.now, shrink.serving(self.views, self.verdicts), self.allowed, rest)
         if self.age <= self.policies.patience.stop:
-            drains.whatever_waits(view for view in self.views if self.verdicts[view.node.name].verb is not Verb.REMOVE)
+            drains.whatever_waits(
+                view for view in self.views if self.verdicts[view.node.name].verb not in (Verb.REMOVE, Verb.DRAIN)
+            )
             self.verdicts |= drains.verdicts
         return drains
 
@@ -136,7 +138,7 @@ class _Planner:
         """Whether a node counts for the least: it is there or comes, and is not lost nor about to go for its age."""
         said = self.verdicts[view.node.name]
         alive = said.verb is None and not said.waits and view.node.state in SERVING
-        return (alive or said.verb is Verb.ENABLE) and not shrink.too_old(view, self.now)
+        return (alive or said.verb is Verb.ENABLE) and not too_old(view, self.now)
 
     def _keep_spare(self, placed: Sequence[Placed]) -> None:
         """Free slots up to what a class should always have, beside all that waits: younger jobs take them too."""
@@ -153,7 +155,7 @@ class _Planner:
 
     def _free_to_stay(self, klass: NodeClass) -> int:
         """Free slots of a class, without those of nodes that are about to go for their age."""
-        old = {view.node.name for view in self.views if shrink.too_old(view, self.now)}
+        old = {view.node.name for view in self.views if too_old(view, self.now)}
         bins = [bin for bin in self.packing.bins if bin.klass == klass.name and bin.name not in old]
         return sum(max(0, bin.free) for bin in bins if bin.room is not Room.DRAINING or self._is_back(bin))
 

@@ -35,6 +35,7 @@ class NodeClass:
     price         per hour of a node
     boot          seconds that a start takes
     life          seconds after which a node is drained, 0 never
+    aside         seconds that an unwell one without jobs is kept for a person, 0 for as long as it may live
     """
 
     name: str
@@ -53,6 +54,7 @@ class NodeClass:
     billing: Billing = Billing.SECOND
     boot: float = 120.0
     life: float = 0.0
+    aside: float = 43200.0
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ BY = one_of("project", "department", "owner", "group")
 _CLASS: Mapping[str, Type] = {
     "NAME": TEXT, "TEMPLATE": TEXT, "SLOTS": SOME, "MEMORY": WHOLE, "ARCH": TEXT, "QUEUES": WORDS, "PLACE": PLACE,
     "MIN": WHOLE, "MAX": WHOLE, "SPARE_SLOTS": WHOLE, "WAIT_BEFORE_UP": SECONDS, "IDLE_TIME": SECONDS, "PRICE": MONEY,
-    "BILLING": BILLING, "BOOT_TIME": SECONDS, "MAX_LIFE": SECONDS,
+    "BILLING": BILLING, "BOOT_TIME": SECONDS, "MAX_LIFE": SECONDS, "QUARANTINE_TIME": SECONDS,
 }  # fmt: skip
 _QUOTA: Mapping[str, Type] = {
     "NAME": TEXT, "BY": BY, "WHO": WORDS, "NODES": WHOLE, "SLOTS": WHOLE, "COST": MONEY, "LEND": TRUTH,
@@ -108,8 +108,8 @@ _SCHEDULE: Mapping[str, Type] = {
 }  # fmt: skip
 _CAP: Mapping[str, Type] = {"HOUR": MONEY, "DAY": MONEY, "MONTH": MONEY}
 
-CLOUD_LIFE = 7 * 86400
-"""Seconds after which a node in a cloud is drained where nothing is said."""
+CLOUD_LIFE, CLOUD_ASIDE = 7 * 86400, 3600
+"""Seconds after which a node in a cloud is drained where nothing is said: one that is well, and one that is not."""
 
 ELASTIC_SETTINGS = Table(
     "onesge.conf: when nodes of the batch system come and go",
@@ -122,7 +122,8 @@ ELASTIC_SETTINGS = Table(
                 "A kind of node, once for each: NAME; TEMPLATE of oned (NAME); SLOTS (1), MEMORY in MiB (0 is not "
                 "counted), ARCH; QUEUES and host groups that a node is in (SGE_QUEUE, SGE_HOST_GROUP); PLACE local or "
                 "cloud (local); MIN, MAX nodes (0, 10); "
-                "SPARE_SLOTS always free (0); WAIT_BEFORE_UP, IDLE_TIME, MAX_LIFE in place of the general ones; "
+                "SPARE_SLOTS always free (0); WAIT_BEFORE_UP, IDLE_TIME, MAX_LIFE, QUARANTINE_TIME in place of the "
+                "general ones; "
                 "PRICE per hour (0), BILLING by hour or second (second), BOOT_TIME seconds (120).",
                 keys=_CLASS, needs=("NAME",)),
         Setting("QUOTA", VECTOR, "", "oned",
@@ -156,6 +157,9 @@ ELASTIC_SETTINGS = Table(
                 "Per cent of the ready nodes that may begin to leave in a cycle; one may always, but not at 0."),
         Setting("MAX_LIFE", SECONDS, "", "oned",
                 "A node is drained at this age, 0 never; nodes in a cloud after 604800 where nothing is said."),
+        Setting("QUARANTINE_TIME", SECONDS, "", "oned",
+                "A node whose health check is bad takes no jobs and waits so long for a person to look; then it is "
+                "drained, when it has no jobs. 0: until MAX_LIFE. Where nothing is said 43200, and in a cloud 3600."),
         Setting("START_TIME", SECONDS, "600", "oned", "The VM of a node is to run after so long, or it has failed."),
         Setting("JOIN_TIME", SECONDS, "300", "oned", "A VM that runs is to report after so long, or it has failed."),
         Setting("MAX_UNHEARD", SECONDS, "300", "oned", "A node that is silent for longer is lost."),
@@ -257,14 +261,16 @@ def _node_class(vector: Mapping[str, str], config: ElasticConfig) -> NodeClass:
         price=_money(vector.get("PRICE", "0")),
         billing=Billing(vector.get("BILLING", usual.billing.value).lower()),
         boot=float(vector.get("BOOT_TIME", usual.boot)),
-        life=float(vector.get("MAX_LIFE", _life(config, cloud))),
+        life=float(vector.get("MAX_LIFE", _usual(config, "MAX_LIFE", CLOUD_LIFE if cloud else usual.life))),
+        aside=float(
+            vector.get("QUARANTINE_TIME", _usual(config, "QUARANTINE_TIME", CLOUD_ASIDE if cloud else usual.aside))
+        ),
     )
 
 
-def _life(config: ElasticConfig, cloud: bool) -> float:
-    """The age at which nodes are drained where their class does not say."""
-    usual = CLOUD_LIFE if cloud else 0
-    return float(usual if config["MAX_LIFE"] == "" else config["MAX_LIFE"])
+def _usual(config: ElasticConfig, name: str, where_silent: float) -> float:
+    """What holds where a class does not say: the general setting, or where that does not say either, a usual value."""
+    return float(where_silent if config[name] == "" else config[name])
 
 
 def _quotas(config: ElasticConfig) -> tuple[Quota, ...]:

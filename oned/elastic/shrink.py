@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from oned.elastic.care import Verdict, View
+from oned.elastic.care import OLD, Verdict, View, too_old
 from oned.elastic.cost import paid_until
-from oned.elastic.node import EXISTING, LEAVING, NodeState
+from oned.elastic.node import EXISTING, LEAVING, QUARANTINED, NodeState
 from oned.elastic.packing import Bin
 from oned.elastic.plan import Verb
 from oned.elastic.policy import Billing, NodeClass, Policies
 
-IDLE, OLD, MANY = "idle", "max life", "max"
+IDLE, MANY = "idle", "max"
 UNDRAINABLE = frozenset((IDLE,))
 """Rules whose drained nodes may serve again when jobs come."""
 
@@ -44,11 +44,14 @@ class Shrink:
         """Nodes that are too old or too many. This comes before the packing, so that nothing is promised to them."""
         for view in self._ordered:
             self._drain(view, OLD, self._age(view))
-        surplus = self._surplus(existing)
+        there = list(existing)
+        surplus = self._surplus(there)
+        for view in self._aside(there):
+            if why := _many(surplus, view):
+                self.verdicts[view.node.name] = Verdict(Verb.DRAIN, MANY, f"{why}, and it is unwell")
+            surplus = self._less(surplus, view)
         for view in self._ordered:
-            for scope, count in surplus.items():
-                if count > 0 and scope in ("", view.klass.name) and view.node.name not in self._drained():
-                    self._drain(view, MANY, f"there are {count} more nodes than MAX{_of(scope)} allows")
+            self._drain(view, MANY, _many(surplus, view))
             surplus = self._less(surplus, view)
 
     def idle(self, bins: Mapping[str, Bin], free: Counter[str]) -> None:
@@ -62,6 +65,12 @@ class Shrink:
         """Cloud before local, nearest to the end of what is paid, fewest jobs, oldest."""
         left = paid_until(view.node, view.klass, self.now) - self.now
         return not view.klass.cloud, left, len(view.jobs), view.node.created, view.node.name
+
+    def _aside(self, existing: Iterable[View]) -> list[View]:
+        """Nodes that a person should look at: of too many they go first, for they serve nobody."""
+        serve = {view.node.name for view in self.views}
+        aside = [view for view in existing if view.node.state is QUARANTINED and view.node.name not in serve]
+        return sorted(aside, key=self._order)
 
     def _drained(self) -> set[str]:
         return {name for name, said in self.verdicts.items() if said.verb is Verb.DRAIN}
@@ -139,12 +148,6 @@ class Shrink:
         return f"no job for {idle:.0f} s, and none that waits would use it"
 
 
-def too_old(view: View, now: float) -> bool:
-    """Whether a node has passed the age at which nodes of its class are renewed."""
-    begun = view.node.paid_from or view.node.created
-    return view.klass.life > 0 and now - begun > view.klass.life
-
-
 def serving(views: Iterable[View], verdicts: Mapping[str, Verdict]) -> list[View]:
     """The nodes that take jobs, or would from now on, as far as they alone go."""
     return [view for view in views if _serves(view, verdicts[view.node.name])]
@@ -158,5 +161,9 @@ def _by_hour(klass: NodeClass) -> bool:
     return klass.billing is Billing.HOUR and klass.price > 0
 
 
-def _of(scope: str) -> str:
-    return f" of class {scope}" if scope else ""
+def _many(surplus: Mapping[str, int], view: View) -> str:
+    """That there are too many nodes like this one, or of all; "" when there are not."""
+    for scope, count in surplus.items():
+        if count > 0 and scope in ("", view.klass.name):
+            return f"there are {count} more nodes than MAX{f' of class {scope}' if scope else ''} allows"
+    return ""

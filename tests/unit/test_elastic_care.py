@@ -4,8 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from oned.elastic.node import DRAINING, FAILED, JOINING, LOST, PLANNED, READY, STARTING, UNREGISTERED, NodeState
+from oned.elastic.node import (
+    DRAINING,
+    FAILED,
+    JOINING,
+    LOST,
+    PLANNED,
+    QUARANTINED,
+    READY,
+    STARTING,
+    UNREGISTERED,
+    NodeState,
+)  # fmt: skip
 from oned.elastic.plan import Verb
+from oned.elastic.policy import Policies
 from oned.elastic.reading import Host, Seen
 from tests.unit.elastic_world import AT_ONCE, LOCAL, NOW, SITE, World, running, verbs
 
@@ -82,6 +94,66 @@ def test_an_unhealthy_node_takes_no_more_jobs_and_waits_for_a_person() -> None:
     assert "a person should look: /home is not mounted" in world.plan().explain_node(node)[0]
     world.nodes[node] = replace(world.nodes[node], report="ok")
     assert verbs(world.plan()) == [("enable", node, "healthy")]
+
+
+def put_aside(world: World, klass: str, **facts: object) -> str:
+    return world.add(klass, QUARANTINED, report="/home is not mounted", **facts)
+
+
+def test_an_unwell_node_goes_when_nobody_has_looked_in_time_and_its_jobs_have_ended() -> None:
+    world = World(SITE)
+    node = put_aside(world, "local", since=NOW - 43199)
+    assert world.plan().steps == ()
+    assert "it goes in 1 s, if no job runs on it (QUARANTINE_TIME)" in world.plan().explain_node(node)[0]
+    world.nodes[node] = replace(world.nodes[node], since=NOW - 43201)
+    world.run(running("r", node))
+    assert world.plan().steps == ()
+    assert "it goes as soon as no job runs on it" in world.plan().explain_node(node)[0]
+    world.jobs, world.hosts[node] = [], Host(node, 4)
+    assert verbs(world.plan()) == [("drain", node, "quarantine")]
+    world.apply(world.plan().steps)
+    world.age = -1
+    assert verbs(world.plan()) == [("remove", node, "empty")]
+
+
+def test_an_unwell_node_is_drained_at_its_age_and_kept_for_ever_only_where_that_is_said() -> None:
+    kept = replace(LOCAL, aside=0)
+    world = World(replace(SITE, classes=(kept,)))
+    node = put_aside(world, "local", since=NOW - 10**7)
+    assert world.plan().steps == ()
+    assert "it does not go by itself" in world.plan().explain_node(node)[0]
+    world.policies = replace(SITE, classes=(replace(kept, life=3700),))
+    assert "it goes at MAX_LIFE" in world.plan().explain_node(node)[0]
+    world.policies = replace(SITE, classes=(replace(kept, life=3500),))
+    world.run(running("r", node))
+    assert verbs(world.plan()) == [("drain", node, "max life")]
+
+
+def test_an_unwell_node_with_jobs_that_is_silent_is_lost_with_them() -> None:
+    world = World(SITE)
+    node = put_aside(world, "local")
+    world.hosts[node] = replace(world.hosts[node], heard=False, silent=301)
+    assert world.plan().steps == ()
+    world.run(running("r", node))
+    assert verbs(world.plan()) == [("remove", node, "lost")]
+
+
+def test_an_unwell_node_counts_for_the_most_and_another_comes_in_its_place_within_that() -> None:
+    world = World(replace(SITE, classes=(replace(LOCAL, least=1, most=2),)))
+    put_aside(world, "local")
+    assert verbs(world.plan()) == [("up", "local", "min")]
+    put_aside(world, "local")
+    assert world.plan().steps == ()
+
+
+def test_of_too_many_nodes_the_unwell_ones_go_first() -> None:
+    world = World(replace(SITE, classes=(replace(LOCAL, most=2),), pace=replace(AT_ONCE, max_kill=25)))
+    for _ in range(2):
+        world.add("local")
+    aside = [put_aside(world, "local") for _ in range(2)]
+    assert verbs(world.plan()) == [("drain", node, "max") for node in aside]
+    world.policies = Policies(pace=AT_ONCE)
+    assert {node for _, node, _ in verbs(world.plan())} == set(world.nodes)
 
 
 def test_a_job_leaves_a_drained_node_at_the_deadline_only_if_that_is_allowed() -> None:

@@ -52,6 +52,7 @@ def node_classes(draw: st.DrawFn) -> tuple[NodeClass, ...]:
                 price=draw(st.sampled_from((0.0, 0.1, 0.7))),
                 billing=draw(st.sampled_from(Billing)),
                 life=draw(st.sampled_from((0.0, 0.0, 3000.0))),
+                aside=draw(st.sampled_from((0.0, 1000.0))),
             )
         )
     return tuple(made)
@@ -102,6 +103,8 @@ def _add_node(draw: st.DrawFn, world: World, number: int) -> None:
     age = draw(st.sampled_from((20.0, 3000.0)))
     node = world.add(klass.name, state, idle=draw(st.sampled_from((0, 5, 4000))), since=NOW - age, vm=number)
     world.nodes[node] = replace(world.nodes[node], drained_by="idle" if state is DRAINING else "")
+    if state is QUARANTINED:
+        world.nodes[node] = replace(world.nodes[node], report=draw(st.sampled_from(("ok", "unwell"))))
     if node in world.hosts and state in (READY, DRAINING) and draw(st.booleans()):
         slots = draw(st.integers(1, klass.slots))
         ends = NOW + draw(st.sampled_from((-10.0, 50.0, 5000.0)))
@@ -143,13 +146,14 @@ def no_strict_quota_is_passed(world: World, made: Plan) -> None:
 
 
 def the_least_numbers_stay(world: World, made: Plan) -> None:
+    steps = [step for step in made.steps if not step.node or world.nodes[step.node].report == "ok"]
     would_be = Counter(
         step.klass
-        for step in made.steps
+        for step in steps
         if step.verb in (Verb.ENABLE, Verb.DRAIN) and world.nodes[step.node].state is not READY
     )
     before = ready(world) + would_be
-    drained = Counter(step.klass for step in made.steps if step.verb is Verb.DRAIN)
+    drained = Counter(step.klass for step in steps if step.verb is Verb.DRAIN)
     for klass in world.policies.classes:
         assert drained[klass.name] == 0 or before[klass.name] - drained[klass.name] >= klass.least
     assert not drained or before.total() - drained.total() >= world.policies.least

@@ -61,6 +61,14 @@ def test_a_life_of_zero_is_for_ever_in_a_cloud_too(load: Load) -> None:
     assert ec2.life == 0
 
 
+def test_unwell_nodes_are_kept_for_a_person_for_less_time_in_a_cloud(load: Load) -> None:
+    classes = "NODE_CLASS = [ NAME = local ]\nNODE_CLASS = [ NAME = ec2, PLACE = cloud ]\n"
+    assert [klass.aside for klass in load(classes).classes] == [43200, 3600]
+    assert [klass.aside for klass in load(f"QUARANTINE_TIME = 0\n{classes}").classes] == [0, 0]
+    (patient,) = load("NODE_CLASS = [ NAME = patient, PLACE = cloud, QUARANTINE_TIME = 90 ]").classes
+    assert patient.aside == 90
+
+
 def test_a_quota_covers_the_jobs_of_whom_it_names(load: Load) -> None:
     policies = load(
         'QUOTA = [ NAME = atlas, BY = project, WHO = "higgs top", SLOTS = 20, LEND = NO ]\n'
