@@ -11,6 +11,7 @@ from typing import Self
 from oned import clock
 from oned.client.documents import Document, parse
 from oned.elastic.records import Records
+from oned.elastic.tables import node
 from tests.daemon.process import Daemon
 from tests.lab.sge_world import GROUP, QUEUE, SgeWorld
 from tests.lab.world import until
@@ -38,6 +39,7 @@ class Side:
     name    of the cluster, and of all that oned has of it
     prefix  of the names of its nodes
     first   last number of the first address
+    keys    more of its class
     """
 
     name: str = "onesge"
@@ -45,14 +47,15 @@ class Side:
     first: int = 101
     queue: str = QUEUE
     group: str = GROUP
+    keys: str = ""
 
     @property
     def settings(self) -> str:
         """Its lines of onesge.conf."""
-        keys = f'NAME = local, TEMPLATE = {self.name}, QUEUES = "{self.queue} {self.group}"'
+        first = f'NAME = local, TEMPLATE = {self.name}, QUEUES = "{self.queue} {self.group}"'
         return (
             f"CLUSTER = {self.name}\nNODE_NAMES = {self.prefix}%03d\n"
-            f"NODE_CLASS = [ {keys}, SLOTS = 1, MAX = 3, PRICE = 1 ]\n"
+            f"NODE_CLASS = [ {first}, SLOTS = 1, MAX = 3, PRICE = 1{self.keys} ]\n"
         )
 
 
@@ -239,9 +242,30 @@ class Site:
 
     def empty(self) -> bool:
         """Nothing is left of any node, anywhere."""
-        hosts = [line.split()[0] for line in self.sge.admin("qhost").splitlines()[3:]]
-        own = [host for host in hosts if host.startswith(self.side.prefix)]
-        return ANCHOR in hosts and not (own or self.records.nodes() or self.records.intents() or self._machines)
+        return not (self.hosts() or self.records.nodes() or self.records.intents() or self._machines)
+
+    def hosts(self) -> set[str]:
+        """The nodes that Grid Engine knows as hosts."""
+        hosts = {line.split()[0] for line in self.sge.admin("qhost").splitlines()[3:]}
+        assert ANCHOR in hosts
+        return {host for host in hosts if host.startswith(self.side.prefix)}
+
+    def guests(self) -> dict[str, int]:
+        """The VMs that there are, by the token of their node."""
+        return {vm.text("USER_TEMPLATE/ONESGE/TOKEN"): vm.int("ID") for vm in self._vms(-1)}
+
+    def vm_of(self, name: str) -> int:
+        """The VM of a node that there is."""
+        record = self.records.node(name)
+        assert record is not None, name
+        return record.node.vm
+
+    def time_goes_by(self) -> None:
+        """The addresses of nodes that are gone have been held for long enough."""
+        records = self.records
+        with records.engine.begin() as connection:
+            connection.execute(node.update().values(held_until=0.0))
+        records.close()
 
     def tokens(self) -> list[str]:
         """The token of every VM that there ever was, twice if there were two for it."""
