@@ -199,11 +199,12 @@ class Actor:
         """Stop the VMs of nodes that are unregistered, and those that no node has; how many for the first time."""
         ends = {step.node for step in plan.steps if step.verb is Verb.REMOVE}
         nodes = [record for record in self._records.nodes() if record.node.name in ends]
-        tokens = {one.node.token: _hard(one, clock.now()) for one in nodes if one.node.state is UNREGISTERED}
+        leaving = [one for one in nodes if one.node.state is UNREGISTERED]
+        tokens = {one.node.token: _hard(one, clock.now()) for one in leaving}
         reaped = [step for step in plan.steps if step.verb is Verb.REAP]
         try:
             if tokens:
-                self._deeds.provider.stop(tokens)
+                self._deeds.provider.stop(tokens, {one.node.token: one.node.vm for one in leaving})
             if reaped:
                 self._deeds.provider.reap([step.vm for step in reaped])
         except ProviderDown as down:

@@ -64,7 +64,7 @@ class Bins:
         if view.node.state is not NodeState.DRAINING or self.verdicts[view.node.name].rule not in _DRAINS:
             return False
         few = self._here[view.klass.name] <= view.klass.most and self._here.total() <= self.policies.most
-        return few and view.heard and not view.vm_gone and not too_old(view, self.now)
+        return few and view.heard and not (view.vm_gone or view.apart) and not too_old(view, self.now)
 
     def _empty(self, view: View, kind: Kind, room: Room) -> Bin:
         return empty(self._kinds.setdefault(kind, kind), view.node.name, view.node.klass, room)

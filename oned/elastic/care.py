@@ -19,7 +19,7 @@ class View:
     """A node with all that is known of it.
 
     host     as the batch system sees it; None when it has none of that name
-    vm_gone  its VM was there and is not any more, or its machine is not
+    vm_gone  its VM was there and is DONE, or its machine is not any more
     jobs     that run on it
     """
 
@@ -45,6 +45,16 @@ class View:
         """Whether it reports to the batch system."""
         return self.host is not None and self.host.heard
 
+    @property
+    def apart(self) -> str:
+        """Why the engine's list lacks its VM, though that is not called gone; "" where it does not."""
+        return self.vm.apart if self.vm is not None else ""
+
+    @property
+    def dead(self) -> bool:
+        """Whether somebody beside the batch system says that it does not run: the engine, or its own silence."""
+        return self.vm_gone or self.vm is None or not self.vm.running or bool(self.vm.apart) or self.node.mute
+
 
 def too_old(view: View, now: float) -> bool:
     """Whether a node has passed the age at which nodes of its class are renewed."""
@@ -56,7 +66,7 @@ def too_old(view: View, now: float) -> bool:
 class Verdict:
     """What happens to a node, None for nothing; the rule and the reason.
 
-    waits  it may be put off to keep most nodes alive: the node may only seem to be lost. With no verb: it was put off
+    waits  it may be put off to keep most nodes alive: the node may only seem so. With no verb: it was put off
     """
 
     verb: Verb | None
@@ -128,6 +138,8 @@ def _joining(view: View, clock: Clock) -> Verdict:
 def _ready(view: View, clock: Clock) -> Verdict:
     if lost := _lost_now(view, clock):
         return lost
+    if doubted := _doubted(view, clock):
+        return doubted
     if view.node.report not in ("", "ok"):
         return Verdict(Verb.QUARANTINE, "unhealthy", f"its health check says: {view.node.report}")
     return _stays(view)
@@ -155,8 +167,12 @@ def _deadline(view: View, clock: Clock) -> Verdict:
 
 
 def _lost_now(view: View, clock: Clock) -> Verdict | None:
-    """That a node which was up is lost. A master that has just started has not heard of anybody yet."""
-    if view.vm_gone:
+    """That a node which was up is lost: two say so, or nothing is lost with it.
+
+    A VM that is gone says nothing of a machine that runs on without it, as the batch system does of one that it hears.
+    A master that has just started has not heard of anybody yet.
+    """
+    if view.vm_gone and (view.end or not (view.heard and view.busy)):
         return Verdict(Verb.REMOVE, "lost", f"its VM is gone{view.end}")
     if clock.now - clock.master_since <= clock.patience.grace:
         return None
@@ -166,24 +182,41 @@ def _lost_now(view: View, clock: Clock) -> Verdict | None:
         return Verdict(Verb.REMOVE, "lost", "the batch system has no such host any more", waits=True)
     if not view.host.heard and view.host.silent > clock.patience.unheard:
         said = f"the batch system has not heard of it for {view.host.silent:.0f} s, MAX_UNHEARD is"
-        return Verdict(Verb.REMOVE, "lost", f"{said} {clock.patience.unheard:.0f} s", waits=True)
+        apart = f"; {view.apart}" if view.apart else ""
+        return Verdict(Verb.REMOVE, "lost", f"{said} {clock.patience.unheard:.0f} s{apart}", waits=True)
     return None
 
 
-def _lost(view: View, _clock: Clock) -> Verdict:
+def _doubted(view: View, clock: Clock) -> Verdict | None:
+    """What becomes of a node with jobs that the batch system hears and whose VM the engine's list lacks."""
+    if view.vm_gone:
+        sentence = "oned calls its VM DONE and the batch system hears it: its jobs may end, no other starts"
+        return Verdict(Verb.QUARANTINE, "vm gone", sentence, waits=True)
+    if not view.apart or view.vm is None:
+        return None
+    age, most = clock.now - view.vm.since_apart, clock.patience.unheard
+    if age <= most:
+        return Verdict(None, "vm apart", f"{view.apart}; it takes no more jobs if that is so after {most:.0f} s")
+    sentence = f"{view.apart}, since {age:.0f} s: its jobs may end, no other starts"
+    return Verdict(Verb.QUARANTINE, "vm apart", sentence, waits=True)
+
+
+def _lost(view: View, clock: Clock) -> Verdict:
     if view.heard and not view.vm_gone:
         return Verdict(Verb.ENABLE, "heard again", "it was taken for lost and reports again")
+    fixed = [job.id for job in view.jobs if not job.rerun]
+    if fixed and not view.dead and not clock.patience.kill:
+        why = f"its VM runs, job {fixed[0]} cannot be started again, and DRAIN_KILL is NO"
+        return Verdict(None, "lost", f"{why}. A person should look: `onesge node remove` ends it and its jobs")
     return Verdict(Verb.REMOVE, "lost", view.node.state.value, waits=not view.vm_gone)
 
 
 def _quarantined(view: View, clock: Clock) -> Verdict:
-    if view.vm_gone:
-        return Verdict(Verb.REMOVE, "lost", f"its VM is gone{view.end}")
-    if view.busy and (lost := _lost_now(view, clock)):
+    if (view.busy or view.vm_gone) and (lost := _lost_now(view, clock)):
         return lost
-    if view.node.report == "ok" and view.heard:
+    if view.node.report == "ok" and view.heard and not (view.vm_gone or view.apart):
         return Verdict(Verb.ENABLE, "healthy", "its health check is good again")
-    wrong = view.node.report or "it was put aside by hand"
+    wrong = _wrong(view)
     if too_old(view, clock.now):
         return Verdict(
             Verb.DRAIN, OLD, f"it is older than the {view.klass.life:.0f} s of MAX_LIFE, and unwell: {wrong}"
@@ -192,6 +225,13 @@ def _quarantined(view: View, clock: Clock) -> Verdict:
     if most and left <= 0 and not view.busy:
         return Verdict(Verb.DRAIN, ASIDE, f"nobody has mended it in the {most:.0f} s of QUARANTINE_TIME: {wrong}")
     return Verdict(None, ASIDE, f"a person should look: {wrong}; {_goes(view, left)}")
+
+
+def _wrong(view: View) -> str:
+    """Why a node is put aside."""
+    if view.apart or view.vm_gone:
+        return view.apart or "oned calls its VM DONE, and the batch system hears it"
+    return view.node.report or "it was put aside by hand"
 
 
 def _goes(view: View, left: float) -> str:
@@ -209,9 +249,10 @@ def _failed(view: View, _clock: Clock) -> Verdict:
 
 
 def _unregistered(view: View, clock: Clock) -> Verdict:
-    if view.vm is None and clock.vms > view.node.since:
+    if (view.vm is None or view.vm.unknown) and clock.vms > view.node.since:
         return Verdict(Verb.FORGET, "gone", "its VM is gone: its address can be used again")
-    return Verdict(Verb.REMOVE, "unregistered", "the batch system has forgotten it, its VM is still there")
+    where = view.apart or "its VM is still there"
+    return Verdict(Verb.REMOVE, "unregistered", f"the batch system has forgotten it, {where}")
 
 
 def _gone(view: View, _clock: Clock) -> Verdict:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from oned.client.client import Client
 from oned.elastic.accounts import read_accounts
 from oned.elastic.batch import Batch
@@ -93,7 +95,15 @@ def run(assembled: Assembled, *, once: bool = False) -> None:
             else:
                 _forever(assembled, cycle, lead)
     finally:
+        _resign(lead)
+
+
+def _resign(lead: Lead) -> None:
+    """Another one may lead at once; where that cannot be written it may when the deadline is over."""
+    try:
         lead.resign()
+    except SQLAlchemyError as error:
+        log.warning("The claim to lead is not given back, it ends by itself: %s", error)
 
 
 def _once(cycle: Cycle, lead: Lead) -> None:

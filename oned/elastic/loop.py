@@ -10,10 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oned import clock
 from oned.elastic.cycle import Cycle
+from oned.elastic.doubt import AGAIN, doubt
 from oned.elastic.leader import Deposed, Lead
 from oned.elastic.node import FAILED, JOINING, LOST, PLANNED, REGISTERED, UNREGISTERED
 from oned.elastic.plan import Plan
 from oned.elastic.policy import Policies, Window
+from oned.elastic.reading import Node
 from oned.elastic.records import Records
 from oned.elastic.said import Said
 
@@ -84,9 +86,17 @@ class Loop:
         self._stopping.wait(min(LOOK, max(0.0, self._next - clock.monotonic())))
 
     def _somebody_left_word(self) -> bool:
-        version = self._records.version()
+        try:
+            version = self._records.version()
+        except SQLAlchemyError as error:
+            self._unusable(error)
+            return False
         changed, self._left = version != self._left, version
         return changed
+
+    def _unusable(self, error: SQLAlchemyError) -> None:
+        """Said once; it is tried again at the next look."""
+        self._said.once("records", "The records cannot be used, this is tried again: %s", error)
 
     def _one(self) -> float:
         """One cycle; seconds until the next. A border: whatever goes wrong in a cycle, the next one starts afresh."""
@@ -100,7 +110,7 @@ class Loop:
         except Deposed as deposed:
             log.warning("%s. This one waits", deposed)
         except SQLAlchemyError as error:
-            self._said.once("records", "The records cannot be used: %s", error)
+            self._unusable(error)
         except Exception:
             log.exception("The cycle failed")
         return self._interval
@@ -108,12 +118,20 @@ class Loop:
     def _cycled(self) -> float:
         begin, self._left = clock.monotonic(), self._records.version()
         made, changed = self._cycle.run()
+        self._said.well("records", "The records can be used again")
         nodes = [record.node for record in self._records.nodes()]
         self.vms = frozenset(node.vm for node in nodes)
         self._told(made, clock.monotonic() - begin)
         if changed:
             return SOON
-        return min(self._interval, QUICK) if any(node.state in PASSING for node in nodes) else self._interval
+        return min(self._interval, self._most(nodes))
+
+    def _most(self, nodes: Collection[Node]) -> float:
+        """Seconds until the next cycle at most, by what is so."""
+        if any(node.state in PASSING for node in nodes):
+            return QUICK
+        reading = self._cycle.reading
+        return AGAIN if reading and doubt(reading, clock.now()) else self._interval
 
     def _renew(self) -> None:
         """Keep leading while a cycle takes long; a follower does not try here."""

@@ -51,7 +51,8 @@ class Observer:
         except BatchDown as down:
             self._said.once("batch", "The batch system is not read: %s", down)
         try:
-            self._vms = self._provider.vms()
+            known = {one.node.token: one.node.vm for one in self._records.nodes() if one.node.state in EXISTING}
+            self._vms = self._provider.vms(known)
             self._said.well("oned", "oned answers again")
         except ProviderDown as down:
             self._said.once("oned", "oned is not read: %s", down)
@@ -81,6 +82,9 @@ class Observer:
             facts["idle_since"] = idle
         if host is not None and silent != record.silent_since:
             facts["silent_since"] = silent
+        apart = 0.0 if vm is None or not vm.apart else record.apart_since or self._vms.at
+        if apart != record.apart_since:
+            facts["apart_since"] = apart
         if vm is not None and node.vm < 0:
             facts["vm"] = vm.vm
         return Note(record, facts, runs=vm is not None and vm.running and node.state is STARTING)
@@ -109,6 +113,7 @@ class Observer:
     def reading(self, records: Iterable[Record], policies: Policies, now: float) -> Reading:
         """Everything that a plan is made from."""
         nodes = [record for record in records if record.node.state in EXISTING]
+        apart = {record.node.token: record.apart_since for record in nodes if record.apart_since}
         silent = {record.node.name: record.silent_since for record in nodes if record.silent_since}
         observed, (day, month) = self._observed, begins(policies, now)
         hosts = (
@@ -118,8 +123,8 @@ class Observer:
         return Reading(
             jobs=Taken(observed.at, observed.jobs),
             hosts=Taken(observed.at, tuple(hosts)),
-            vms=self._vms,
-            nodes=tuple(self._as_read(record.node) for record in nodes),
+            vms=replace(self._vms, items=tuple(_since(seen, apart) for seen in self._vms.items)),
+            nodes=tuple(self._as_read(record, now - policies.patience.unheard) for record in nodes),
             limits=observed.limits,
             failures=self._records.failures(),
             changed=self._records.changed(),
@@ -128,8 +133,15 @@ class Observer:
             spent_month=self._records.spent_on_gone(month),
         )
 
-    def _as_read(self, node: Node) -> Node:
-        return node if self._reports or node.report else replace(node, report="ok")
+    def _as_read(self, record: Record, late: float) -> Node:
+        node = record.node
+        if not self._reports:
+            return node if node.report else replace(node, report="ok")
+        return replace(node, mute=True) if 0 < record.reported < late else node
+
+
+def _since(seen: Seen, apart: Mapping[str, float]) -> Seen:
+    return replace(seen, since_apart=apart[seen.token]) if seen.apart and seen.token in apart else seen
 
 
 def noted(records: Iterable[Record], notes: Iterable[Note], now: float = 0.0) -> list[Record]:
@@ -143,6 +155,7 @@ def _noted(record: Record, note: Note | None, now: float) -> Record:
         return record
     facts = dict(note.facts)
     silent = facts.pop("silent_since", record.silent_since)
+    apart = facts.pop("apart_since", record.apart_since)
     if note.runs:
         facts |= {"state": JOINING, "since": now}
-    return replace(record, node=replace(record.node, **facts), silent_since=silent)
+    return replace(record, node=replace(record.node, **facts), silent_since=silent, apart_since=apart)

@@ -12,6 +12,8 @@ from oned.elastic.bins import Bins, kind_of_host
 from oned.elastic.care import PAUSED, Clock, Verdict, View, too_old, verdict
 from oned.elastic.cost import Budget, Spend
 from oned.elastic.demand import Demand, Want, demand, impossible
+from oned.elastic.doubt import doubt
+from oned.elastic.doubt import notes as apart
 from oned.elastic.growth import Growth, New
 from oned.elastic.node import COMING, EXISTING, SERVING, NodeState
 from oned.elastic.packing import Bin, Packing, Placed, Room
@@ -35,6 +37,7 @@ class _Planner:
         self.age = now - min(reading.hosts.at, reading.jobs.at, reading.vms.at)
         self.notes = list(_about_age(reading, policies, now))
         self.views = views(reading, policies)
+        self._doubt()
         self.budget = Budget(policies, reading, now)
         self.before = self.budget.spend()
         self.growth = Growth(policies, reading, self.budget, now)
@@ -68,6 +71,13 @@ class _Planner:
             after=self._after(steps),
         )
 
+    def _doubt(self) -> None:
+        """A reading that is not believed is one that is too old to stop anything."""
+        if why := doubt(self.reading, self.now):
+            self.age = max(self.age, self.policies.patience.stop + 1)
+            self.notes.append(why)
+        self.notes += apart(self.views)
+
     # --- each node by itself ---
 
     def _care(self) -> dict[str, Verdict]:
@@ -79,7 +89,7 @@ class _Planner:
         self.allowed = max(1, ready * share // 100) if share else 0
         for view in self.views:
             one = said[view.node.name]
-            if one.verb is Verb.REMOVE and one.waits:
+            if one.verb in STOPS and one.waits:
                 if self.allowed <= 0:
                     said[view.node.name] = replace(
                         one, verb=None, sentence=f"{one.sentence}; others go first (MAX_KILL)"

@@ -6,7 +6,7 @@ cluster and the token of its node in its template.
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oned import clock
 from oned.client.client import Client
@@ -31,6 +31,7 @@ DELETE = 3
 CLOUD_ENDED = ("shutting-down", "terminated")
 ENDING = frozenset(("EPILOG", "CLEANUP_DELETE", "CLEANUP_RESUBMIT", "SHUTDOWN", "DONE"))
 NO_EXISTS = 0x0400
+NOBODY: Mapping[str, int] = {}
 _STATES = {numbers[:2]: numbers[2] for numbers in VM_STATES}
 _ACTIVE = 3
 
@@ -53,6 +54,7 @@ class Guest:
     state  by name
     error  what oned says went wrong, "" for nothing
     ended  why the cloud has ended its instance, "" while it has not
+    apart, unknown  as of Seen
     """
 
     vm: int
@@ -62,11 +64,14 @@ class Guest:
     state: str
     error: str
     ended: str = ""
+    apart: str = ""
+    unknown: bool = False
 
     def seen(self) -> Seen:
         """As the planner knows it."""
         failed = f"{self.state}: {self.error or 'oned says no more'}" if self.state.endswith("_FAILURE") else ""
-        return Seen(self.vm, self.token, self.since, running=self.state == "RUNNING", failed=failed, ended=self.ended)
+        return Seen(self.vm, self.token, self.since, running=self.state == "RUNNING", failed=failed, ended=self.ended,
+                    apart=self.apart, unknown=self.unknown)  # fmt: skip
 
 
 class Provider:
@@ -85,10 +90,36 @@ class Provider:
         pool = self._document("one.vmpool.info", MINE, -1, -1, NOT_DONE)
         return [guest for vm in pool.all("VM") if (guest := _guest(vm, self._cluster))]
 
-    def vms(self) -> Taken[Seen]:
-        """The same for the planner, with when it was asked."""
+    def vms(self, known: Mapping[str, int] = NOBODY) -> Taken[Seen]:
+        """The same for the planner, with when it was asked.
+
+        known  VMs of nodes, by token. One that the list lacks is asked for: unless it is DONE it is told of as well
+        """
         at = clock.now()
-        return Taken(at, tuple(guest.seen() for guest in self.guests()))
+        return Taken(at, tuple(guest.seen() for guest in self._all(known)))
+
+    def _all(self, known: Mapping[str, int]) -> list[Guest]:
+        """Our VMs that are not DONE, and those of nodes that the list lacks: another user's, or unknown."""
+        listed = self.guests()
+        there = {guest.token for guest in listed}
+        asked = (self._by_id(token, vm) for token, vm in known.items() if vm >= 0 and token not in there)
+        return [*listed, *filter(None, asked)]
+
+    def _by_id(self, token: str, number: int) -> Guest | None:
+        """What oned says of the VM of a node which is not in its list; None when it is DONE."""
+        missing = Guest(number, token, "", 0.0, "UNKNOWN", "")
+        try:
+            vm = self._document("one.vm.info", number)
+        except ServerRefused as refused:
+            if refused.code == NO_EXISTS:
+                return replace(missing, apart=f"oned has no VM {number}", unknown=True)
+            return replace(missing, apart=f"oned does not tell of VM {number}: {refused.text}")
+        found = _guest(vm, self._cluster)
+        if found is None or found.token != token:
+            return replace(missing, apart=f"oned's VM {number} has no mark of it", unknown=True)
+        if found.state == "DONE":
+            return None
+        return replace(found, apart=f"VM {number} is {found.state} and belongs to {vm.text('UNAME')}")
 
     # --- addresses ---
 
@@ -173,10 +204,13 @@ class Provider:
             self.keep(record.lease)
             raise Refusal(refused.text) from None
 
-    def stop(self, tokens: Mapping[str, bool]) -> None:
-        """End all VMs with the tokens; they are gone when `guests` has them no more. True: without asking the guest."""
-        for guest in self.guests():
-            if guest.token in tokens:
+    def stop(self, tokens: Mapping[str, bool], known: Mapping[str, int] = NOBODY) -> None:
+        """End all VMs with the tokens; they are gone when `vms` has them no more. True: without asking the guest.
+
+        known  by token the VM that a node has, where the list may lack it
+        """
+        for guest in self._all(known):
+            if guest.token in tokens and not guest.unknown:
                 self._end(guest, hard=tokens[guest.token])
 
     def reap(self, vms: Collection[int]) -> None:

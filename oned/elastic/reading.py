@@ -106,6 +106,10 @@ class Seen:
     running  it has booted as far as the engine can tell
     failed   why it will not without help, "" while it may
     ended    why its machine is there no more, though the engine still knows the VM; "" while it may be there
+    apart    why the engine's list lacks it, as it says when asked for this one; "" for one in the list. A VM of a node
+             that the engine calls gone is neither
+    since_apart  since when that is so
+    unknown  the engine has no such VM, or another one of that number
     """
 
     vm: int
@@ -114,6 +118,9 @@ class Seen:
     running: bool
     failed: str = ""
     ended: str = ""
+    apart: str = ""
+    since_apart: float = 0.0
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,7 @@ class Node:
     owner         the organisation whose quota it counts against, "" for none
     drained_by    the rule that drains it
     report        what it said of its health: "" nothing yet, "ok", or what is wrong
+    mute          it used to report and has not for longer than a node may be silent
     """
 
     name: str
@@ -141,6 +149,7 @@ class Node:
     owner: str = ""
     drained_by: str = ""
     report: str = ""
+    mute: bool = False
 
 
 @dataclass(frozen=True)

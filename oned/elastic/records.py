@@ -46,6 +46,7 @@ class Record:
 
     lease         its address and name
     silent_since  since when the batch system does not hear of it, 0 while it does
+    apart_since   since when oned's list lacks its VM, which it does not call DONE; 0 while it has it
     rule          that wanted it, with the sentence
     held_until    of one that is GONE: until when its address stays taken
     reported      when it said what is in `node.report`, 0 when it said nothing
@@ -58,6 +59,7 @@ class Record:
     sentence: str = ""
     held_until: float = 0.0
     reported: float = 0.0
+    apart_since: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ class Records:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            tables.guard(path)
             self.engine = tables.engine_of(path)
             tables.make(self.engine)
         except (OSError, tables.WrongSchema, DatabaseError) as error:
@@ -332,7 +335,8 @@ def _record(row: Row[Any]) -> Record:
         report=row.report,
     )
     lease = Lease(row.network, row.name, row.mac, row.ip)
-    return Record(made, lease, row.silent_since, row.rule, row.sentence, row.held_until, row.reported)
+    return Record(made, lease, row.silent_since, row.rule, row.sentence, row.held_until, row.reported,
+                  row.apart_since)  # fmt: skip
 
 
 def _intent(row: Row[Any]) -> Intent:

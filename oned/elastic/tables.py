@@ -1,13 +1,31 @@
 """The tables of the elastic service's own data base, on SQLite. Times are seconds since the epoch."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, Engine, Float, Index, Integer, MetaData, String, Table, create_engine, event
+from sqlalchemy import (
+    Column,
+    Connection,
+    DefaultClause,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    inspect,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
 
-VERSION = 1
+VERSION = 2
 """Of the schema, kept in the file as user_version."""
+MODE = 0o640
+"""Of the file, as of oned's: who has the token of a node may report in its name."""
 BUSY = 10.0
 """Seconds to wait for another process that writes."""
 
@@ -38,6 +56,7 @@ node = Table(
     _number("paid_from"),
     _number("idle_since"),
     _number("silent_since"),
+    _number("apart_since"),
     _text("owner"),
     _text("drained_by"),
     _text("report"),
@@ -159,12 +178,36 @@ def engine_of(path: Path) -> Engine:
     return engine
 
 
+def guard(path: Path) -> None:
+    """The file is there and not for everybody; SQLite gives what it puts beside it the same mode. Raises OSError."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, MODE))
+    for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(FileNotFoundError):
+            if (mode := one.stat().st_mode & 0o777) & ~MODE and one.stat().st_uid == os.geteuid():
+                one.chmod(mode & MODE)
+
+
 def make(engine: Engine) -> None:
-    """The tables, where the file is new. Raises WrongSchema for a file of another release."""
+    """The tables; of an older file, what it lacks. Raises WrongSchema for a file of a newer release."""
     with engine.begin() as connection:
         version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if version == 0:
+        if version < VERSION:
             metadata.create_all(connection)
+            _add_columns(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
-        elif version != VERSION:
+        elif version > VERSION:
             raise WrongSchema(f"its schema is {version}, this release knows {VERSION}. Use the onesge that wrote it")
+
+
+def _add_columns(connection: Connection) -> None:
+    """The columns that the tables of an older release lack, with their defaults."""
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                kind = column.type.compile(connection.dialect)
+                assert isinstance(column.server_default, DefaultClause), f"{table.name}.{column.name} has a default"
+                default = f"'{column.server_default.arg}'"
+                connection.exec_driver_sql(
+                    f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind} NOT NULL DEFAULT {default}"
+                )

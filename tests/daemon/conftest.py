@@ -1,10 +1,13 @@
 """Real daemons: one with scripted drivers, one with the simulated ones. Each test file shares its own."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from oned import clock
+from tests.daemon.elastic_cluster import Clock, Cluster, Make, cluster
 from tests.daemon.process import SIMULATED, Daemon, Scripted
 
 QUIET = "HOST_MONITORING_INTERVAL = 3600\nVM_POLLING_INTERVAL = 0\n"
@@ -54,3 +57,24 @@ def unshaken(simulated: Daemon) -> Iterator[None]:
 def root(tmp_path: Path) -> Path:
     """A directory for a daemon of the test's own."""
     return tmp_path
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the test's process, which it may move on."""
+    moved = Clock(clock.now)
+    monkeypatch.setattr(clock, "now", moved)
+    return moved
+
+
+@pytest.fixture
+def make(simulated: Daemon, sound: None, tmp_path: Path, time: Clock) -> Iterator[Make]:
+    """Makes an elastic cluster with settings."""
+    with ExitStack() as stack:
+        yield lambda settings="", klass="": stack.enter_context(cluster(simulated, tmp_path, time, settings, klass))
+
+
+@pytest.fixture
+def small(make: Make) -> Cluster:
+    """An elastic cluster of one class."""
+    return make()

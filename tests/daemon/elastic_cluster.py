@@ -15,7 +15,7 @@ from oned.elastic.cycle import Cycle
 from oned.elastic.daemon import Assembled, assemble
 from oned.elastic.leader import Lead
 from oned.elastic.plan import Plan
-from oned.elastic.provider import Guest
+from oned.elastic.provider import Guest, _guest
 from oned.elastic.records import Record, Records
 from oned.elastic.settings import ElasticConfig
 from oned.locations import Locations
@@ -49,6 +49,7 @@ class Cluster:
 
     settings  of onesge.conf, beside the class
     klass     keys of the class
+    dead      nodes whose execd does not run; undead: those where it runs on though their VM is gone
     """
 
     def __init__(self, oned: Daemon, root: Path, time: Clock, settings: str = "", klass: str = "") -> None:
@@ -73,6 +74,7 @@ class Cluster:
         )
         self.host = oned.host("alpha")
         self.dead: set[str] = set()
+        self.undead: set[str] = set()
         self.start()
 
     # --- the service ---
@@ -127,8 +129,8 @@ class Cluster:
 
     def nature(self) -> None:
         """Waiting VMs are placed; in VMs that run an execd starts; hosts whose VM is gone are not heard of."""
-        alive = set()
-        for guest in self.guests():
+        alive = set(self.undead)
+        for guest in self.machines():
             if guest.state == "PENDING":
                 self.oned.one.vm.deploy(guest.vm, self.host)
                 self.oned.reaches(guest.vm, "RUNNING", "BOOT_FAILURE")
@@ -140,6 +142,11 @@ class Cluster:
 
     def guests(self) -> list[Guest]:
         return self.provider.guests()
+
+    def machines(self) -> list[Guest]:
+        """The VMs of the cluster whoever they belong to."""
+        pool = parse(self.oned.admin.text("one.vmpool.info", -2, -1, -1, -1))
+        return [guest for vm in pool.all("VM") if (guest := _guest(vm, f"c{self.number}"))]
 
     def nodes(self) -> dict[str, str]:
         """The state of each node that is not gone."""
@@ -159,6 +166,18 @@ class Cluster:
         self.time.ahead += seconds
 
 
+Make = Callable[..., Cluster]
+"""Of the fixture that makes clusters with settings."""
+
+
+def runs(cluster: Cluster, **facts: object) -> str:
+    """A job that runs on a node of its own."""
+    job = cluster.batch.submit(**facts)
+    cluster.until(lambda: cluster.batch.job(job)["state"] == "runs", "the job runs")
+    cluster.until(lambda: cluster.node(cluster.batch.job(job)["host"]).node.idle_since == 0)
+    return job
+
+
 @contextmanager
 def cluster(oned: Daemon, root: Path, time: Clock, settings: str = "", klass: str = "") -> Iterator[Cluster]:
     """A cluster that is cleaned up after."""
@@ -169,4 +188,4 @@ def cluster(oned: Daemon, root: Path, time: Clock, settings: str = "", klass: st
         made.close()
 
 
-__all__ = ["EAGER", "Clock", "Cluster", "Records", "clock", "cluster"]
+__all__ = ["EAGER", "Clock", "Cluster", "Make", "Records", "clock", "cluster", "runs"]

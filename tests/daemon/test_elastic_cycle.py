@@ -1,12 +1,10 @@
 """The loop: nodes come for jobs and go without them, whatever does not answer, is late, or is another loop."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
-from oned import clock
 from oned.client.client import Client
 from oned.client.documents import parse
 from oned.elastic.cycle import Cycle, StalePlan
@@ -15,39 +13,9 @@ from oned.elastic.node import PLANNED
 from oned.elastic.plan import Verb
 from oned.elastic.reading import Node
 from oned.elastic.records import Record
-from tests.daemon.elastic_cluster import Clock, Cluster, cluster
+from tests.daemon.elastic_cluster import Cluster, Make, runs
 from tests.daemon.elastic_faults import DeafClient, Killed, MortalBatch, MortalClient, Points
-from tests.daemon.process import ADMIN, Daemon
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    moved = Clock(clock.now)
-    monkeypatch.setattr(clock, "now", moved)
-    return moved
-
-
-Make = Callable[..., Cluster]
-
-
-@pytest.fixture
-def make(simulated: Daemon, sound: None, tmp_path: Path, time: Clock) -> Iterator[Make]:
-    """Makes a cluster with settings."""
-    with ExitStack() as stack:
-        yield lambda settings="", klass="": stack.enter_context(cluster(simulated, tmp_path, time, settings, klass))
-
-
-@pytest.fixture
-def small(make: Make) -> Cluster:
-    return make()
-
-
-def runs(cluster: Cluster, **facts: object) -> str:
-    """A job that runs on a node of its own."""
-    job = cluster.batch.submit(**facts)
-    cluster.until(lambda: cluster.batch.job(job)["state"] == "runs", "the job runs")
-    cluster.until(lambda: cluster.node(cluster.batch.job(job)["host"]).node.idle_since == 0)
-    return job
+from tests.daemon.process import ADMIN
 
 
 def test_a_node_comes_for_a_job_serves_it_and_goes(small: Cluster) -> None:

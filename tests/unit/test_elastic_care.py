@@ -186,3 +186,38 @@ def test_vms_without_a_node_and_second_vms_of_a_node_are_reaped() -> None:
         (Verb.REAP, 17, "double"),
         (Verb.REAP, 19, "orphan"),
     ]
+
+
+def test_nodes_that_are_heard_and_whose_vms_oned_lacks_are_put_aside_after_a_while_and_never_most_at_once() -> None:
+    world = World(replace(SITE, classes=(replace(LOCAL, most=20),), pace=replace(AT_ONCE, max_kill=25)))
+    for number in range(8):
+        node = world.add("local", vm=number)
+        world.vms[node] = replace(world.vms[node], apart="oned has no VM", since_apart=NOW - 299, unknown=True)
+    assert world.plan().steps == ()
+    assert "lacks the VMs of 8 nodes: wn0000: oned has no VM; " in world.plan().notes[0]
+    assert "The batch system hears 8." in world.plan().notes[0]
+    for node, seen in world.vms.items():
+        world.vms[node] = replace(seen, since_apart=NOW - 301)
+    assert [(verb, rule) for verb, _, rule in verbs(world.plan())] == [("quarantine", "vm apart")] * 2
+
+
+def test_a_reading_that_lacks_most_vms_stops_nothing_for_a_minute() -> None:
+    world = World(SITE)
+    nodes = [world.add("local", idle=5000) for _ in range(3)]
+    assert {verb for verb, _, _ in verbs(world.plan())} == {"drain"}
+    for node in nodes[1:]:
+        world.vms[node] = replace(world.vms[node], apart="oned has no VM", since_apart=NOW - 1)
+    made = world.plan()
+    assert made.steps == ()
+    assert "of 3 nodes it lacks 2 VMs that oned does not call DONE. Nothing is stopped for 59 s" in made.notes[0]
+    world.vms[nodes[2]] = replace(world.vms[nodes[2]], apart="", since_apart=0)
+    assert {verb for verb, _, _ in verbs(world.plan())} == {"drain"}
+
+
+def test_an_unregistered_node_keeps_its_name_while_its_vm_is_another_users() -> None:
+    world = World(SITE)
+    node = world.add("local", UNREGISTERED)
+    world.vms[node] = replace(world.vms[node], apart="VM 0 belongs to kim")
+    assert [(verb, rule) for verb, _, rule in verbs(world.plan())] == [("remove", "unregistered")]
+    world.vms[node] = replace(world.vms[node], apart="oned has no VM 0", unknown=True)
+    assert [(verb, rule) for verb, _, rule in verbs(world.plan())] == [("forget", "gone")]

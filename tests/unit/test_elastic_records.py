@@ -245,7 +245,7 @@ def test_a_file_of_another_release_and_no_file_at_all_are_refused_with_what_to_d
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(RecordsUnusable, match="its schema is 99, this release knows 1"):
+    with pytest.raises(RecordsUnusable, match="its schema is 99, this release knows 2"):
         Records(path)
     (tmp_path / "text.db").write_text("no data base at all, but a text that is longer than a header")
     with pytest.raises(RecordsUnusable, match="not a database"):
@@ -261,3 +261,24 @@ def test_the_way_out_of_a_failed_start_ends_with_its_address_held(records: Recor
         assert found is not None
         states.append(found.node.state)
     assert states == [FAILED, UNREGISTERED, GONE]
+
+
+def test_the_file_is_not_for_everybody_whatever_it_was_before(tmp_path: Path) -> None:
+    path = tmp_path / "onesge.db"
+    for _ in range(2):
+        records = Records(path)
+        records.hint(1, "RUNNING")
+        with records.moment() as connection:
+            connection.exec_driver_sql("SELECT * FROM hint")
+            modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+        assert modes == dict.fromkeys(("onesge.db", "onesge.db-wal", "onesge.db-shm"), 0o640)
+        records.close()
+        path.chmod(0o644)
+
+
+def test_a_file_of_an_older_release_gets_what_it_lacks(records: Records, lead: Lead) -> None:
+    planned(lead)
+    with records.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE node DROP COLUMN apart_since")
+        connection.exec_driver_sql("PRAGMA user_version = 1")
+    assert Records(records.path).nodes()[0].apart_since == 0.0

@@ -1,0 +1,84 @@
+"""Nodes that seem to be lost: oned's list lacks their VMs, or Grid Engine does not hear them, and not both."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.daemon.elastic_cluster import Cluster, runs
+
+
+@pytest.fixture
+def other(small: Cluster) -> Iterator[int]:
+    """Another user of oned."""
+    user = small.oned.one.user.allocate(f"other{small.number}", "secret")
+    yield user
+    for guest in small.machines():
+        small.oned.one.vm.recover(guest.vm, 3)
+    small.oned.one.user.delete(user)
+
+
+def give(cluster: Cluster, user: int) -> None:
+    """All VMs of the cluster go to a user."""
+    for guest in cluster.machines():
+        cluster.oned.one.vm.chown(guest.vm, user, -1)
+
+
+def test_nodes_whose_vms_were_given_away_run_their_jobs_on_and_are_back_with_them(small: Cluster, other: int) -> None:
+    jobs = [runs(small), runs(small, rerun=False)]
+    give(small, other)
+    told = small.cycle().notes
+    assert "of 2 nodes it lacks 2 VMs that oned does not call DONE. Nothing is stopped" in told[0]
+    assert f"belongs to other{small.number}" in told[1]
+    assert told[1].endswith("The batch system hears 2.")
+    small.later(61)
+    assert "implausible" not in " ".join(small.cycle().notes)
+    assert set(small.nodes().values()) == {"READY"}
+    small.later(250)
+    small.cycle()
+    assert set(small.nodes().values()) == {"QUARANTINED"}
+    give(small, 0)
+    small.until(lambda: set(small.nodes().values()) == {"READY"})
+    assert [(small.batch.job(job)["state"], small.batch.job(job)["starts"]) for job in jobs] == [("runs", 1)] * 2
+
+
+def test_a_node_that_nobody_hears_and_whose_vm_is_another_users_is_lost_and_its_vm_is_ended(
+    small: Cluster, other: int
+) -> None:
+    again, fixed = runs(small), runs(small, rerun=False)
+    name = small.batch.job(fixed)["host"]
+    machine = next(guest for guest in small.machines() if guest.node == name)
+    small.oned.one.vm.chown(machine.vm, other, -1)
+    small.dead = {name}
+    small.cycle()
+    small.later(310)
+    small.until(lambda: name not in small.nodes())
+    assert machine.vm not in [guest.vm for guest in small.machines()]
+    assert (small.batch.job(fixed)["state"], small.batch.job(again)["starts"]) == ("killed", 1)
+
+
+def test_a_job_runs_on_where_the_machine_of_a_vm_that_is_done_is_heard(small: Cluster) -> None:
+    job = runs(small, rerun=False)
+    small.undead = {"wn001"}
+    small.oned.one.vm.recover(small.guests()[0].vm, 3)
+    for _ in range(3):
+        small.cycle()
+    assert (small.batch.job(job)["state"], small.nodes()) == ("runs", {"wn001": "QUARANTINED"})
+    small.undead = set()
+    small.until(lambda: "wn001" not in small.nodes())
+    assert small.batch.job(job)["state"] == "killed"
+
+
+def test_a_job_that_cannot_start_again_is_left_on_a_silent_node_whose_vm_runs(small: Cluster) -> None:
+    again, fixed = runs(small), runs(small, rerun=False)
+    name = small.batch.job(fixed)["host"]
+    small.dead = {name, small.batch.job(again)["host"]}
+    small.cycle()
+    small.later(310)
+    small.until(lambda: small.batch.job(again)["starts"] == 2)
+    for _ in range(3):
+        made = small.cycle()
+    assert (small.batch.job(fixed)["state"], small.nodes()[name]) == ("runs", "LOST")
+    assert "A person should look" in made.explain_node(name)[0]
+    small.records.order("remove", name, who="kim")
+    small.until(lambda: name not in small.nodes())
+    assert small.batch.job(fixed)["state"] == "killed"

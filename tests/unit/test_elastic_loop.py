@@ -1,0 +1,63 @@
+"""The loop's own life: what goes wrong beside a cycle does not end it."""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from oned.elastic import tables
+from oned.elastic.leader import Lead
+from oned.elastic.loop import Loop
+from oned.elastic.plan import Plan
+from oned.elastic.records import Records
+from tests.daemon.process import until
+
+
+class Idle:
+    """A cycle that finds nothing to do."""
+
+    reading = None
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self) -> tuple[Plan, int]:
+        self.runs += 1
+        return Plan.__new__(Plan), 0
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process has the data base for itself."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_a_data_base_that_is_locked_is_told_of_and_the_loop_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tables, "BUSY", 0.01)
+    caplog.set_level(logging.INFO)
+    records, idle = Records(tmp_path / "onesge.db"), Idle()
+    lead = Lead(records)
+    loop = Loop(records, idle, lead, 1000, lambda plan, seconds: None)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    until(lambda: idle.runs)
+    records.close()
+    with locked(records.path):
+        until(lambda: "The records cannot be used, this is tried again: " in caplog.text)
+    ran = idle.runs
+    records.hint(1, "RUNNING")
+    until(lambda: idle.runs > ran)
+    until(lambda: "The records can be used again" in caplog.text)
+    loop.stop()
+    thread.join()
+    lead.resign()
