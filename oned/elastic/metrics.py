@@ -34,7 +34,7 @@ _GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "slots_used": ("Those that have one", ("class",)),
     "failed_starts_in_a_row": ("Failed starts since the last node of the class that joined", ("class",)),
     "spend": ("Money: per hour now, and bound in this day and month", ("period",)),
-    "cap_left": ("What is left of a cap", ("period",)),
+    "cap_left": ("What is left of a cap; of an hour, with what nodes that are gone have bound of it", ("period",)),
     "input_age_seconds": ("How old what a cycle started from was", ("input",)),
     "leader": ("1 if this process runs the loop", ()),
 }
@@ -190,8 +190,8 @@ class Metrics:
         self._set("slots_used", used)
 
     def _money(self, bound: Spend, caps: Caps) -> None:
-        rows = (("hour", bound.hour, caps.hour), ("day", bound.day, caps.day), ("month", bound.month, caps.month))
-        self._set("spend", {(name,): amount for name, amount, _ in rows})
+        self._set("spend", {("hour",): bound.hour, ("day",): bound.day, ("month",): bound.month})
+        rows = (("hour", bound.bound, caps.hour), ("day", bound.day, caps.day), ("month", bound.month, caps.month))
         self._set("cap_left", {(name,): max(0.0, cap - amount) for name, amount, cap in rows if cap < NO_LIMIT})
 
     def _set(self, name: str, rows: Mapping[Any, float]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from oned import clock
 from oned.elastic.batch import Batch, BatchDown, Observed
 from oned.elastic.changes import Changes, Why
-from oned.elastic.cost import begins
+from oned.elastic.cost import begins, clock_hour
 from oned.elastic.node import EXISTING, JOINING, STARTING
 from oned.elastic.policy import Policies
 from oned.elastic.provider import Provider, ProviderDown
@@ -115,7 +115,7 @@ class Observer:
         nodes = [record for record in records if record.node.state in EXISTING]
         apart = {record.node.token: record.apart_since for record in nodes if record.apart_since}
         silent = {record.node.name: record.silent_since for record in nodes if record.silent_since}
-        observed, (day, month) = self._observed, begins(policies, now)
+        observed, (day, month), (hour, ahead) = self._observed, begins(policies, now), clock_hour(policies, now)
         hosts = (
             replace(host, silent=max(host.silent, now - silent.get(host.name, now))) if not host.heard else host
             for host in observed.hosts
@@ -129,6 +129,8 @@ class Observer:
             failures=self._records.failures(),
             changed=self._records.changed(),
             master_since=observed.master_since,
+            spent_hour=self._records.spent_on_gone(hour),
+            spent_ahead=self._records.spent_on_gone(ahead),
             spent_day=self._records.spent_on_gone(day),
             spent_month=self._records.spent_on_gone(month),
         )

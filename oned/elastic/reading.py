@@ -194,7 +194,8 @@ class Reading:
     failures      by class
     changed       when the last step up or down was taken
     master_since  when the batch system's master started; its hosts need a while to report again
-    spent         money for nodes that are gone, by the start of the day or month it counts in
+    spent         money for nodes that are gone, since the hour of the clock, the day or the month began;
+                  `ahead` is what they have bound of the next hour
     """
 
     jobs: Taken[Job]
@@ -205,5 +206,7 @@ class Reading:
     failures: Mapping[str, Failures] = field(default_factory=dict)
     changed: float = 0.0
     master_since: float = 0.0
+    spent_hour: float = 0.0
+    spent_ahead: float = 0.0
     spent_day: float = 0.0
     spent_month: float = 0.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from oned.elastic.accounting import Record, Typical
-from oned.elastic.cost import begins, committed
+from oned.elastic.cost import begins, clock_hour, committed
 from oned.elastic.course import STRETCHES, Course
 from oned.elastic.demand import Kind, Shape, impossible, kind_of, shape_of
 from oned.elastic.node import COMING, DRAINING, JOINING, READY, STARTING
@@ -228,7 +228,7 @@ class Replay:
         vms = tuple(
             Seen(node.vm, node.token, node.created, running=node.state is not STARTING) for node in self.nodes.values()
         )
-        day, month = self._spent()
+        hour, ahead, day, month = self._spent()
         return Reading(
             jobs=Taken(self.now, self.batch.jobs()),
             hosts=Taken(self.now, self.batch.hosts()),
@@ -236,6 +236,8 @@ class Replay:
             nodes=tuple(self.nodes.values()),
             failures=dict(self.failures),
             changed=self._changed,
+            spent_hour=hour,
+            spent_ahead=ahead,
             spent_day=day,
             spent_month=month,
         )
@@ -307,18 +309,17 @@ class Replay:
             committed(node, klass(node.klass), now, 0.0) for node in self.nodes.values() if node.created <= now
         )
 
-    def _spent(self) -> tuple[float, float]:
-        """For nodes that are gone, in this day and this month; nothing where no cap asks."""
+    def _spent(self) -> list[float]:
+        """For nodes that are gone, in this hour and the next, this day and this month; nothing where no cap asks."""
         if not self.policies.capped:
-            return 0.0, 0.0
+            return [0.0] * 4
         day, month = begins(self.policies, self.now)
         self._gone = [(until, node) for until, node in self._gone if until > month - HOUR]
         klass = self.policies.klass
-        spent = [
+        return [
             sum(committed(node, klass(node.klass), until, begin) for until, node in self._gone)
-            for begin in (day, month)
+            for begin in (*clock_hour(self.policies, self.now), day, month)
         ]
-        return spent[0], spent[1]
 
     # --- the end ---
 

@@ -135,8 +135,8 @@ ELASTIC_SETTINGS = Table(
                 "MIN, MAX, SPARE_SLOTS. The first that holds counts.",
                 keys=_SCHEDULE, needs=("CLASS",)),
         Setting("COST_CAP", VECTOR, "", "oned",
-                "Money for HOUR, DAY and MONTH; what is bound to the end of paid hours and what is planned count. At "
-                "a cap no node is started, and those that run stay.",
+                "Money for an HOUR of the clock, DAY and MONTH; what is bound to the end of paid hours, for nodes that "
+                "are gone too, and what is planned count. At a cap no node is started, and those that run stay.",
                 keys=_CAP),
         Setting("TIME_ZONE", ZONE, "UTC", "oned", "Of SCHEDULE, and of the days and months of COST_CAP."),
         Setting("MIN", WHOLE, "0", "oned", "Nodes of all classes together, at least."),

@@ -169,7 +169,7 @@ def test_cost_counts_what_is_bound_and_what_went(service: Service, run: Run) -> 
     assert (ec2["KEY"], ec2["NODES"], ec2["HOUR"]) == ("ec2", "1", "0.50")
     assert float(ec2["MONTH"]) == pytest.approx(1.0, abs=0.02)
     assert (local["KEY"], local["HOUR"], local["MONTH"]) == ("local", "0.00", "0.00")
-    assert "an hour         0.50  of 2, 1.50 left" in run("cost")
+    assert "an hour         0.50  of 2, 1.00 left: 1.00 is bound with nodes that are gone" in run("cost")
     assert run("quota --csv -l NAME,HAS_NODES,NODES,HAS_SLOTS,PAYS") == (
         "NAME,HAS_NODES,NODES,HAS_SLOTS,PAYS\nphysics,1,3,1,0.50\n"
     )

@@ -48,13 +48,14 @@ def _cost(_one: Client, *, by_owner: bool, config: str | None, **options: Any) -
 
 def spend(records: "Records", policies: "Policies") -> "Spend":
     """What is bound now, counted as the planner counts."""
-    from oned.elastic.cost import Budget, begins
+    from oned.elastic.cost import Budget, begins, clock_hour
     from oned.elastic.reading import Reading, Taken
 
     now = clock.now()
-    day, month = begins(policies, now)
+    (day, month), (hour, ahead) = begins(policies, now), clock_hour(policies, now)
     reading = Reading(
         jobs=Taken(now), hosts=Taken(now), vms=Taken(now), nodes=tuple(one.node for one in records.nodes()),
+        spent_hour=records.spent_on_gone(hour), spent_ahead=records.spent_on_gone(ahead),
         spent_day=records.spent_on_gone(day), spent_month=records.spent_on_gone(month),
     )  # fmt: skip
     return Budget(policies, reading, now).spend()
@@ -65,14 +66,15 @@ def caps_lines(bound: "Spend", caps: "Caps") -> list[str]:
     from oned.elastic.policy import NO_LIMIT
 
     rows = (
-        ("an hour", bound.hour, caps.hour),
-        ("this day", bound.day, caps.day),
-        ("this month", bound.month, caps.month),
+        ("an hour", bound.hour, bound.bound, caps.hour),
+        ("this day", bound.day, bound.day, caps.day),
+        ("this month", bound.month, bound.month, caps.month),
     )
     return [
         f"{name:<10} {amount:9.2f}  "
-        + ("no cap" if cap >= NO_LIMIT else f"of {cap:g}, {max(0.0, cap - amount):.2f} left")
-        for name, amount, cap in rows
+        + ("no cap" if cap >= NO_LIMIT else f"of {cap:g}, {max(0.0, cap - against):.2f} left")
+        + (f": {against:.2f} is bound with nodes that are gone" if cap < NO_LIMIT and against > amount + 0.005 else "")
+        for name, amount, against, cap in rows
     ]
 
 
