@@ -95,6 +95,8 @@ class Actor:
         facts = dict(outcome.facts)
         if intent.event == "drain":
             facts["drained_by"] = intent.rule
+        if intent.goal is GONE:
+            facts["held_until"] = changes.now + self._policies().patience.hold
         changes.confirm(intent, **facts)
         _tell(errand, intent.goal)
         self._said.well(token)

@@ -72,7 +72,7 @@ class Changes:
         """What was intended is done, and was seen to be so: the node is in its new state, with new facts of its row."""
         facts |= {"state": done.goal.name, "since": self.now}
         if done.goal is GONE:
-            facts |= {"held_until": self.now + HOLD}
+            facts = {"held_until": self.now + HOLD, **facts}
         self._connection.execute(intent.delete().where(intent.c.token == done.token))
         self._update(done.token, facts)
         self.audit(done.event, done.token, Why(done.rule, done.sentence, done.digest))

@@ -133,6 +133,19 @@ class Deeds:
     def unregister(self, errands: Sequence[Errand]) -> Outcomes:
         return _answered(errands, self.batch.remove(_names(errands)))
 
+    def stop(self, errands: Sequence[Errand]) -> None:
+        """Order the end of their VMs, without asking the guests."""
+        hard = {errand.token: True for errand in errands}
+        self.provider.stop(hard, {errand.token: errand.record.node.vm for errand in errands})
+
+    def stop_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
+        self.stop(errands)
+        return self.unregister(errands)
+
+    def stop_release_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
+        self.stop(errands)
+        return self.release_and_unregister(errands)
+
     def release_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
         """Jobs of lost nodes are gone already: those that cannot start again are ended, else the node never goes."""
         refused: dict[str, str] = {}
@@ -162,7 +175,9 @@ _DEEDS: Mapping[str, Callable[[Deeds, Sequence[Errand]], Outcomes]] = {
     "start": Deeds.start,
     "drain": Deeds.drain,
     "keep console": Deeds.keep_console,
+    "stop, release jobs, unregister": Deeds.stop_release_and_unregister,
     "release jobs, unregister": Deeds.release_and_unregister,
+    "stop, unregister": Deeds.stop_and_unregister,
     "unregister": Deeds.unregister,
     "free the address": Deeds.free_address,
 }

@@ -63,6 +63,7 @@ class NameSite:
     etc_hosts  a hosts file with other lines too, where a block of it is ours: /etc/hosts of the master
     masters    lines for the hosts file: the master's address and its names
     server     how the DHCP and name server is told
+    hold       seconds that a name and an address are kept from others after they were freed
     """
 
     directory: Path
@@ -73,6 +74,7 @@ class NameSite:
     etc_hosts: Path | None = None
     masters: tuple[str, ...] = ()
     server: Server = field(default_factory=Server)
+    hold: float = HOLD
 
 
 @dataclass(frozen=True)
@@ -157,11 +159,11 @@ class Names:
         """Let every file have these entries and no others, and tell the server if any has changed.
 
         Called before a node is registered with the batch system, and again when it has gone. A name or an address that
-        was another's less than a minute ago is left out and told as waiting: whoever remembers the old pair would
+        was another's a moment ago (`hold`) is left out and told as waiting: whoever remembers the old pair would
         refuse the new one. Raises Refused, and NotDone with why; then it is called again.
         """
         check(entries)
-        past = _Past.read(self._site.directory / _STATE)
+        past = _Past.read(self._site.directory / _STATE, self._site.hold)
         past.note(entries, self._clock())
         waiting = {entry.name: reason for entry in entries if (reason := past.forbids(entry))}
         going = [entry for entry in entries if entry.name not in waiting]
@@ -202,24 +204,26 @@ def _read(path: Path) -> str:
 
 
 class _Past:
-    """Who had which name and address: those of now, and those that went less than a minute ago."""
+    """Who had which name and address: those of now, and those that went less than `hold` seconds ago."""
 
-    def __init__(self, path: Path, present: dict[str, Sequence[str]], freed: list[tuple[str, str, str, float]]) -> None:
-        self._path, self._present, self._freed = path, present, freed
+    def __init__(
+        self, path: Path, hold: float, present: dict[str, Sequence[str]], freed: list[tuple[str, str, str, float]]
+    ) -> None:
+        self._path, self._hold, self._present, self._freed = path, hold, present, freed
 
     @classmethod
-    def read(cls, path: Path) -> "_Past":
+    def read(cls, path: Path, hold: float) -> "_Past":
         """What the last publication left; an unreadable file is as none."""
         try:
             found = json.loads(path.read_text())
-            return cls(path, dict(found["present"]), [(*words, float(at)) for *words, at in found["freed"]])
+            return cls(path, hold, dict(found["present"]), [(*words, float(at)) for *words, at in found["freed"]])
         except (OSError, ValueError, KeyError, TypeError):
-            return cls(path, {}, [])
+            return cls(path, hold, {}, [])
 
     def note(self, entries: Collection[Entry], now: float) -> None:
         """What was there and is not any more was freed now."""
         there = {entry.name: (entry.address, entry.mac) for entry in entries}
-        self._freed = [freed for freed in self._freed if now - HOLD < freed[3] <= now]
+        self._freed = [freed for freed in self._freed if now - self._hold < freed[3] <= now]
         for name, (address, mac) in self._present.items():
             if there.get(name) != (address, mac):
                 self._freed.append((name, address, mac, now))
@@ -228,9 +232,9 @@ class _Past:
         """Why an entry has to wait, or ""."""
         for name, address, mac, _ in self._freed:
             if name == entry.name and address != entry.address:
-                return f"{name} was {address} less than {HOLD:g} s ago"
+                return f"{name} was {address} less than {self._hold:g} s ago"
             if name != entry.name and (address == entry.address or (mac and mac == entry.mac)):
-                return f"{entry.address} was {name}'s less than {HOLD:g} s ago"
+                return f"{entry.address} was {name}'s less than {self._hold:g} s ago"
         return ""
 
     def write(self, entries: Collection[Entry]) -> None:

@@ -115,6 +115,7 @@ def _names(config: Values, home: Path, vpn: VpnSite | None, node: NodeSite | Non
         ccd=vpn.ccd if vpn else None,
         etc_hosts=Path(given["ETC_HOSTS"]) if "ETC_HOSTS" in given else None,
         masters=(master or f"{node.master_ip} {node.master}",) if node else (),
+        hold=float(config["HOLD_TIME"]),
         server=Server(given.get("PID_FILE"), words(given["RELOAD"]) if "RELOAD" in given else None),
     )
 

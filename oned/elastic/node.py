@@ -46,8 +46,9 @@ LIMITS = {
 }
 """Seconds that a node should take at most in a state; those of STARTING, JOINING and DRAINING are settings too."""
 
-HOLD = 60.0
-"""Seconds that an address stays taken after its node is gone: a name that gets another address too early is refused."""
+HOLD = 120.0
+"""Seconds that an address stays taken after its node is gone, where nothing else is said: a name that gets another
+address too early is refused, and so is, for a minute, one of a dead node that the master still has a connection to."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ LIFE = (
     # -- the way out; jobs are let go only where nothing else can be done
     Row(_one(DRAINING),         "empty",           UNREGISTERED, "unregister"),
     Row(_one(DRAINING),         "overdue",         UNREGISTERED, "release jobs, unregister"),
-    Row(_one(LOST),             "remove",          UNREGISTERED, "release jobs, unregister"),
-    Row(_one(FAILED),           "remove",          UNREGISTERED, "unregister"),
+    # -- a machine that may still run, or report late, is ended before its name is nobody's
+    Row(_one(LOST),             "remove",          UNREGISTERED, "stop, release jobs, unregister"),
+    Row(_one(FAILED),           "remove",          UNREGISTERED, "stop, unregister"),
     Row(_one(UNREGISTERED),     "stop",            GONE,         "stop, free the address"),
     Row(_one(UNREGISTERED),     "vm gone",         GONE,         "free the address"),
 )

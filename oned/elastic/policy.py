@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from enum import Enum
 from zoneinfo import ZoneInfo
 
+from oned.elastic.node import HOLD
 from oned.elastic.reading import Failures, Job
 
 HOUR = 3600.0
@@ -141,6 +142,7 @@ class Patience:
     grace        seconds in which nothing is called lost after the batch system's master started
     stop, act    age of a reading from which nothing is stopped, and from which nothing is started
     orphan       seconds after which a VM of ours that no node has is removed
+    hold         seconds that a name and an address are kept from others after their node is gone
     """
 
     start: float = 600.0
@@ -152,6 +154,7 @@ class Patience:
     stop: float = 120.0
     act: float = 600.0
     orphan: float = 300.0
+    hold: float = HOLD
 
 
 @dataclass(frozen=True)

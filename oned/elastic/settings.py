@@ -174,6 +174,9 @@ ELASTIC_SETTINGS = Table(
         Setting("STALE_UP", SECONDS, "600", "oned", "Readings that are older start nothing either."),
         Setting("ORPHAN_TIME", SECONDS, "300", "oned",
                 "A VM of the cluster that no node has goes after so long, and so does an instance (EC2_ACCOUNT)."),
+        Setting("HOLD_TIME", SECONDS, "120", "oned",
+                "A name and an address are nobody else's for so long after their node is gone. Grid Engine refuses for "
+                "a minute a node whose name a dead one had."),
         *SGE_SETTINGS,
     ),
     "onesge --print-config",
@@ -346,6 +349,7 @@ def _patience(config: ElasticConfig) -> Patience:
         stop=float(config["STALE_DOWN"]),
         act=float(config["STALE_UP"]),
         orphan=float(config["ORPHAN_TIME"]),
+        hold=float(config["HOLD_TIME"]),
     )
 
 

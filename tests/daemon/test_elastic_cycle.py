@@ -46,7 +46,7 @@ def test_a_service_that_dies_at_each_point_of_nodes_lives_loses_nothing(make: Ma
     live(lambda: cluster.batch.job(first)["state"] == "runs")
     cluster.batch.finish(first)
     live(cluster.empty)
-    cluster.later(61)
+    cluster.later(121)
     second = cluster.batch.submit()
     live(lambda: cluster.batch.job(second)["state"] == "runs" and "READY" in cluster.nodes().values())
     cluster.oned.one.vm.recover(cluster.guests()[0].vm, 3)
@@ -157,15 +157,18 @@ def test_more_jobs_than_addresses_get_as_many_nodes_and_the_rest_waits(small: Cl
     small.until(small.empty)
 
 
-def test_an_address_is_held_for_a_minute_after_its_node_and_then_is_free(small: Cluster) -> None:
-    small.batch.finish(runs(small))
-    small.until(small.empty)
-    assert [record.lease.name for record in small.records.held()] == ["wn001"]
-    assert small.provider.leases(small.service.policies.klass("local"), 4, ())[0].name == "wn002"
-    small.later(61)
-    small.cycle()
-    assert small.records.held() == []
-    assert small.provider.leases(small.service.policies.klass("local"), 4, ())[0].name == "wn001"
+def test_an_address_is_held_for_a_while_after_its_node_and_then_is_free(make: Make) -> None:
+    cluster = make("HOLD_TIME = 300\n")
+    cluster.batch.finish(runs(cluster))
+    cluster.until(cluster.empty)
+    cluster.later(299)
+    cluster.cycle()
+    assert [record.lease.name for record in cluster.records.held()] == ["wn001"]
+    assert cluster.provider.leases(cluster.service.policies.klass("local"), 4, ())[0].name == "wn002"
+    cluster.later(2)
+    cluster.cycle()
+    assert cluster.records.held() == []
+    assert cluster.provider.leases(cluster.service.policies.klass("local"), 4, ())[0].name == "wn001"
 
 
 def test_of_two_loops_one_acts_and_the_other_takes_over_and_nothing_is_done_twice(make: Make) -> None:

@@ -1,10 +1,25 @@
 """Nodes that seem to be lost: oned's list lacks their VMs, or Grid Engine does not hear them, and not both."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
+from elastic_batch import FileBatch
 
-from tests.daemon.elastic_cluster import Cluster, runs
+from oned.elastic.batch import Refused
+from tests.daemon.elastic_cluster import Cluster, Make, runs
+
+
+class Witness(FileBatch):
+    """A batch system that notes which VMs run under the names that it forgets."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster.batch.path)
+        self.cluster, self.running, self.forgotten = cluster, set[str](), set[str]()
+
+    def remove(self, names: Collection[str]) -> Refused:
+        self.forgotten |= set(names)
+        self.running |= {guest.node for guest in self.cluster.machines() if guest.state == "RUNNING"} & set(names)
+        return super().remove(names)
 
 
 @pytest.fixture
@@ -82,3 +97,19 @@ def test_a_job_that_cannot_start_again_is_left_on_a_silent_node_whose_vm_runs(sm
     small.records.order("remove", name, who="kim")
     small.until(lambda: name not in small.nodes())
     assert small.batch.job(fixed)["state"] == "killed"
+
+
+def test_no_machine_runs_under_a_name_that_the_batch_system_has_forgotten(make: Make) -> None:
+    cluster = make("JOIN_TIME = 100\n")
+    job = runs(cluster)
+    cluster.hands = witness = Witness(cluster)
+    cluster.start()
+    cluster.dead = {"wn001", "wn002"}
+    cluster.cycle()
+    cluster.later(310)
+    cluster.until(lambda: cluster.nodes().get("wn002") == "JOINING")
+    cluster.later(101)
+    cluster.until(lambda: cluster.batch.job(job)["starts"] == 2)
+    cluster.until(lambda: "wn001" not in cluster.nodes())
+    assert witness.forgotten == {"wn001", "wn002"}
+    assert witness.running == set()

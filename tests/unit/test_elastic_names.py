@@ -107,24 +107,24 @@ def test_other_lines_of_the_masters_hosts_file_stay(place: Place) -> None:
     assert "wn001" not in place.text("hosts")
 
 
-def test_an_address_is_nobody_elses_for_a_minute(place: Place) -> None:
+def test_an_address_is_nobody_elses_for_two_minutes(place: Place) -> None:
     place.publish(LOCAL)
     place.publish()
     taken = Entry("wn007", LOCAL.mac, LOCAL.ip)
-    place.clock.now += 59
+    place.clock.now += 119
     published = place.publish(taken, OTHER)
-    assert published.waiting == {"wn007": "10.77.0.21 was wn001's less than 60 s ago"}
+    assert published.waiting == {"wn007": "10.77.0.21 was wn001's less than 120 s ago"}
     assert ("wn007" in place.text("hosts"), "wn002" in place.text("hosts")) == (False, True)
     place.clock.now += 2
     assert place.publish(taken, OTHER).waiting == {}
     assert "10.77.0.21 wn007" in place.text("names/hosts").replace(".lab wn007", "")
 
 
-def test_a_name_has_no_other_address_for_a_minute_but_its_old_one_at_once(place: Place) -> None:
+def test_a_name_has_no_other_address_for_two_minutes_but_its_old_one_at_once(place: Place) -> None:
     place.publish(LOCAL)
     place.publish()
     elsewhere = Entry("wn001", "02:00:0a:4d:00:30", "10.77.0.48")
-    assert place.publish(elsewhere).waiting == {"wn001": "wn001 was 10.77.0.21 less than 60 s ago"}
+    assert place.publish(elsewhere).waiting == {"wn001": "wn001 was 10.77.0.21 less than 120 s ago"}
     assert place.publish(LOCAL).waiting == {}
 
 
