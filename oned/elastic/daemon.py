@@ -25,6 +25,7 @@ from oned.elastic.node import EXISTING
 from oned.elastic.plan import Plan, Verb
 from oned.elastic.policy import Policies
 from oned.elastic.provider import Provider
+from oned.elastic.pulse import beat
 from oned.elastic.records import Record, Records
 from oned.elastic.report import Promise
 from oned.elastic.said import Said
@@ -136,7 +137,7 @@ def strays(assembled: Assembled, lead: Lead) -> Strays:
 
 
 def _teller(assembled: Assembled, cycle: Cycle) -> Callable[[Plan, float], None]:
-    """What is done with each plan and its seconds: a line of the log, and metrics where the settings have them."""
+    """What is done with each plan and its seconds: a line of the log, word for `onesge status`, and metrics."""
     service, (address, port) = assembled.service, assembled.service.metrics
     metrics = Metrics(assembled.records) if port or service.metrics_file else None
     if metrics and port:
@@ -146,6 +147,8 @@ def _teller(assembled: Assembled, cycle: Cycle) -> Callable[[Plan, float], None]
 
     def told(made: Plan, seconds: float) -> None:
         tell(made, seconds)
+        if cycle.reading:
+            beat(assembled.records, made, cycle.reading, seconds)
         if metrics and cycle.reading:
             metrics.cycle(made, cycle.reading, assembled.policies.at(made.at), seconds=seconds)
             _written(metrics, service.metrics_file, said)

@@ -2,14 +2,17 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from oned import clock
 from oned.cli.onesge.program import main
 from oned.elastic.changes import Why
 from oned.elastic.leader import Lead
@@ -150,7 +153,10 @@ def test_vms_with_our_mark_that_no_node_has_are_removed_at_once(engine: Daemon, 
         engine.one.vm.action("terminate-hard", vm)
 
 
-def test_a_hook_wakes_the_loop(engine: Daemon, sge: PlayedSge) -> None:
+def test_a_hook_wakes_the_loop_and_the_screen_says_how_old_its_readings_are(
+    engine: Daemon, sge: PlayedSge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "last cycle" not in onesge(engine, "status")
     with (engine.etc / "onesge.conf").open("a") as file:
         file.write("INTERVAL = 3600\nMAX = 0\n")
     vm = engine.allocate('ONESGE = [ CLUSTER = "onesge", TOKEN = "t1" ]')
@@ -162,9 +168,17 @@ def test_a_hook_wakes_the_loop(engine: Daemon, sge: PlayedSge) -> None:
             records = Records(engine.var / "onesge.db")
             onesge(engine, "node-down", str(vm))
             until(lambda: not records.hints(), "the cycle after the hook")
+            until(lambda: "last cycle" in onesge(engine, "status"), "word of a cycle")
+            screen = onesge(engine, "status")
+            assert f":{loop.pid} leads, heard of within the last " in screen
+            assert re.search(r"it has read +: jobs [0-9]+ s ago, hosts [0-9]+ s ago, VMs [0-9]+ s ago\n", screen)
             records.close()
         finally:
             loop.terminate()
             assert b"Traceback" not in loop.communicate(timeout=20)[1]
     assert loop.returncode == 0
+    for seconds, said in ((200.0, "FROZEN, nothing is stopped"), (700.0, "nothing is started and nothing is stopped")):
+        monkeypatch.setattr(clock, "now", lambda ahead=seconds: time.time() + ahead)
+        (line,) = [line for line in onesge(engine, "status").splitlines() if line.startswith("it has read")]
+        assert line.endswith(said)
     engine.one.vm.action("terminate-hard", vm)

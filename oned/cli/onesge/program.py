@@ -16,10 +16,12 @@ from oned.cli.onesge.nodes import add_nodes
 from oned.cli.onesge.reap import add_reap
 from oned.cli.onesge.replay import add_replay
 from oned.cli.onesge.run import add_run
+from oned.cli.onesge.status import add_status
 from oned.cli.onesge.vpn import add_vpn
 
 program = Program("onesge", "runs and explains a batch cluster whose nodes are virtual machines")
 
+add_status(program)
 add_live(program)
 add_run(program)
 add_nodes(program)
