@@ -16,6 +16,27 @@ def now(daemon: Daemon) -> int:
     return daemon.events(-1).int("LAST")
 
 
+def test_the_commands_show_a_line_for_each_change(scripted: Scripted) -> None:
+    pytest.importorskip("prometheus_client")
+    host, vm = scripted.monitored("alpha"), scripted.allocate()
+    vms, hosts = watching(scripted, "onevm", str(vm), "--json"), watching(scripted, "onehost")
+    until(lambda: readers(scripted) == 2, "both commands to read")
+    scripted.one.vm.action("hold", vm)
+    scripted.one.host.status(host, 1)
+    assert vms.stdout
+    assert hosts.stdout
+    told = json.loads(vms.stdout.readline())
+    assert (told["oid"], told["old"], told["new"]) == (vm, "PENDING", "HOLD")
+    assert hosts.stdout.readline()[8:] == f"  HOST {host}  MONITORED -> DISABLED\n"
+    for command in (vms, hosts):
+        command.terminate()
+        command.communicate()
+    for action, status in (("release", 0), ("hold", 1), ("release", 0)):  # who has gone is noticed when he is told
+        scripted.one.vm.action(action, vm)
+        scripted.one.host.status(host, status)
+    until(lambda: readers(scripted) == 0, "the end of the readers")
+
+
 def test_each_event_is_a_line_of_json_as_it_happens(scripted: Scripted) -> None:
     with Reader(scripted) as reader:
         assert reader.answer.getheader("content-type") == "application/x-ndjson"
@@ -141,26 +162,6 @@ def watching(daemon: Daemon, program: str, *words: str) -> "subprocess.Popen[str
 def readers(daemon: Daemon) -> int:
     text = get(daemon, "/metrics", ADMIN)[1]
     return int(float(text.split("\noned_watchers ")[1].split("\n")[0]))
-
-
-def test_the_commands_show_a_line_for_each_change(scripted: Scripted) -> None:
-    pytest.importorskip("prometheus_client")
-    host, vm = scripted.monitored("alpha"), scripted.allocate()
-    until(lambda: readers(scripted) == 0, "the end of earlier readers")
-    vms, hosts = watching(scripted, "onevm", str(vm), "--json"), watching(scripted, "onehost")
-    until(lambda: readers(scripted) == 2, "both commands to read")
-    scripted.one.vm.action("hold", vm)
-    scripted.one.host.status(host, 1)
-    assert vms.stdout
-    assert hosts.stdout
-    told = json.loads(vms.stdout.readline())
-    assert (told["oid"], told["old"], told["new"]) == (vm, "PENDING", "HOLD")
-    assert hosts.stdout.readline()[8:] == f"  HOST {host}  MONITORED -> DISABLED\n"
-    for command in (vms, hosts):
-        command.terminate()
-        command.communicate()
-    until(lambda: readers(scripted) == 0, "the end of the readers")
-    scripted.one.host.status(host, 0)
 
 
 def test_a_command_says_why_it_may_not_watch(scripted: Scripted) -> None:

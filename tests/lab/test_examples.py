@@ -37,6 +37,7 @@ def test_the_page_of_a_lab_names_its_one_command(lab: str) -> None:
     assert os.access(EXAMPLES / lab / "run", os.X_OK)
 
 
+@pytest.mark.soak
 def test_work_of_four_kinds_goes_to_the_machines_that_suit_it(tmp_path: Path) -> None:
     words = run("workloads", tmp_path)
     places = dict(row.split()[3:8:4] for row in words.splitlines() if " runn " in row)

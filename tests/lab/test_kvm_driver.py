@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -129,14 +130,21 @@ def until(look: Callable[[], T | None], seconds: float, what: str) -> T:
     raise AssertionError(f"{what}: not within {seconds:g} seconds")
 
 
-@pytest.fixture
-def guest(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Guest]:
+@contextmanager
+def prepared(lab: Lab) -> Iterator[Guest]:
+    """A guest with a number of its own, which is cancelled in the end."""
     vid = 1 + len(list((lab.directory / "ds" / "0").glob("*"))) if (lab.directory / "ds" / "0").exists() else 1
     made = Guest(lab, vid)
     made.prepare()
     yield made
     with lab.driver() as driver:
         assert driver.ask(made.line("CANCEL", f"one-{vid}", "-")) == f"CANCEL SUCCESS {vid} -"
+
+
+@pytest.fixture
+def guest(lab: Lab) -> Iterator[Guest]:
+    with prepared(lab) as made:
+        yield made
 
 
 def test_a_guest_boots_is_polled_saved_restored_and_shut_down(lab: Lab, guest: Guest) -> None:

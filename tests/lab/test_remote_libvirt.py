@@ -19,6 +19,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
+@pytest.mark.soak
 def test_the_life_of_a_guest_on_another_host(lab: World, tmp_path: Path) -> None:
     guest = Guest(lab, tmp_path, 1)
     guest.prepare("host01")
