@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.world import until
-from tests.needs import need, need_programs
+from tests.needs import PROGRAMS, need, need_programs
 
 TREE = Path(__file__).parents[2]
 DEMO = TREE / "share/elastic/demo/demo-sge"
@@ -26,18 +26,19 @@ def programs() -> None:
 
 
 LIFE = ["PLANNED", "REGISTERED", "STARTING", "JOINING", "READY", "DRAINING", "UNREGISTERED", "GONE"]
-SHORT = ("--jobs=8", "--local=1", "--cloud=1", "--shortest=3", "--longest=6", "--burst=6", "--idle=3")
+SHORT = ("--no-guest", "--jobs=8", "--local=1", "--cloud=1", "--shortest=3", "--longest=6", "--burst=6", "--idle=3")
 
 
-def start(directory: Path, *options: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "DEMO_SGE_DIR": str(directory), "NO_SYSTEM": "1"}
+def start(directory: Path, *options: str, **more: str) -> "subprocess.Popen[str]":
+    cache = {"ONE_CACHE": str(TREE / ".cache")}
+    environment = {**cache, **os.environ, **more, "DEMO_SGE_DIR": str(directory), "NO_SYSTEM": "1"}
     return subprocess.Popen(
         [DEMO, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
-def run(directory: Path, *options: str) -> str:
-    with start(directory, *options) as demo:
+def run(directory: Path, *options: str, **more: str) -> str:
+    with start(directory, *options, **more) as demo:
         told, _ = demo.communicate()
     assert demo.returncode == 0, told
     return told
@@ -49,7 +50,7 @@ def states(told: str, node: str) -> list[str]:
 
 
 def table(told: str, row: str) -> list[str]:
-    """Of the nodes of a class: started, node-minutes, in use, jobs, cost."""
+    """Of the nodes of a class: started, node-minutes, in use, jobs, cost, boot, s, first job, s."""
     found = re.search(rf"^  {row} +(.*)$", told, re.MULTILINE)
     assert found, told
     return found[1].split()
@@ -86,6 +87,7 @@ def test_nodes_come_for_jobs_from_our_own_host_and_then_from_the_cloud_and_go(tm
     assert int(local[3]) + int(cloud[3]) == 8
     assert int(cloud[3]) > 0, "jobs ran at the other end of the tunnel"
     assert float(cloud[4]) > float(local[4]) > 0
+    assert min(float(row[place]) for row in (local, cloud) for place in (5, 7)) > 0, "boot and first job"
     assert (directory.exists(), left_of(directory)) == (False, [])
 
 
@@ -125,7 +127,20 @@ def test_there_is_one_at_a_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-def test_the_whole_is_over_within_its_time_and_no_job_is_lost(tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_the_whole_is_over_within_its_time_with_a_guest_among_its_nodes_and_no_job_is_lost(tmp_path: Path) -> None:
+    need_programs(*PROGRAMS, "mmdebstrap", "syslinux", "mcopy")
     told = run(tmp_path / "demo")
     assert "40 jobs have ended well" in told
-    assert (table(told, "local")[0], int(table(told, "cloud")[0]) > 0) == ("3", True)
+    assert states(told, "wn01") == LIFE
+    guest, local, cloud = (table(told, klass) for klass in ("guest", "local", "cloud"))
+    assert (guest[0], local[0], int(cloud[0]) > 0) == ("1", "2", True)
+    assert int(guest[3]) > 0, "jobs ran in the guest"
+
+
+@pytest.mark.soak
+def test_where_no_image_can_be_built_the_reason_is_told_and_it_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, where a directory should be made")
+    told = run(tmp_path / "demo", *SHORT[1:], ONE_CACHE=str(tmp_path / "cache"))
+    assert re.search(r"^demo-sge: no guest, all nodes are namespaces: .*(exists|Not a directory)$", told, re.MULTILINE)
+    assert "8 jobs have ended well" in told

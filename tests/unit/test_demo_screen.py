@@ -32,7 +32,7 @@ def test_the_screen_has_the_nodes_and_is_not_wider_than_the_terminal() -> None:
         lines = [re.sub(r"\x1b\[\d+m", "", line) for line in draw(moment, [moment] * 500, Size(), news, width)]
         assert max(map(len, lines)) <= width
         text = "\n".join(lines)
-        assert "4 jobs wait, 1 run, 35 have ended; nodes: 1 local, 1 cloud" in text
+        assert "4 jobs wait, 1 run, 35 have ended; nodes: 0 guest, 1 local, 1 cloud" in text
         assert re.search(r"wn01 +local +READY +12s +■□ +10\.77\.0\.101 +job 7", text)
         assert re.search(r"ec2-01 +cloud +JOINING +3s +10\.78\.0\.11 +4 tasks", text)
 

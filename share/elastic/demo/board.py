@@ -55,7 +55,8 @@ class Moment:
 class Board:
     """Looks at the site, and keeps what the end of it all is told from.
 
-    places  job → node that it ran on
+    places  job → class of the node that it ran on
+    firsts  token of a node → the first job that was seen on it, and when
     course  the moments, for a picture of them
     """
 
@@ -63,6 +64,7 @@ class Board:
     size: Size
     begin: float = field(default_factory=time.time)
     places: dict[str, str] = field(default_factory=dict)
+    firsts: dict[str, tuple[str, float]] = field(default_factory=dict)
     course: list[Moment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,25 +74,38 @@ class Board:
     def look(self) -> Moment:
         """How it is now."""
         now, jobs = time.time(), jobs_of(self.site.sge.admin("qstat", "-u", "*"))
-        self.places |= {job: node for job, node in jobs.items() if node}
         busy = Counter(jobs.values())
         waiting = busy.pop("", 0)
         news = tuple(self.records.entries(self._seen))
         self._seen = news[-1].id if news else self._seen
+        records = self.records.nodes()
         rows = tuple(
             Row(
                 record.node.name, record.node.klass, record.node.state.name, now - record.node.since, record.lease.ip,
                 tuple(job for job, node in jobs.items() if node == record.node.name),
                 record.node.report if record.node.report not in ("", "ok") else record.sentence,
             )
-            for record in self.records.nodes()
+            for record in records
         )  # fmt: skip
+        for record, row in zip(records, rows, strict=True):
+            self.places |= dict.fromkeys(row.jobs, row.klass)
+            if row.jobs:
+                self.firsts.setdefault(record.node.token, (row.jobs[0], time.time()))
         moment = Moment(
             now - self.begin, waiting, busy.total(), self.size.jobs - waiting - busy.total(), rows,
             sum(PRICES[row.klass] for row in rows), spent(self.records.paid(), now), news,
         )  # fmt: skip
         self.course.append(moment)
         return moment
+
+    def network_since(self) -> dict[str, list[float]]:
+        """Name → when a node of that name came into the network: its machine has booted so far."""
+        found: dict[str, list[float]] = {}
+        path = self.site.lab.directory / "online"
+        for line in path.read_text().splitlines() if path.exists() else ():
+            at, _, name = line.partition(" ")
+            found.setdefault(name, []).append(float(at))
+        return found
 
     def lives(self) -> dict[str, list[tuple[float, float]]]:
         """By class, when each node was ordered and when it was gone."""

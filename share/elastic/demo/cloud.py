@@ -7,6 +7,7 @@ from there. WORLD/cloud is there once all is ready. Disks go through the bucket 
 """
 
 import itertools
+import re
 import signal
 import sys
 import threading
@@ -69,7 +70,15 @@ class Cloud:
         machine = Node(self._world, f"i-{name[-8:]}", address=address)
         machine.start_up()
         self._machines[name] = machine
+        self._tell_of(machine, self.user_data[address])
         print(f"{name}: on, {address}", flush=True)
+
+    def _tell_of(self, machine: Node, told: str) -> None:
+        """As dnsmasq's script does of a node on a host of ours: since when it is in the network, and who it is."""
+        called = re.search(r"^NODE_NAME='([^']*)'", told, re.MULTILINE)
+        since = (machine.directory / "online").read_text().strip()
+        with open(self._world.directory / "online", "a") as file:
+            file.write(f"{since} {called[1] if called else ''}\n")
 
     def _switch_off(self, name: str) -> None:
         machine = self._machines[name]

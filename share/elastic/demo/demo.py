@@ -1,9 +1,12 @@
 """make demo-sge: forty jobs, and the nodes that come and go for them.
 
-demo DIRECTORY [--jobs N] [--local N] [--cloud N]
+demo DIRECTORY [--jobs N] [--local N] [--guests N] [--cloud N] [--no-guest]
+
+DEMO_SGE_IMAGE is the image of the guests and DEMO_SGE_DRIVER what boots it; without them there is no guest.
 """
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -14,8 +17,8 @@ from types import FrameType
 
 from share.elastic.demo.board import Board
 from share.elastic.demo.screen import display
-from share.elastic.demo.settings import Size
-from share.elastic.demo.site import Site
+from share.elastic.demo.settings import GUESTS, Size
+from share.elastic.demo.site import Site, Worker
 from share.elastic.demo.summary import summary
 
 LOOK = 0.7
@@ -33,7 +36,8 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     arguments = _arguments()
-    site = Site(Path(arguments.directory), Size(*(getattr(arguments, one.name) for one in fields(Size))))
+    size = Size(**{one.name: getattr(arguments, one.name) for one in fields(Size)})
+    site = Site(Path(arguments.directory), size, worker() if size.guests else None)
     try:
         with site.front():
             bring_up(site)
@@ -53,7 +57,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("directory")
     for one in fields(Size):
         parser.add_argument(f"--{one.name}", type=int, default=one.default, metavar="N", help=one.metadata["help"])
-    return parser.parse_args()
+    parser.add_argument("--no-guest", action="store_const", const=0, dest="guests", help="all nodes are namespaces")
+    arguments = parser.parse_args()
+    if not 0 <= arguments.guests <= GUESTS:
+        parser.error(f"there can be {GUESTS} guests at most")
+    return arguments
+
+
+def worker() -> Worker | None:
+    """What the guests are made of; None where there is none."""
+    image, driver = os.environ.get("DEMO_SGE_IMAGE"), os.environ.get("DEMO_SGE_DRIVER")
+    return Worker(Path(image), driver) if image and driver else None
 
 
 def bring_up(site: Site) -> None:
@@ -64,8 +78,9 @@ def bring_up(site: Site) -> None:
         ("Grid Engine's master", site.master),
         ("oned and its scheduler", site.engine),
         ("hosts, networks, templates", site.enter),
+        *((("a hypervisor and its image", site.hypervisor),) if site.size.guests else ()),
         ("OpenVPN", site.tunnel),
-        ("the worker's image, S3, AMI", site.image),
+        ("a disk by S3 to an AMI", site.image),
         ("onesge", site.elastic),
     )
     for name, start in parts:

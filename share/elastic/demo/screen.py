@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -35,12 +35,13 @@ class Lines:
     """A line for each thing that happens, and for each change of the counts."""
 
     def __init__(self, size: Size) -> None:
+        self._size = size
         self._counts = ""
 
     def show(self, moment: Moment, course: Sequence[Moment]) -> None:
         for entry in moment.news:
             print(f"{clock(moment.elapsed)}  {event(entry)}")
-        if (counts := counts_of(moment)) != self._counts:
+        if (counts := counts_of(moment, self._size)) != self._counts:
             print(f"{clock(moment.elapsed)}  {counts}")
         self._counts = counts
         sys.stdout.flush()
@@ -68,17 +69,17 @@ def draw(moment: Moment, course: Sequence[Moment], size: Size, news: Sequence[st
     yield bold(_cut(f"{clock(moment.elapsed)}   {title}", width))
     yield ""
     yield f"  jobs   {bar(moment, size.jobs, min(60, width - 12))}"
-    yield _cut(f"         {counts_of(moment)}", width)
+    yield _cut(f"         {counts_of(moment, size)}", width)
     yield ""
     yield _cut(f"  {'NODE':8} {'WHERE':6} {'STATE':13} {'FOR':>5}  {'SLOTS':6} {'ADDRESS':13}", width)
     for row in moment.nodes:
         yield node(row, width)
-    for _ in range(size.local + size.cloud - len(moment.nodes)):
+    for _ in range(sum(size.most.values()) - len(moment.nodes)):
         yield ""
     yield ""
     room = max(10, width - 24)
     yield f"  waiting jobs  {course_of([one.waiting for one in course], size.jobs, room)}"
-    for klass, most in (("local", size.local), ("cloud", size.cloud)):
+    for klass, most in size.most.items():
         counted = [sum(row.klass == klass for row in one.nodes) for one in course]
         yield f"  {klass} nodes   {course_of(counted, most, room)}"
     yield ""
@@ -86,11 +87,12 @@ def draw(moment: Moment, course: Sequence[Moment], size: Size, news: Sequence[st
         yield _cut(f"  {line}", width)
 
 
-def counts_of(moment: Moment) -> str:
+def counts_of(moment: Moment, size: Size) -> str:
     """Jobs, nodes and money in words."""
-    where = [sum(row.klass == klass for row in moment.nodes) for klass in ("local", "cloud")]
+    counts = Counter(row.klass for row in moment.nodes)
+    where = ", ".join(f"{counts[klass]} {klass}" for klass in size.most)
     jobs = f"{moment.waiting} jobs wait, {moment.running} run, {moment.done} have ended"
-    return f"{jobs}; nodes: {where[0]} local, {where[1]} cloud; {moment.rate:.2f} an hour"
+    return f"{jobs}; nodes: {where}; {moment.rate:.2f} an hour"
 
 
 def bar(moment: Moment, jobs: int, width: int) -> str:

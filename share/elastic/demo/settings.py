@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from share.lab.machine import MASTER
-from share.lab.sge import MASTER_ADDRESS
+from share.lab.sge import MASTER_ADDRESS, USER, USER_ID
 
 CLOUD, DOOR, TUNNEL = "10.79.0", "10.79.0.1", "10.78.0"
 """The cloud's network, the address by which it reaches the front-end, the network of the tunnel."""
@@ -14,8 +14,12 @@ METADATA = "169.254.169.254"
 REPORT_PORT, EC2_PORT = 2634, 4566
 SLOTS = 2
 """Of a node."""
-PRICES = {"local": 0.02, "cloud": 0.10}
-"""Of a node, per hour."""
+PRICES = {"guest": 0.02, "local": 0.02, "cloud": 0.10}
+"""Of a node of each class, per hour: a guest on our hypervisor, a machine of namespaces on our host, an instance."""
+GUESTS = 2
+"""So many at most: each is emulated, and there are two processors."""
+BOOT_SECONDS = {"guest": 20, "local": 5, "cloud": 10}
+"""That a node of each class takes, as the planner is told."""
 INSTANCE = "m5.large"
 BUCKET = "images"
 """Of S3, through which the disk of a worker goes."""
@@ -32,10 +36,18 @@ class Size:
     jobs: int = _number(40, "jobs")
     shortest: int = _number(12, "seconds of the shortest job")
     longest: int = _number(30, "seconds of the longest job")
-    local: int = _number(3, "nodes on our own host, at most")
+    local: int = _number(3, "nodes on our own hosts, at most")
+    guests: int = _number(1, f"of these so many are real guests, {GUESTS} at most, and the others namespaces")
     cloud: int = _number(3, "nodes in the cloud, at most")
     burst: int = _number(20, "seconds that a job waits for our own nodes before the cloud is asked")
     idle: int = _number(8, "seconds after which a node without jobs goes")
+
+    @property
+    def most(self) -> dict[str, int]:
+        """Class → its nodes, at most, of the classes that have any; those that come first are first."""
+        guests = min(self.guests, self.local)
+        counts = {"guest": guests, "local": self.local - guests, "cloud": self.cloud}
+        return {klass: count for klass, count in counts.items() if count}
 
 
 ONED_CONF = """
@@ -71,6 +83,17 @@ MEMORY = 512
 NIC = [ NETWORK = nodes ]
 CONTEXT = [ NETWORK = YES ]
 SCHED_REQUIREMENTS = "HYPERVISOR = namespace"
+SCHED_DS_REQUIREMENTS = "NAME = nowhere"
+"""
+GUEST_TEMPLATE = f"""
+NAME = guest
+CPU = 1
+MEMORY = 512
+DISK = [ IMAGE = worker, TARGET = vda ]
+NIC = [ NETWORK = nodes, MODEL = virtio ]
+CONTEXT = [ ETH0_METHOD = dhcp, START_SCRIPT = "useradd -u {USER_ID} -M -d /tmp {USER}" ]
+SCHED_REQUIREMENTS = "HYPERVISOR = kvm"
+SCHED_DS_REQUIREMENTS = "NAME = system"
 """
 CLOUD_TEMPLATE = f"""
 NAME = cloud
@@ -79,6 +102,7 @@ MEMORY = 512
 NIC = [ NETWORK = tunnel ]
 CONTEXT = [ NETWORK = YES ]
 SCHED_REQUIREMENTS = "PUBLIC_CLOUD = YES"
+SCHED_DS_REQUIREMENTS = "NAME = nowhere"
 EC2 = [ INSTANCETYPE = "{INSTANCE}" ]
 """
 
@@ -105,9 +129,7 @@ EC2_IMAGES = [ REGION = us-east-1, BUCKET = {BUCKET}, S3_ENDPOINT = "http://127.
                EC2_ENDPOINT = "http://127.0.0.1:{EC2_PORT}" ]
 REPORT = [ URL = "https://10.77.0.1:{REPORT_PORT}", CLOUD_URL = "https://{DOOR}:{REPORT_PORT}" ]
 VPN = [ REMOTE = {DOOR}, NETWORK = {TUNNEL}.0/24, ROUTES = 10.77.0.0/24 ]
-NODE_CLASS = [ NAME = local, SLOTS = {SLOTS}, MAX = {size.local}, PRICE = {PRICES["local"]}, BOOT_TIME = 5 ]
-NODE_CLASS = [ NAME = cloud, SLOTS = {SLOTS}, MAX = {size.cloud}, PRICE = {PRICES["cloud"]}, BOOT_TIME = 10,
-               PLACE = cloud ]
+{"".join(_node_class(klass, most) for klass, most in size.most.items())}\
 COST_CAP = [ HOUR = 0.50 ]
 WAIT_BEFORE_UP = 2
 BURST_AFTER = {size.burst}
@@ -116,5 +138,10 @@ COOL_DOWN_DOWN = 2
 MASTER_GRACE = 0
 MAX_KILL = 50
 START_TIME = 60
-JOIN_TIME = 60
+JOIN_TIME = 120
 """
+
+
+def _node_class(name: str, most: int) -> str:
+    known = f"NAME = {name}, SLOTS = {SLOTS}, MAX = {most}, PRICE = {PRICES[name]}, BOOT_TIME = {BOOT_SECONDS[name]}"
+    return f"NODE_CLASS = [ {known}, PLACE = {'cloud' if name == 'cloud' else 'local'} ]\n"

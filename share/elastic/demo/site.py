@@ -10,11 +10,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from share.elastic.demo.settings import (
     CLOUD_TEMPLATE,
     DOOR,
+    GUEST_TEMPLATE,
     LOCAL_TEMPLATE,
     METADATA,
     NETWORKS,
@@ -30,16 +32,29 @@ from share.lab.sge import GROUP, QUEUE, SgeWorld
 from share.lab.world import World, until
 
 TREE = Path(__file__).parents[3]
-HOST = "host01"
+HOST, HYPERVISOR = "host01", "host02"
+"""The host of machines of namespaces, and the one of guests."""
 FRONT = "10.77.0.1"
 DRIVERS = {"one_vmm_namespace": "vmm", "one_im_namespace": "im"}
 
 
-class Site:
-    """The parts, and the commands of users and administrators."""
+@dataclass(frozen=True)
+class Worker:
+    """An image that boots as a node, and the name of the driver that does it: kvm, or qemu, which emulates."""
 
-    def __init__(self, directory: Path, size: Size) -> None:
-        self.directory, self.size = directory, size
+    image: Path
+    driver: str
+
+
+class Site:
+    """The parts, and the commands of users and administrators.
+
+    worker  the image of a worker and the driver of oned that boots it, where there are guests among the nodes
+    """
+
+    def __init__(self, directory: Path, size: Size, worker: Worker | None = None) -> None:
+        self.directory, self.worker = directory, worker
+        self.size = size if worker else replace(size, guests=0)
         self.lab = World(directory / "hosts")
         self.sge = SgeWorld(self.lab, nameserver=FRONT)
         self.one = directory / "one"
@@ -102,7 +117,6 @@ class Site:
     def enter(self) -> None:
         """The hosts, networks and templates that oned is to know."""
         self.run("onedatastore", "create", "-", given="NAME = nowhere\nTYPE = SYSTEM_DS\nTM_MAD = dummy\n")
-        self.run("onedatastore", "disable", "0")
         self.run("onehost", "create", HOST, "--im", "namespace", "--vm", "namespace")
         until((self.lab.directory / "cloud").exists, 20, "the cloud")
         self.run("onehost", "create", "ec2", "--im", "ec2", "--vm", "ec2")
@@ -111,15 +125,32 @@ class Site:
         for template in (LOCAL_TEMPLATE, CLOUD_TEMPLATE):
             self.run("onetemplate", "create", "-", given=template)
 
+    def hypervisor(self) -> None:
+        """A host with an sshd and a libvirt, the image of its guests, and a template of them.
+
+        Its directories are those of the front-end, as if they were shared: a disk is there at once.
+        """
+        assert self.worker
+        self.lab.up(2, "--libvirt")
+        # libvirt looks at QEMU now, for some seconds, and not when the first guest is to start.
+        self.lab.run(HYPERVISOR, "virsh", "--connect", "qemu:///system", "domcapabilities")
+        reach = {"SSH_ADDRESS": self.lab.address(HYPERVISOR), **self.lab.environment}
+        (self.one / "etc/hosts").mkdir(exist_ok=True)
+        (self.one / "etc/hosts" / HYPERVISOR).write_text("".join(f"{key}={value}\n" for key, value in reach.items()))
+        self.run("onehost", "create", HYPERVISOR, "--im", "kvm", "--vm", self.worker.driver)
+        disk = f"NAME = worker\nPATH = {self.worker.image}\nDRIVER = qcow2\n"
+        self.run("oneimage", "create", "-", "--wait", given=disk)
+        self.run("onetemplate", "create", "-", given=GUEST_TEMPLATE)
+
     def image(self) -> None:
-        """The worker's disk goes to S3 and becomes an AMI, which the template of nodes in the cloud then names.
+        """A disk goes to S3 and becomes an AMI, which the template of nodes in the cloud then names.
 
         It is a small file of noise: the machines of this cloud look at no disk.
         """
-        disk = self.directory / "worker.raw"
+        disk = self.directory / "instance.raw"
         disk.write_bytes(os.urandom(8 << 20))
-        self.run("oneimage", "create", "--name", "worker", "--path", str(disk), "--wait")
-        self.run("onesge", "image", "publish", "worker", "--template", "cloud")
+        self.run("oneimage", "create", "--name", "instance", "--path", str(disk), "--wait")
+        self.run("onesge", "image", "publish", "instance", "--template", "cloud")
 
     def names(self) -> None:
         """dnsmasq: addresses and names by what onesge writes."""
@@ -132,7 +163,8 @@ class Site:
             "--bind-interfaces", "--no-resolv", "--no-hosts", "--domain=lab", "--local=/lab/", "--user=root",
             "--dhcp-range=10.77.0.0,static", f"--dhcp-option=option:router,{FRONT}", "--dhcp-authoritative",
             f"--dhcp-hostsfile={names}/dhcp-hosts", f"--addn-hosts={names}/hosts",
-            f"--dhcp-leasefile={self.directory}/leases", f"--pid-file={self.directory}/dnsmasq.pid", "--log-facility=-",
+            f"--dhcp-leasefile={self.directory}/leases", f"--dhcp-script={Path(__file__).with_name('online')}",
+            f"--pid-file={self.directory}/dnsmasq.pid", "--log-facility=-",
         )  # fmt: skip
 
     def tunnel(self) -> None:
