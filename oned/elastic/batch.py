@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from oned.elastic.needs import Given, Offers, Shared
 from oned.elastic.reading import Host, Job, Limit
 
 Refused = Mapping[str, str]
@@ -25,6 +26,7 @@ class Member:
     address  IPv4; the name leads to it and back before the node is registered
     memory   MiB, 0 is not counted
     queues   queues and host groups that it belongs to
+    offers   what else it has for jobs that ask for it by name
     """
 
     name: str
@@ -33,6 +35,7 @@ class Member:
     memory: int = 0
     queues: frozenset[str] = frozenset()
     cloud: bool = False
+    offers: Offers = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,9 @@ class Observed:
     """What the batch system says, all of it read within one call.
 
     at            seconds since the epoch, when the reading began
+    given         what queues give to jobs
+    shared        what all hosts share
+    forced        names of which a host that offers one takes only jobs that ask for it
     master_since  when its master started, 0 when it does not tell
     """
 
@@ -48,6 +54,9 @@ class Observed:
     hosts: tuple[Host, ...]
     limits: tuple[Limit, ...] = ()
     master_since: float = 0.0
+    given: tuple[Given, ...] = ()
+    shared: tuple[Shared, ...] = ()
+    forced: frozenset[str] = frozenset()
 
 
 class Batch(Protocol):

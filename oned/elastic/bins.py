@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from oned.elastic import shrink
 from oned.elastic.care import PAUSED, Verdict, View, too_old
+from oned.elastic.counted import Counted, takes
 from oned.elastic.demand import Kind, kind_of
 from oned.elastic.node import COMING, NodeState
 from oned.elastic.packing import Bin, Ending, Room, empty
@@ -23,6 +24,7 @@ class Bins:
 
     views     each node of ours with all that is known of it
     verdicts  what happens to it, by its name
+    counted   what is left on hosts beside slots and memory
     """
 
     reading: Reading
@@ -30,6 +32,7 @@ class Bins:
     now: float
     views: Sequence[View]
     verdicts: Mapping[str, Verdict]
+    counted: Counted
     _kinds: dict[Kind, Kind] = field(default_factory=dict)
 
     def all(self) -> list[Bin]:
@@ -38,7 +41,7 @@ class Bins:
         ours = {view.node.name for view in self.views}
         endings = self._endings()
         others = [
-            self._of_host(host, kind_of_host(host), "", Room.FREE, endings)
+            self._of_host(host, self.counted.kind(host, self.reading), "", Room.FREE, endings)
             for host in self.reading.hosts.items
             if host.name not in ours
         ]
@@ -67,7 +70,7 @@ class Bins:
         return few and view.heard and not (view.vm_gone or view.apart) and not too_old(view, self.now)
 
     def _empty(self, view: View, kind: Kind, room: Room) -> Bin:
-        return empty(self._kinds.setdefault(kind, kind), view.node.name, view.node.klass, room)
+        return empty(self._kinds.setdefault(kind, kind), view.node.name, view.node.klass, room, self.counted.names)
 
     def _of_host(
         self, host: Host, kind: Kind, klass: str, room: Room, endings: Mapping[str, list[Ending]]
@@ -78,7 +81,7 @@ class Bins:
         free = min(host.slots, kind.slots) - host.used if usable else 0
         memory = host.free if host.memory else kind.memory or NO_LIMIT
         ends = endings.get(host.name, []) if usable else []
-        return Bin(host.name, klass, kind, room, free, memory, ends)
+        return Bin(host.name, klass, kind, room, free, memory, ends, left=self.counted.left(host, kind))
 
     def _endings(self) -> dict[str, list[Ending]]:
         """What running jobs free before a node could be there; one that should have ended is not waited for."""
@@ -87,11 +90,7 @@ class Bins:
         for job in self.reading.jobs.items if self.policies.look_ahead else ():
             if job.state is JobState.RUNNING and self.now < job.ends <= latest:
                 for part in job.parts:
-                    ending = Ending(job.ends, part.slots, part.slots * job.memory)
+                    needs = tuple((name, each) for node, name, each in takes(job) if node == part.node)
+                    ending = Ending(job.ends, part.slots, part.slots * job.memory, needs)
                     endings.setdefault(part.node, []).append(ending)
         return endings
-
-
-def kind_of_host(host: Host) -> Kind:
-    """What a host is that is not ours."""
-    return Kind(host.slots, host.memory, host.arch, host.queues)

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orjson import dumps
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError
 
 from oned import clock
 from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
+from oned.elastic.reading import Proof
 from oned.elastic.records import CHANGED, Intent, Lease, Paid
-from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, spend
+from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, proof, spend
 
 DONE, BEGUN = "done", "begun"
 """Results of lines of the audit; a line that begins is followed by another."""
@@ -145,6 +147,12 @@ class Changes:
                 digest=why.digest, result=result, **(found._asdict() if found else {}),
             )
         )  # fmt: skip
+
+    def prove(self, klass: str, of: str, shown: Proof) -> None:
+        """What nodes of a class have shown to have, for when none is there."""
+        facts = {"klass": klass, "of": of, "memory": shown.memory, "arch": shown.arch,
+                 "offers": dumps(shown.offers).decode()}  # fmt: skip
+        self._connection.execute(insert(proof).values(facts).on_conflict_do_update(["klass"], set_=facts))
 
     def prune(self) -> int:
         """Forget what is older than is kept; how many nodes."""

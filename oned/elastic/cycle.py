@@ -11,6 +11,7 @@ from oned.elastic.changes import Why
 from oned.elastic.cost import Budget
 from oned.elastic.deeds import Deeds
 from oned.elastic.growth import Growth
+from oned.elastic.known import made_by
 from oned.elastic.leader import Lead
 from oned.elastic.node import GONE, WrongTransition
 from oned.elastic.observe import Observer, noted
@@ -98,11 +99,13 @@ class Cycle:
         """Write what is new of nodes, and the periods that begin; how many have changed their state."""
         records, policies = self._records.nodes(), self._world.policies()
         notes, due = self._observer.notes(records), self._actor.ledger.due(records, policies, clock.now())
-        hints = self._records.hints()
-        if notes or due or hints:
+        hints, proven = self._records.hints(), self._observer.proven(records, policies)
+        if notes or due or hints or proven:
             with self._lead.writing() as changes:
                 self._observer.write(changes, notes)
                 self._actor.ledger.go_on(changes, due, policies)
+                for name, proof in proven.items():
+                    changes.prove(name, made_by(policies.klass(name)), proof)
                 if hints:
                     changes.forget_hints(hints[-1].id)
         return sum(note.runs for note in notes)

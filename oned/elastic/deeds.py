@@ -97,7 +97,9 @@ class Deeds:
         """The node as the batch system is to know it."""
         klass = errand.klass
         address = self.site.address(errand.record, klass)
-        return Member(errand.name, address, klass.slots, klass.memory, klass.queues, klass.cloud)
+        return Member(
+            errand.name, address, klass.slots, klass.memory, klass.queues, klass.cloud, klass.offers
+        )  # fmt: skip
 
     def start(self, errands: Sequence[Errand]) -> Outcomes:
         made = self.provider.start([(errand.record, errand.klass) for errand in errands])

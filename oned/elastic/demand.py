@@ -2,22 +2,47 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from oned.elastic.allowed import Allowed, matches
+from oned.elastic.licences import Licences
+from oned.elastic.needs import Need, Offers, Per, Place, Shared, amount, lacking, suits
 from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.reading import SPREAD, WHOLE, Job, JobState, Limit
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a node is, as far as jobs ask. Nothing said (memory 0, no arch, no queues) is not asked for."""
+    """What a node is, as far as jobs ask. Nothing said (memory 0, no arch, no queues) is not asked for.
+
+    offers    what it has by name; of what jobs take all of it
+    places    its queues, and what each gives
+    forced    names without which it takes no job
+    promised  memory that a class should have, where its nodes have less
+    name      of the host, where it is only one
+    """
 
     slots: int
     memory: int = 0
     arch: str = ""
     queues: frozenset[str] = frozenset()
     cloud: bool = False
+    offers: Offers = ()
+    places: tuple[Place, ...] = ()
+    forced: frozenset[str] = frozenset()
+    promised: int = 0
+    name: str = ""
+
+    def at(self, name: str) -> "Kind":
+        """The same as the one host of that name."""
+        return replace(self, name=name, queues=self.queues | {f"{place.queue}@{name}" for place in self.places})
+
+    def most(self, name: str) -> float | None:
+        """How much of something an empty node has, None for what it does not tell."""
+        levels = (self.offers, *(place.offers for place in self.places))
+        found = [amount(value) for offers in levels for key, value in offers if key == name]
+        return min((value for value in found if value is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -26,6 +51,8 @@ class Shape:
 
     layout  WHOLE, SPREAD, or the slots on each of its nodes
     memory  per slot, MiB
+    host    the only host that will do, or a pattern; no node is started for a name
+    needs   what else is asked for by name
     owner   the organisation whose quota it counts against
     """
 
@@ -35,6 +62,8 @@ class Shape:
     arch: str = ""
     queues: frozenset[str] = frozenset()
     cloud: bool | None = None
+    host: str = ""
+    needs: tuple[Need, ...] = ()
     owner: str = ""
 
     @property
@@ -43,6 +72,21 @@ class Shape:
         if self.layout == WHOLE:
             return self.slots
         return 1 if self.layout == SPREAD else self.layout
+
+    @cached_property
+    def counted(self) -> tuple[tuple[str, float], ...]:
+        """What a piece takes from a node, by name. What is taken once for a job on several nodes is not counted."""
+        whole = self.layout == WHOLE
+        return tuple(
+            (need.name, need.each(self.piece))
+            for need in self.needs
+            if need.per is Per.SLOT or (need.per is Per.JOB and whole)
+        )
+
+    @cached_property
+    def pinned(self) -> bool:
+        """Whether it is for hosts of some names only."""
+        return bool(self.host) or any("@" in queue[1:] for queue in self.queues)
 
     @property
     def nodes(self) -> int:
@@ -56,6 +100,8 @@ class Shape:
         parts += [f"{self.memory} MiB a slot"] if self.memory else []
         parts += [self.arch] if self.arch else []
         parts += [f"in {' or '.join(sorted(self.queues))}"] if self.queues else []
+        parts += [f"on host {self.host}"] if self.host else []
+        parts += [need.words() for need in self.needs if not need.implied]
         parts += [] if self.cloud is None else ["in a cloud" if self.cloud else "not in a cloud"]
         parts += [f"of {self.owner}"] if self.owner else []
         return ", ".join(parts)
@@ -67,12 +113,33 @@ class Shape:
         if kind.slots < self.piece:
             return f"has {kind.slots} slots, {self.piece} are wanted on one node"
         if kind.memory and kind.memory < self.piece * self.memory:
-            return f"has {kind.memory} MiB, {self.piece * self.memory} are wanted on one node"
+            return f"has {_memory(kind)}, {self.piece * self.memory} are wanted on one node"
         if self.arch and kind.arch and not matches(self.arch.split("|"), (kind.arch,)):
             return f"is {kind.arch}, not {self.arch}"
+        return self._elsewhere(kind) or (self._lacking(kind) if self.needs or kind.forced else "")
+
+    def _elsewhere(self, kind: Kind) -> str:
         if self.queues and kind.queues and not matches(self.queues, kind.queues):
             return f"is not in {' or '.join(sorted(self.queues))}"
+        if self.host and not suits(self.host, kind.name):
+            return f"is not {self.host}" if kind.name else f"is not started for the name {self.host}"
         return ""
+
+    def _lacking(self, kind: Kind) -> str:
+        """What of that which is asked for by name a node does not have, in none of the queues that will do."""
+        missing = kind.forced.difference(need.name for need in self.needs)
+        if missing:
+            return f"takes only jobs that ask for {' and '.join(sorted(missing))}"
+        own = dict(kind.offers)
+        wishes = [queue.partition("@")[0] for queue in self.queues]
+        suited = [place for place in kind.places if matches(wishes, (place.queue,))]
+        whys = []
+        for place in suited or kind.places or (Place(""),):
+            why = lacking(self.needs, (own, dict(place.offers)), self.piece)
+            if not why:
+                return ""
+            whys.append(f"{why} in {place.queue}" if place.offers else why)
+        return "; ".join(dict.fromkeys(whys))
 
 
 @dataclass
@@ -128,16 +195,21 @@ _STATES = {
 LATER = "its start time has not come"
 
 
-def demand(jobs: Sequence[Job], limits: Sequence[Limit], policies: Policies, now: float) -> Demand:
+def demand(
+    jobs: Sequence[Job], limits: Sequence[Limit], policies: Policies, now: float, shared: Sequence[Shared] = ()
+) -> Demand:
     """What the jobs ask for. Arrays are counts: the cost does not depend on the number of tasks."""
     wants: dict[Shape, Want] = {}
     kept: dict[str, list[str]] = {}
-    allowed = Allowed(limits, jobs)
+    allowed, licences = Allowed(limits, jobs), Licences(shared)
     for job in sorted(jobs, key=lambda job: (job.submitted, job.id)):
         if job.state is JobState.RUNNING:
             continue
         reason = LATER if job.starts > now else _STATES.get(job.state, "")
         tasks, over = (0, reason) if reason else allowed.take(job)
+        if tasks and job.needs:
+            tasks, short = licences.take(job, tasks)
+            over = short or over
         if tasks > 0:
             shape = _shape(job, policies)
             wants.setdefault(shape, Want(shape)).add(job, tasks)
@@ -157,7 +229,7 @@ def _shape(job: Job, policies: Policies) -> Shape:
 def shape_of(job: Job, owner: str = "") -> Shape:
     """What a task of a job needs. `owner`: the organisation whose quota it counts against."""
     layout = WHOLE if job.slots in (1, job.layout) else job.layout
-    return Shape(job.slots, layout, job.memory, job.arch, job.queues, job.cloud, owner)
+    return Shape(job.slots, layout, job.memory, job.arch, job.queues, job.cloud, job.host, job.needs, owner)
 
 
 def _difficulty(shape: Shape) -> tuple[int, int, int, str]:
@@ -165,20 +237,36 @@ def _difficulty(shape: Shape) -> tuple[int, int, int, str]:
     return shape.piece, shape.slots, shape.piece * shape.memory, shape.words()
 
 
+def _memory(kind: Kind) -> str:
+    """The memory of a node, and where it is less than its class should have that too."""
+    return f"{kind.memory} MiB" + (f", not the {kind.promised} of its MEMORY" if kind.promised else "")
+
+
 def kind_of(klass: NodeClass) -> Kind:
     """What the nodes of a class are."""
-    return Kind(klass.slots, klass.memory, klass.arch, klass.queues, klass.cloud)
+    return Kind(
+        klass.slots,
+        klass.memory,
+        klass.arch,
+        klass.queues,
+        klass.cloud,
+        klass.offers,
+        klass.places,
+        klass.forced,
+        klass.promised,
+    )
 
 
-def impossible(shape: Shape, policies: Policies, others: Sequence[Kind]) -> str:
+def impossible(shape: Shape, policies: Policies, others: Sequence[Kind], ours: Sequence[Kind] = ()) -> str:
     """Why no node that could ever be there holds a task, "" when some could.
 
     others  the nodes that are there and are not ours
+    ours    those that are; they count only for what asks for a host by its name
     """
     if shape.layout > 0 and shape.slots % shape.layout:
         return f"{shape.slots} slots cannot be divided into {shape.layout} on each node"
     misfits = [f"{klass.name} {why}" for klass in policies.classes if (why := shape.misfit(kind_of(klass)))]
-    usable = [kind.slots for kind in others if not shape.misfit(kind)]
+    usable = [kind.slots for kind in (*others, *(ours if shape.pinned else ())) if not shape.misfit(kind)]
     most = policies.most
     for klass in sorted(policies.classes, key=lambda klass: klass.slots, reverse=True):
         if not shape.misfit(kind_of(klass)):

@@ -79,7 +79,7 @@ class Growth:
                 sentence = f"{need.left} tasks wait that want {need.shape.words()}; no node has room for them"
                 return self._add(New(klass, "demand", sentence, need.shape.owner))
             reasons.append(f"{klass.name}: {why}")
-        return "; ".join(reasons)
+        return "; ".join(reasons) or "no class of nodes holds it, it waits for a host that is there"
 
     def add(self, klass: NodeClass, rule: str, sentence: str) -> bool:
         """Book a node of a class for a rule, when the caps let it."""
@@ -162,4 +162,7 @@ def _useful(kind: Kind, shape: Shape) -> int:
     slots = kind.slots
     if kind.memory and shape.memory:
         slots = min(slots, kind.memory // shape.memory)
+    for name, each in shape.counted:
+        if each > 0 and (most := kind.most(name)) is not None:
+            slots = min(slots, int(most // each) * shape.piece)
     return max(1, slots // shape.piece) * shape.piece

@@ -12,10 +12,11 @@ from oned import clock
 from oned.elastic.batch import Batch, BatchDown, Observed
 from oned.elastic.changes import Changes, Why
 from oned.elastic.cost import begins, clock_hour
+from oned.elastic.known import made_by, proofs, remembered
 from oned.elastic.node import EXISTING, JOINING, STARTING
 from oned.elastic.policy import Policies
 from oned.elastic.provider import Provider, ProviderDown
-from oned.elastic.reading import Host, Node, Reading, Seen, Taken
+from oned.elastic.reading import Host, Node, Proof, Reading, Seen, Taken
 from oned.elastic.records import Record, Records
 from oned.elastic.said import Said
 
@@ -126,6 +127,10 @@ class Observer:
             vms=replace(self._vms, items=tuple(_since(seen, apart) for seen in self._vms.items)),
             nodes=tuple(self._as_read(record, now - policies.patience.unheard) for record in nodes),
             limits=observed.limits,
+            given=observed.given,
+            shared=observed.shared,
+            forced=observed.forced,
+            proofs=self._proofs(policies),
             failures=self._records.failures(),
             changed=self._records.changed(),
             master_since=observed.master_since,
@@ -134,6 +139,19 @@ class Observer:
             spent_day=self._records.spent_on_gone(day),
             spent_month=self._records.spent_on_gone(month),
         )
+
+    def _proofs(self, policies: Policies) -> dict[str, Proof]:
+        """What nodes of the classes have shown to have, as far as they were made by the settings of now."""
+        return {
+            name: proof for name, (of, proof) in self._records.proofs().items() if of == made_by(policies.klass(name))
+        }
+
+    def proven(self, records: Iterable[Record], policies: Policies) -> dict[str, Proof]:
+        """By class, what its nodes show now and the records do not have."""
+        before = self._proofs(policies)
+        now = proofs(self._observed.hosts, [record.node for record in records])
+        found = {name: remembered(before.get(name, Proof()), proof) for name, proof in now.items()}
+        return {name: proof for name, proof in found.items() if proof != before.get(name)}
 
     def _as_read(self, record: Record, late: float) -> Node:
         node = record.node

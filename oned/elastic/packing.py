@@ -31,6 +31,7 @@ class Ending:
     at: float
     slots: int
     memory: int
+    needs: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Bin:
     """A node while tasks are packed.
 
     free, memory  slots and MiB; below zero when what ends soon was promised
+    left          the same of what else is counted, as far as it is asked for
     endings       what jobs free, and when
     taken         slots promised to what waits
     """
@@ -50,6 +52,7 @@ class Bin:
     memory: int
     endings: list[Ending] = field(default_factory=list)
     taken: int = 0
+    left: dict[str, float] = field(default_factory=dict)
 
     def pieces(self, shape: Shape, horizon: float) -> int:
         """How many pieces of a shape it has room for, with what ends up to then."""
@@ -61,9 +64,18 @@ class Bin:
         piece = shape.piece
         if slots < piece:
             return 0
+        count = slots // piece
         if shape.memory and memory < NO_LIMIT:
-            return max(0, min(slots // piece, memory // (piece * shape.memory)))
-        return slots // piece
+            count = max(0, min(count, memory // (piece * shape.memory)))
+        return self._counted(shape, horizon, count) if count and shape.counted else count
+
+    def _counted(self, shape: Shape, horizon: float, count: int) -> int:
+        """How many of so many pieces have what is counted beside slots and memory."""
+        for name, each in shape.counted:
+            if each > 0 and name in self.left:
+                ends = sum(dict(ending.needs).get(name, 0.0) for ending in self.endings if ending.at <= horizon)
+                count = min(count, int((self.left[name] + ends) // each))
+        return max(0, count)
 
     def take(self, shape: Shape, pieces: int) -> Room:
         """Promise room for pieces; a negative number gives it back. Where they are."""
@@ -72,12 +84,17 @@ class Bin:
         self.taken += slots
         if self.memory < NO_LIMIT:
             self.memory -= slots * shape.memory
-        return Room.ENDING if self.room is Room.FREE and (self.free < 0 or self.memory < 0) else self.room
+        for name, each in shape.counted:
+            if name in self.left:
+                self.left[name] -= pieces * each
+        short = self.free < 0 or self.memory < 0 or any(left < 0 for left in self.left.values())
+        return Room.ENDING if self.room is Room.FREE and short else self.room
 
 
-def empty(kind: Kind, name: str, klass: str, room: Room) -> Bin:
-    """A node without jobs."""
-    return Bin(name, klass, kind, room, kind.slots, kind.memory or NO_LIMIT)
+def empty(kind: Kind, name: str, klass: str, room: Room, counted: Iterable[str] = ()) -> Bin:
+    """A node without jobs. `counted`: the names of which what is left is to be known."""
+    left = {key: most for key in counted if (most := kind.most(key)) is not None}
+    return Bin(name, klass, kind, room, kind.slots, kind.memory or NO_LIMIT, left=left)
 
 
 @dataclass
@@ -120,7 +137,7 @@ class _Before:
     """How things were before the young tasks shared what was left: bins in all, bins with room, shapes with tasks."""
 
     count: int
-    bins: list[tuple[Bin, int, int, int]]
+    bins: list[tuple[Bin, int, int, int, dict[str, float]]]
     placed: list[tuple[Placed, Counter[Room], set[str], int]]
 
 
@@ -133,13 +150,17 @@ class Packing:
 
     bins       in the order in which they are filled
     look_ahead whether slots count that are free before a new node would be there
+    counted    names of what jobs take beside slots and memory, as far as what waits asks for it
     """
 
-    def __init__(self, bins: Sequence[Bin], growth: Growth, now: float, *, look_ahead: bool) -> None:
+    def __init__(
+        self, bins: Sequence[Bin], growth: Growth, now: float, *, look_ahead: bool, counted: Iterable[str] = ()
+    ) -> None:
         self.bins = list(bins)
         self._open = list(bins)
         self._kinds: dict[str, Kind] = {}
         self._growth, self._now, self._look_ahead = growth, now, look_ahead
+        self._counted = tuple(counted)
         self._before = _Before(len(bins), [], [])
 
     def pack(self, wants: Iterable[Want]) -> list[Placed]:
@@ -164,7 +185,7 @@ class Packing:
     def add(self, new: New) -> Bin:
         """The bin of a node that is to be started."""
         kind = self._kinds.setdefault(new.klass.name, kind_of(new.klass))
-        bin = empty(kind, f"new {len(self._growth.new)}", new.klass.name, Room.NEW)
+        bin = empty(kind, f"new {len(self._growth.new)}", new.klass.name, Room.NEW, self._counted)
         self.bins.append(bin)
         self._open.append(bin)
         return bin
@@ -176,7 +197,7 @@ class Packing:
         """What is left on nodes that come, for those that are too young to have one started."""
         self._before = _Before(
             len(self.bins),
-            [(bin, bin.free, bin.memory, bin.taken) for bin in self._open],
+            [(bin, bin.free, bin.memory, bin.taken, dict(bin.left)) for bin in self._open],
             [(one, one.where.copy(), set(one.nodes), one.unmet) for one in placed if one.unmet],
         )
         for one in placed:
@@ -186,8 +207,8 @@ class Packing:
     def _take_back(self) -> None:
         """Undo the last sharing: with one node more it comes out as if that had been there at first."""
         before = self._before
-        for bin, free, memory, taken in before.bins:
-            bin.free, bin.memory, bin.taken = free, memory, taken
+        for bin, free, memory, taken, left in before.bins:
+            bin.free, bin.memory, bin.taken, bin.left = free, memory, taken, dict(left)
         for one, where, nodes, unmet in before.placed:
             one.where, one.nodes, one.unmet = where, nodes, unmet
         self._open = [bin for bin, *_ in before.bins] + self.bins[before.count :]
@@ -198,6 +219,10 @@ class Packing:
         kinds = {id(bin.kind): bin.kind for bin in self._open}  # hashing kinds would take longer than all the rest
         fits = {number for number, kind in kinds.items() if not shape.misfit(kind)}
         bins = [bin for bin in self._open if id(bin.kind) in fits and bin.pieces(shape, turn.horizon)]
+        if shape.pinned:
+            bins = [
+                bin for bin in self._open if not shape.misfit(bin.kind.at(bin.name)) and bin.pieces(shape, turn.horizon)
+            ]
         if shape.layout == WHOLE:
             self._place_whole(turn, bins)
         while placed.unmet and self._place_one(turn, bins):

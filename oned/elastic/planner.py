@@ -8,13 +8,15 @@ from dataclasses import replace
 import orjson
 
 from oned.elastic import shrink
-from oned.elastic.bins import Bins, kind_of_host
+from oned.elastic.bins import Bins
 from oned.elastic.care import PAUSED, Clock, Verdict, View, too_old, verdict
 from oned.elastic.cost import Budget, Spend
-from oned.elastic.demand import Demand, Want, demand, impossible
+from oned.elastic.counted import Counted
+from oned.elastic.demand import Demand, Want, demand, impossible, kind_of
 from oned.elastic.doubt import doubt
 from oned.elastic.doubt import notes as apart
 from oned.elastic.growth import Growth, New
+from oned.elastic.known import known
 from oned.elastic.node import COMING, EXISTING, SERVING, NodeState
 from oned.elastic.packing import Bin, Packing, Placed, Room
 from oned.elastic.plan import STOPS, Fate, Plan, Served, Step, Verb
@@ -33,7 +35,8 @@ class _Planner:
     """One plan in the making."""
 
     def __init__(self, reading: Reading, policies: Policies, now: float) -> None:
-        self.reading, self.policies, self.now = reading, policies, now
+        self.reading, self.said, self.now = reading, policies, now
+        self.policies = policies = known(policies, reading)
         self.age = now - min(reading.hosts.at, reading.jobs.at, reading.vms.at)
         self.notes = list(_about_age(reading, policies, now))
         self.views = views(reading, policies)
@@ -46,9 +49,13 @@ class _Planner:
 
     def plan(self) -> Plan:
         """The plan."""
-        wanted = demand(self.reading.jobs.items, self.reading.limits, self.policies, self.now)
-        bins = Bins(self.reading, self.policies, self.now, self.views, self.verdicts).all()
-        self.packing = Packing(bins, self.growth, self.now, look_ahead=self.policies.look_ahead)
+        jobs = self.reading.jobs.items
+        wanted = demand(jobs, self.reading.limits, self.policies, self.now, self.reading.shared)
+        self.counted = Counted({name for want in wanted.wants for name, _ in want.shape.counted}, jobs)
+        bins = Bins(self.reading, self.policies, self.now, self.views, self.verdicts, self.counted).all()
+        self.packing = Packing(
+            bins, self.growth, self.now, look_ahead=self.policies.look_ahead, counted=self.counted.names
+        )
         self.bins = {bin.name: bin for bin in self.packing.bins}
         self._keep_least()
         served, possible = self._impossible(wanted)
@@ -61,7 +68,7 @@ class _Planner:
         steps = (*self._steps(), *self._ups(), *self._reaps())
         return Plan(
             at=self.now,
-            digest=_digest(self.reading, self.policies, steps),
+            digest=_digest(self.reading, self.said, steps),
             steps=steps,
             served=(*map(_served, placed), *served),
             kept=wanted.kept,
@@ -121,10 +128,12 @@ class _Planner:
     def _impossible(self, wanted: Demand) -> tuple[list[Served], list[Want]]:
         """What can never run, with reasons; and the rest."""
         ours = {view.node.name for view in self.views}
-        others = [kind_of_host(host) for host in self.reading.hosts.items if host.name not in ours]
+        hosts = self.reading.hosts.items
+        others = [self.counted.kind(host, self.reading) for host in hosts if host.name not in ours]
+        named = [kind_of(view.klass).at(view.node.name) for view in self.views if view.host]
         told, possible = [], []
         for want in wanted.wants:
-            why = impossible(want.shape, self.policies, others)
+            why = impossible(want.shape, self.policies, others, named)
             if why:
                 told.append(
                     Served(want.shape, want.tasks, tuple(want.jobs), want.since(0), (), (), (), want.tasks, why, True)

@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from enum import Enum
 from zoneinfo import ZoneInfo
 
+from oned.elastic.needs import Offers, Place
 from oned.elastic.node import HOLD
 from oned.elastic.reading import Failures, Job
 
@@ -29,6 +30,10 @@ class NodeClass:
     slots, memory what a node of it has; memory 0 is not counted
     queues        queues and host groups its nodes are put into
     cloud         its VMs are in a cloud
+    offers        what else a node of it has, by name
+    promised      the memory that the settings say, where nodes have shown to have less
+    places        its queues, and what each gives to jobs
+    forced        names without which a job is not taken
     least, most   nodes
     spare         slots that are always free
     wait          seconds that a job has waited before a node is started for it
@@ -46,6 +51,10 @@ class NodeClass:
     arch: str = ""
     queues: frozenset[str] = frozenset()
     cloud: bool = False
+    offers: Offers = ()
+    promised: int = 0
+    places: tuple[Place, ...] = ()
+    forced: frozenset[str] = frozenset()
     least: int = 0
     most: int = 10
     spare: int = 0

@@ -61,6 +61,10 @@ class PlainConfig(ElasticConfig):
     def usual_queues(self) -> frozenset[str]:
         return frozenset()
 
+    @property
+    def memory_name(self) -> str:
+        return ""
+
 
 def places(environment: Mapping[str, str]) -> Locations:
     """Where the files are: all that the pool knows is in a directory of its own."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
+from oned.elastic.needs import Given, Need, Offers, Shared
 from oned.elastic.node import NodeState
 
 Item = TypeVar("Item")
@@ -46,6 +47,8 @@ class Job:
     memory     per slot
     queues     queues or host groups it insists on, one of which a node has to be in; empty is any
     cloud      True only in a cloud, False only on our own hosts, None either
+    host       the only host that will do, or a pattern of such; "" is any
+    needs      what else it asks for by name, in the order of the names
     starts     not before this time
     rerun      it may be started again from the beginning
     parts      where it runs
@@ -67,6 +70,8 @@ class Job:
     arch: str = ""
     queues: frozenset[str] = frozenset()
     cloud: bool | None = None
+    host: str = ""
+    needs: tuple[Need, ...] = ()
     starts: float = 0.0
     rerun: bool = True
     parts: tuple[Part, ...] = ()
@@ -80,6 +85,8 @@ class Host:
     memory   of the host, 0 when it never told
     free     memory that jobs have not taken
     queues   its queues and host groups
+    offers   what else it has, by name; of what jobs take the part that is left
+    shown    what of that it reports by itself, told while it has no jobs
     heard    it reports; what does not is not usable, whatever else is said
     silent   seconds since it was last heard, 0 while it is
     enabled  jobs may start
@@ -92,6 +99,8 @@ class Host:
     free: int = 0
     arch: str = ""
     queues: frozenset[str] = frozenset()
+    offers: Offers = ()
+    shown: Offers = ()
     heard: bool = True
     silent: float = 0.0
     enabled: bool = True
@@ -169,6 +178,19 @@ class Failures:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """What nodes of a class have shown to have, which may be less than its settings promise.
+
+    memory  the least that any of them reported
+    offers  what they report by name
+    """
+
+    memory: int = 0
+    arch: str = ""
+    offers: Offers = ()
+
+
+@dataclass(frozen=True)
 class Limit:
     """A resource quota of the batch system: so many slots for those whom it matches.
 
@@ -191,6 +213,10 @@ class Reading:
     """Everything that a plan is made from, but for the policies and the time.
 
     limits        the batch system's quotas
+    given         what its queues give to jobs
+    shared        what all hosts share, such as licences
+    forced        names of which a node that offers one takes only jobs that ask for it
+    proofs        by class, what nodes that are gone have shown; those that are there show it themselves
     failures      by class
     changed       when the last step up or down was taken
     master_since  when the batch system's master started; its hosts need a while to report again
@@ -203,6 +229,10 @@ class Reading:
     vms: Taken[Seen]
     nodes: tuple[Node, ...] = ()
     limits: tuple[Limit, ...] = ()
+    given: tuple[Given, ...] = ()
+    shared: tuple[Shared, ...] = ()
+    forced: frozenset[str] = frozenset()
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
     failures: Mapping[str, Failures] = field(default_factory=dict)
     changed: float = 0.0
     master_since: float = 0.0

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orjson import loads
 from sqlalchemy import Connection, Executable, Row, bindparam, func, select
 from sqlalchemy.exc import DatabaseError
 
 from oned import clock
 from oned.elastic import tables
 from oned.elastic.node import GONE, NodeState
-from oned.elastic.reading import Failures, Node
-from oned.elastic.tables import audit, brake, fact, hint, intent, leader, node, order, spend
+from oned.elastic.reading import Failures, Node, Proof
+from oned.elastic.tables import audit, brake, fact, hint, intent, leader, node, order, proof, spend
 
 CHANGED = "changed"
 """The fact: when the last step up or down was taken."""
@@ -221,6 +222,13 @@ class Records:
     def failures(self) -> Mapping[str, Failures]:
         """Failed starts in a row, by class."""
         return {row.klass: Failures(row._mapping["count"], row.last) for row in self._rows(select(brake))}
+
+    def proofs(self) -> dict[str, tuple[str, Proof]]:
+        """By class, what its nodes have shown to have, with the settings of the class that they were made by."""
+        return {
+            row.klass: (row.of, Proof(row.memory, row.arch, tuple((name, value) for name, value in loads(row.offers))))
+            for row in self._rows(select(proof))
+        }
 
     def changed(self) -> float:
         """When the last step up or down was taken, 0 for never."""

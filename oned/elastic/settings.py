@@ -3,11 +3,13 @@
 What several settings say together is checked when they are read: with file, line and reason.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from oned.elastic.accounts import ACCOUNT_SETTINGS
 from oned.elastic.images.image_settings import IMAGE_SETTINGS
+from oned.elastic.needs import Offers
 from oned.elastic.network_settings import NETWORK_SETTINGS
 from oned.elastic.policy import (
     NO_LIMIT,
@@ -40,6 +42,8 @@ from oned.setting import (
 )  # fmt: skip
 from oned.template.template import Template
 
+_OFFER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*=[^\s,=\[\]]+")
+_ELSEWHERE = {"slots": "SLOTS", "cloud": "PLACE", "arch": "ARCH"}
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEK = 7
 _DAY = 24 * 60
@@ -84,12 +88,25 @@ def _minute(text: str) -> int:
     return at
 
 
+def _offers(text: str) -> Offers:
+    offers: dict[str, str] = {}
+    for part in text.split(","):
+        name, _, value = (word.strip() for word in part.partition("="))
+        if not _OFFER.fullmatch(f"{name}={value}") or name in offers:
+            raise ValueError(f'"{part.strip()}" is none, or there twice')
+        if name in _ELSEWHERE:
+            raise ValueError(f"{name} is said by {_ELSEWHERE[name]}")
+        offers[name] = value
+    return tuple(sorted(offers.items()))
+
+
 MONEY = Type("an amount of money", _money)
 ZONE = Type("a time zone, such as Europe/Madrid", _zone)
 WORDS = Type("words", _words)
 ON_DAYS = Type("days, such as mon-fri or sat,sun", _days)
 MINUTE = Type("a time of day, 00:00 to 24:00", _minute)
 SOME = whole("a number above 0", 1)
+OFFERS = Type("names with values, such as gpu=2,model=v100", _offers)
 PERCENT = whole("per cent, 0 to 100", 0, 100)
 PLACE = one_of("local", "cloud")
 BILLING = one_of("hour", "second")
@@ -97,6 +114,7 @@ BY = one_of("project", "department", "owner", "group")
 
 _CLASS: Mapping[str, Type] = {
     "NAME": TEXT, "TEMPLATE": TEXT, "SLOTS": SOME, "MEMORY": WHOLE, "ARCH": TEXT, "QUEUES": WORDS, "PLACE": PLACE,
+    "COMPLEX_VALUES": OFFERS,
     "MIN": WHOLE, "MAX": WHOLE, "SPARE_SLOTS": WHOLE, "WAIT_BEFORE_UP": SECONDS, "IDLE_TIME": SECONDS, "PRICE": MONEY,
     "BILLING": BILLING, "BOOT_TIME": SECONDS, "MAX_LIFE": SECONDS, "QUARANTINE_TIME": SECONDS,
 }  # fmt: skip
@@ -120,7 +138,8 @@ ELASTIC_SETTINGS = Table(
         *ACCOUNT_SETTINGS,
         Setting("NODE_CLASS", VECTOR, "", "oned",
                 "A kind of node, once for each: NAME; TEMPLATE of oned (NAME); SLOTS (1), MEMORY in MiB (0 is not "
-                "counted), ARCH; QUEUES and host groups that a node is in (SGE_QUEUE, SGE_HOST_GROUP); PLACE local or "
+                "counted), ARCH; QUEUES and host groups that a node is in (SGE_QUEUE, SGE_HOST_GROUP); COMPLEX_VALUES "
+                "that jobs may ask for, such as gpu=2,model=v100: Grid Engine is told of each node; PLACE local or "
                 "cloud (local); MIN, MAX nodes (0, 10); "
                 "SPARE_SLOTS always free (0); WAIT_BEFORE_UP, IDLE_TIME, MAX_LIFE, QUARANTINE_TIME in place of the "
                 "general ones; "
@@ -199,6 +218,11 @@ class ElasticConfig(Values):
         """Queues and host groups of nodes whose class names none."""
         return frozenset((self["SGE_QUEUE"], self["SGE_HOST_GROUP"]))
 
+    @property
+    def memory_name(self) -> str:
+        """The name by which the batch system is told of a node's memory, "" where it is not."""
+        return str(self["SGE_MEMORY"])
+
     def placed(self, name: str) -> Iterator[tuple[dict[str, str], str]]:
         """The vectors of a setting, each with where it stands."""
         yield from zip(self.vectors(name), self._places.get(name, ()), strict=True)
@@ -256,6 +280,7 @@ def _node_class(vector: Mapping[str, str], config: ElasticConfig) -> NodeClass:
         arch=vector.get("ARCH", ""),
         queues=_words(vector["QUEUES"]) if "QUEUES" in vector else config.usual_queues,
         cloud=cloud,
+        offers=_offered(vector, config),
         least=int(vector.get("MIN", usual.least)),
         most=int(vector.get("MAX", usual.most)),
         spare=int(vector.get("SPARE_SLOTS", usual.spare)),
@@ -274,6 +299,15 @@ def _node_class(vector: Mapping[str, str], config: ElasticConfig) -> NodeClass:
 def _usual(config: ElasticConfig, name: str, where_silent: float) -> float:
     """What holds where a class does not say: the general setting, or where that does not say either, a usual value."""
     return float(where_silent if config[name] == "" else config[name])
+
+
+def _offered(vector: Mapping[str, str], config: ElasticConfig) -> Offers:
+    """What nodes of a class offer by name; their memory too, where Grid Engine is told of that."""
+    memory, name = int(vector.get("MEMORY", 0)), config.memory_name
+    offers = {name: f"{memory}M"} if memory and name else {}
+    if "COMPLEX_VALUES" in vector:
+        offers |= dict(_offers(vector["COMPLEX_VALUES"]))
+    return tuple(sorted(offers.items()))
 
 
 def _quotas(config: ElasticConfig) -> tuple[Quota, ...]:

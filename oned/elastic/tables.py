@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
 
-VERSION = 2
+VERSION = 3
 """Of the schema, kept in the file as user_version."""
 MODE = 0o640
 """Of the file, as of oned's: who has the token of a node may report in its name."""
@@ -118,6 +118,15 @@ brake = Table(
     Column("klass", String, primary_key=True),
     Column("count", Integer, nullable=False),
     _number("last"),
+)
+proof = Table(
+    "proof",
+    metadata,
+    Column("klass", String, primary_key=True),
+    _text("of"),
+    Column("memory", Integer, nullable=False, server_default="0"),
+    _text("arch"),
+    _text("offers"),
 )
 leader = Table(
     "leader",

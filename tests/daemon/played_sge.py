@@ -5,6 +5,9 @@ from pathlib import Path
 RECORDED = Path(__file__).resolve().parents[1] / "unit/elastic_sge"
 ANSWERS = {
     "qhost -q -xml": "qhost.xml",
+    "qhost -q -F -xml": "qhost.xml",
+    "qconf -sc": "complexes.txt",
+    "qconf -se global": "hostname global\ncomplex_values NONE\n",
     "qstat -u * -r -f -xml": "qstat.xml",
     "qconf -spl": "smp\nmpi\ntwo\n",
     "qconf -sp smp": "pe_smp.txt",

@@ -10,7 +10,7 @@ from oned import clock
 from oned.elastic.changes import Held, Why
 from oned.elastic.leader import Deposed, Lead
 from oned.elastic.node import FAILED, GONE, PLANNED, REGISTERED, STARTING, UNREGISTERED, WrongTransition
-from oned.elastic.reading import Failures
+from oned.elastic.reading import Failures, Proof
 from oned.elastic.records import Lease, Paid, Records, RecordsUnusable
 
 NOW = 1_800_000_000.0
@@ -245,7 +245,7 @@ def test_a_file_of_another_release_and_no_file_at_all_are_refused_with_what_to_d
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(RecordsUnusable, match="its schema is 99, this release knows 2"):
+    with pytest.raises(RecordsUnusable, match="its schema is 99, this release knows 3"):
         Records(path)
     (tmp_path / "text.db").write_text("no data base at all, but a text that is longer than a header")
     with pytest.raises(RecordsUnusable, match="not a database"):
@@ -282,3 +282,10 @@ def test_a_file_of_an_older_release_gets_what_it_lacks(records: Records, lead: L
         connection.exec_driver_sql("ALTER TABLE node DROP COLUMN apart_since")
         connection.exec_driver_sql("PRAGMA user_version = 1")
     assert Records(records.path).nodes()[0].apart_since == 0.0
+
+
+def test_what_nodes_of_a_class_have_shown_is_there_when_they_are_gone(records: Records, lead: Lead) -> None:
+    for memory in (7000, 7200):
+        with lead.writing() as changes:
+            changes.prove("local", "worker 4", Proof(memory, "lx-amd64", (("num_proc", "2"),)))
+    assert records.proofs() == {"local": ("worker 4", Proof(7200, "lx-amd64", (("num_proc", "2"),)))}

@@ -56,6 +56,14 @@ def test_a_class_has_what_it_says_and_the_general_settings_otherwise(load: Load)
     assert (ec2.queues, ec2.idle, ec2.life) == (frozenset({"all.q", "@cloud"}), 5.0, 7 * 86400)
 
 
+def test_what_nodes_of_a_class_offer_is_said_once_and_their_memory_is_among_it_where_it_is_told(load: Load) -> None:
+    klass = 'NODE_CLASS = [ NAME = a, MEMORY = 512, COMPLEX_VALUES = "model=v100, gpu=2" ]\n'
+    (plain,) = load(klass).classes
+    assert plain.offers == (("gpu", "2"), ("model", "v100"))
+    (told,) = load(f"{klass}SGE_MEMORY = h_vmem\n").classes
+    assert told.offers == (("gpu", "2"), ("h_vmem", "512M"), ("model", "v100"))
+
+
 def test_a_life_of_zero_is_for_ever_in_a_cloud_too(load: Load) -> None:
     (ec2,) = load("MAX_LIFE = 0\nNODE_CLASS = [ NAME = ec2, PLACE = cloud ]").classes
     assert ec2.life == 0
@@ -116,6 +124,8 @@ def test_windows_are_in_the_zone_of_the_site(load: Load) -> None:
         ("NODE_CLASS = [ NAME = a ]\n\nNODE_CLASS = [ NAME = a ]", "line 3: there are two classes a"),
         ("NODE_CLASS = [ NAME = a, MIN = 5, MAX = 2 ]", "line 1: MIN of class a is 5, above MAX, which is 2"),
         ("MIN = 5\nMAX = 2", "MIN is 5, above MAX"),
+        ('NODE_CLASS = [ NAME = a, COMPLEX_VALUES = "gpu" ]', "is not names with values, such as gpu=2,model=v100"),
+        ('NODE_CLASS = [ NAME = a, COMPLEX_VALUES = "slots=2" ]', "is not names with values"),
         ("NODE_CLASS = [ NAME = a, PRICE = free ]", "is not an amount of money"),
         ("NODE_CLASS = [ NAME = a ]\nSCHEDULE = [ CLASS = b ]", "line 2: SCHEDULE is for class b, which is not there"),
         ("NODE_CLASS = [ NAME = a ]\nSCHEDULE = [ CLASS = a, MIN = 11 ]", "with this SCHEDULE, MIN of class a is 11"),

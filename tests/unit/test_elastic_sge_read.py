@@ -11,7 +11,7 @@ from oned.elastic.demand import demand
 from oned.elastic.policy import Policies
 from oned.elastic.reading import SPREAD, WHOLE, Job, JobState, Limit, Part
 from oned.elastic.sge import read
-from oned.elastic.sge.read import Unreadable
+from oned.elastic.sge.answer import Unreadable, parsed
 
 RECORDED = Path(__file__).with_name("elastic_sge")
 RULES = {"smp": "$pe_slots", "mpi": "$fill_up", "two": "2"}
@@ -190,9 +190,9 @@ def test_a_job_that_says_no_end_is_expected_to_run_as_long_as_others_of_its_name
 @pytest.mark.parametrize("bytes_of_a_user", [b"sleep\xff300", b"\x1b[31m", b"caf\xe9", b"&#27;", b"&#x1B;", b"&#12;"])
 def test_what_a_user_wrote_into_a_job_hides_no_other_job(bytes_of_a_user: bytes) -> None:
     answer = b"<?xml version='1.0'?><a><b>" + bytes_of_a_user + b"</b><c>other</c></a>"
-    assert read._parsed(answer).findtext("c") == "other"
+    assert parsed(answer).findtext("c") == "other"
 
 
 def test_an_answer_that_is_cut_off_is_none() -> None:
     with pytest.raises(read.Unreadable, match="no XML"):
-        read._parsed(b"<?xml version='1.0'?><a><b>1</b>")
+        parsed(b"<?xml version='1.0'?><a><b>1</b>")

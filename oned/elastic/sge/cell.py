@@ -5,7 +5,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from oned.elastic.sge.commands import Commands
-from oned.elastic.sge.read import short
+
+
+def short(name: str) -> str:
+    """The name of a host without its domain."""
+    return name.partition(".")[0]
+
 
 _OVERRIDE = re.compile(r"\[([^=\]]+)=([^\]]*)\]")
 

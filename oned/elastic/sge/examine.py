@@ -10,6 +10,7 @@ from oned import clock
 from oned.elastic.batch import BatchDown
 from oned.elastic.policy import NodeClass
 from oned.elastic.sge import read
+from oned.elastic.sge.answer import Unreadable
 from oned.elastic.sge.cell import facts_of, read_cell
 from oned.elastic.sge.commands import Commands
 from oned.elastic.sge.doctor import findings, master_name
@@ -40,7 +41,7 @@ def examine(place: Place, classes: Iterable[NodeClass] = ()) -> list[Finding]:
         return findings(replace(read_facts(commands, master, address), stands=stands(place, classes)))
     except BatchDown as error:
         return [_down(str(error)), *master_name(master, address, place.common)]
-    except read.Unreadable as error:
+    except Unreadable as error:
         return [_down(f"{error}. Is this Grid Engine 8.1?")]
 
 

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from oned.elastic.batch import Member
 from oned.elastic.sge import read
-from oned.elastic.sge.cell import Cell, facts_of, read_cell, read_queues
+from oned.elastic.sge.cell import Cell, facts_of, read_cell, read_queues, short
 from oned.elastic.sge.commands import Commands
-from oned.elastic.sge.read import CLOUD, Instance, short
+from oned.elastic.sge.read import CLOUD, Instance
 
 DISABLED = "d"
 Instances = Mapping[str, Mapping[str, Instance]]
@@ -63,12 +63,12 @@ def _set(commands: Commands, queue: str, attribute: str, values: Mapping[str, st
 
 
 def _tell_complexes(commands: Commands, members: Sequence[Member]) -> str:
-    """Tell of memory, where SGE_MEMORY names a complex, and of being in a cloud, where the site has such a complex."""
+    """Tell what nodes offer; memory, where SGE_MEMORY names a complex; being in a cloud, where there is a complex."""
     known = set(facts_of(commands.text("qconf", "-sc")))
     groups: dict[str, list[str]] = {}
     for member in members:
-        facts = []
-        if commands.place.memory and member.memory:
+        facts = [f"{name}={value}" for name, value in member.offers]
+        if commands.place.memory and member.memory and commands.place.memory not in dict(member.offers):
             facts.append(f"{commands.place.memory}={member.memory}M")
         if CLOUD in known:
             facts.append(f"{CLOUD}={str(member.cloud).upper()}")
@@ -82,6 +82,7 @@ def _tell_complexes(commands: Commands, members: Sequence[Member]) -> str:
 def _not_registered(commands: Commands, members: Sequence[Member], new: Sequence[Member], said: str) -> dict[str, str]:
     """What is not as it was asked for, read back; instances of new hosts that are enabled all the same are disabled."""
     now = read.instances(commands.read("qhost", "-q", "-xml"))
+    lack = _not_told(commands, new)
     named = {member.name for member in new}
     enabled = [name for name in sorted(named) if not _all_disabled(now.get(name, {}))]
     if enabled:
@@ -89,9 +90,26 @@ def _not_registered(commands: Commands, members: Sequence[Member], new: Sequence
         now = read.instances(commands.read("qhost", "-q", "-xml"))
     refused = {}
     for member in members:
-        if reason := _missing(commands, member, now.get(member.name), fresh=member.name in named):
+        reason = _missing(commands, member, now.get(member.name), fresh=member.name in named)
+        if reason := reason or lack.get(member.name, ""):
             refused[member.name] = _with_words(reason, member.name, said)
     return refused
+
+
+def _not_told(commands: Commands, members: Sequence[Member]) -> dict[str, str]:
+    """What hosts do not offer though they were told to, by host."""
+    names = sorted({name for member in members for name, _ in member.offers})
+    if not names:
+        return {}
+    told = {host.name: dict(host.offers) for host in read.hosts(commands.read("qhost", "-F", ",".join(names), "-xml"))}
+    lack = {
+        member.name: [name for name, _ in member.offers if name not in told.get(member.name, {})] for member in members
+    }
+    return {
+        name: f"it does not offer {' and '.join(missing)} (COMPLEX_VALUES). Are these complexes? Look with qconf -sc"
+        for name, missing in lack.items()
+        if missing
+    }
 
 
 def _missing(commands: Commands, member: Member, instances: Mapping[str, Instance] | None, *, fresh: bool) -> str:

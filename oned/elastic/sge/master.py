@@ -8,7 +8,8 @@ from pathlib import Path
 
 from oned import clock
 from oned.elastic.batch import BatchDown, Member, Observed, Refused
-from oned.elastic.sge import hosts, jobs, read
+from oned.elastic.sge import hosts, jobs
+from oned.elastic.sge.answer import Unreadable
 from oned.elastic.sge.commands import Commands
 from oned.elastic.sge.observe import Observer
 from oned.elastic.sge.place import Place
@@ -80,7 +81,7 @@ class GridEngine:
         with self._lock, _locked(self._lock_file):
             try:
                 yield
-            except read.Unreadable as error:
+            except Unreadable as error:
                 raise BatchDown(f"{error}. Is this Grid Engine 8.1? Look at what qhost -q -xml prints") from error
             finally:
                 self._observer.forget()

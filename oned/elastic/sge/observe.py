@@ -13,9 +13,11 @@ from oned.elastic.accounting import Typical
 from oned.elastic.batch import BatchDown, Observed
 from oned.elastic.reading import Host, Job, JobState, Limit
 from oned.elastic.sge import read
+from oned.elastic.sge.answer import Unreadable
 from oned.elastic.sge.cell import facts_of, read_groups, read_queues
 from oned.elastic.sge.commands import Commands
-from oned.elastic.sge.read import Detail, Unreadable
+from oned.elastic.sge.complexes import Complexes, complexes, given, totals
+from oned.elastic.sge.read import Detail
 
 SETTLED = 60.0
 """Seconds for which host groups, parallel environments, queues and quotas are not read again."""
@@ -39,6 +41,7 @@ class Settled:
     reruns     whether the queues start jobs again that say nothing of it
     simulated  hosts need no machine
     master     host of the master
+    known      what jobs ask for by name, and what queues give
     """
 
     groups: Mapping[str, Iterable[str]]
@@ -47,6 +50,7 @@ class Settled:
     reruns: bool
     simulated: bool
     master: str
+    known: Complexes
 
 
 class Observer:
@@ -91,15 +95,25 @@ class Observer:
 
     def _observe(self, at: float) -> Observed:
         with ThreadPoolExecutor(3) as pool:
-            hosts = pool.submit(self.commands.read, "qhost", "-q", "-xml")
+            hosts = pool.submit(self.commands.read, "qhost", "-q", "-F", "-xml")
             answer = pool.submit(self._qstat)
             settled = self._in_force()
             since = pool.submit(self._master_since, settled.master)
             jobs = self._jobs(answer.result(), settled, at)
-            found = read.hosts(hosts.result(), settled.groups, simulated=settled.simulated)
+            known, told = settled.known, hosts.result()
+            found = read.hosts(told, settled.groups, simulated=settled.simulated, known=known)
             running = [job for job in jobs if job.state is not JobState.WAITING]
-            told = self._with_silence(read.less_taken(found, running), at)
-            return Observed(at, jobs, tuple(told), settled.limits, since.result())
+            heard = self._with_silence(read.less_taken(found, running, known), at)
+            return Observed(
+                at,
+                jobs,
+                tuple(heard),
+                settled.limits,
+                since.result(),
+                given=known.given,
+                shared=read.shares(told, known),
+                forced=known.forced,
+            )
 
     def _qstat(self) -> bytes:
         return self.commands.read("qstat", "-u", "*", "-r", "-f", "-xml")
@@ -109,7 +123,7 @@ class Observer:
         numbers = read.numbers(answer)
         self._learn(numbers, settled, at)
         known = {number: detail for number, (_, detail) in self._details.items()}
-        return tuple(read.jobs(answer, settled.rules, known, UTC, self._usual().seconds))
+        return tuple(read.jobs(answer, settled.rules, known, UTC, self._usual().seconds, settled.known))
 
     def _usual(self) -> Typical:
         """How long jobs usually run, by the end of the accounting file; what was known where that is not to be read."""
@@ -158,7 +172,7 @@ class Observer:
 
     def _read_settled(self) -> Settled:
         commands = self.commands
-        queues = read_queues(commands).values()
+        queues = list(read_queues(commands).values())
         rules = {
             name: read.rule(commands.text("qconf", "-sp", name)) for name in commands.text("qconf", "-spl").split()
         }
@@ -170,4 +184,7 @@ class Observer:
             reruns=all(queue.reruns for queue in queues),
             simulated="SIMULATE_EXECDS=1" in parameters.upper() or "SIMULATE_EXECDS=TRUE" in parameters.upper(),
             master=commands.file(f"{commands.place.common}/act_qmaster").strip(),
+            known=Complexes(
+                complexes(commands.text("qconf", "-sc")), given(queues), totals(commands.text("qconf", "-se", "global"))
+            ),
         )

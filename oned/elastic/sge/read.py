@@ -1,21 +1,23 @@
 """What Grid Engine prints, read: hosts, jobs, their details, layouts and quotas.
 
-The commands are `qhost -q -xml`, `qstat -u * -r -f -xml`, `qstat -j IDS -xml`, `qconf -sp NAME`, `qconf -srqs`, of
+The commands are `qhost -q -F -xml`, `qstat -u * -r -f -xml`, `qstat -j IDS -xml`, `qconf -sp NAME`, `qconf -srqs`, of
 8.1.9 and its relatives. Names of hosts are without their domain. Times of `qstat` are in the zone of the master.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from lxml import etree
 
+from oned.elastic.needs import Shared
 from oned.elastic.reading import WHOLE, Host, Job, JobState, Limit, Part
+from oned.elastic.sge.answer import Unreadable, parsed, root_of
+from oned.elastic.sge.cell import short
+from oned.elastic.sge.complexes import NO_COMPLEXES, Complexes, offered, shared, shown
 from oned.elastic.sge.words import NotUnderstood, job_state, layout, mebibytes, slot_range, tasks
 
-MOST = 64 << 20
-"""Bytes of an answer that is read: 50,000 jobs, each a row of its own, take half of that."""
 UNUSABLE = frozenset("uCsdDEPoaASc")
 """States of a queue instance in which no job starts (qstat(1)). One with too much load (`a`) counts as full."""
 MEMORY = ("h_vmem", "virtual_free", "mem_free")
@@ -28,10 +30,6 @@ _RULE = re.compile(r"^allocation_rule\s+(\S+)\s*$", re.MULTILINE)
 _NUMBERS = re.compile(rb"<JB_job_number>([0-9]+)</JB_job_number>")
 _SET = re.compile(r"\{\s*(name\s.*?)\n\}", re.DOTALL)
 _LIMIT = re.compile(r"^\s*limit\s+(?:name\s+(\S+)\s+)?(.*?)\s*to\s+slots=(\d+)\s*$")
-
-
-class Unreadable(ValueError):
-    """An answer that is not what the command prints."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +50,21 @@ class Detail:
     at_once: int
 
 
-def hosts(answer: bytes, groups: Mapping[str, Iterable[str]] | None = None, *, simulated: bool = False) -> list[Host]:
-    """The hosts of `qhost -q -xml`. Groups: name of a host group with its @ → names of its hosts.
+def hosts(
+    answer: bytes,
+    groups: Mapping[str, Iterable[str]] | None = None,
+    *,
+    simulated: bool = False,
+    known: Complexes = NO_COMPLEXES,
+) -> list[Host]:
+    """The hosts of `qhost -q -xml`, with -F also what they offer. Groups: name of a host group with its @ → its hosts.
 
     A host with several queues has the slots of the largest and the jobs of all. It is heard if it ever reported and
     none of its queue instances has a `u`: a dead host may show `u` alone. A simulated one never reports (qmaster_params
     SIMULATE_EXECDS of sge_conf(5)).
     """
     found = []
-    for element in _root(answer, "qhost").iterfind("host"):
+    for element in root_of(answer, "qhost").iterfind("host"):
         name = short(element.get("name", ""))
         values = {item.get("name"): item.text or "" for item in element.iterfind("hostvalue")}
         queues = {queue.get("name", ""): _queue(queue) for queue in element.iterfind("queue")}
@@ -68,15 +72,18 @@ def hosts(answer: bytes, groups: Mapping[str, Iterable[str]] | None = None, *, s
             continue
         states = [queue.get("state_string", "") for queue in queues.values()]
         reported = values.get("mem_total", "-") != "-" or (simulated and bool(states))
+        used = sum(_number(queue.get("slots_used", "0")) for queue in queues.values())
         found.append(
             Host(
                 name=name,
                 slots=max((_number(queue.get("slots", "0")) for queue in queues.values()), default=0),
-                used=sum(_number(queue.get("slots_used", "0")) for queue in queues.values()),
+                used=used,
                 memory=_size(values.get("mem_total", "-")),
                 free=_size(values.get("mem_total", "-")),
                 arch=_told(values.get("arch_string", "-")),
                 queues=frozenset([*queues, *(f"{queue}@{name}" for queue in queues), *_groups(name, groups or {})]),
+                offers=offered(element),
+                shown=() if used else shown(element, known),
                 heard=reported and not any("u" in state for state in states),
                 enabled=any(UNUSABLE.isdisjoint(state) for state in states),
             )
@@ -96,7 +103,7 @@ class Instance:
 def instances(answer: bytes) -> dict[str, dict[str, Instance]]:
     """The queue instances of `qhost -q -xml`: host → queue → instance. Hosts without any are in it."""
     found = {}
-    for element in _root(answer, "qhost").iterfind("host"):
+    for element in root_of(answer, "qhost").iterfind("host"):
         facts = {queue.get("name", ""): _queue(queue) for queue in element.iterfind("queue")}
         found[short(element.get("name", ""))] = {
             name: Instance(_number(fact.get("slots", "0")), _number(fact.get("slots_used", "0")),
@@ -112,13 +119,28 @@ def numbers(answer: bytes) -> list[str]:
     return list(dict.fromkeys(number.decode() for number in _NUMBERS.findall(answer)))
 
 
-def less_taken(found: Iterable[Host], running: Iterable[Job]) -> list[Host]:
-    """The hosts with the memory that running jobs asked for taken away."""
+def shares(answer: bytes, known: Complexes) -> tuple[Shared, ...]:
+    """What all hosts share, by `qhost -F -xml`."""
+    elements = [host for host in root_of(answer, "qhost").iterfind("host") if host.get("name") == "global"]
+    return tuple(one for element in elements for one in shared(element, known))
+
+
+def less_taken(found: Iterable[Host], running: Iterable[Job], known: Complexes = NO_COMPLEXES) -> list[Host]:
+    """The hosts with the memory that running jobs asked for taken away.
+
+    Where memory is a consumable, Grid Engine lets no job have more than is left of that.
+    """
     taken: dict[str, int] = {}
     for job in running:
         for part in job.parts:
             taken[part.node] = taken.get(part.node, 0) + part.slots * job.memory
-    return [replace(host, free=host.free - taken.get(host.name, 0)) for host in found]
+    counted = known.counts(MEMORY)
+    return [replace(host, free=_free(host, taken.get(host.name, 0), counted)) for host in found]
+
+
+def _free(host: Host, taken: int, counted: Collection[str]) -> int:
+    left = [_size(value) for name, value in host.offers if name in counted]
+    return min([host.free - taken, *left])
 
 
 def jobs(
@@ -127,27 +149,29 @@ def jobs(
     details: Mapping[str, Detail],
     zone: tzinfo,
     usually: Callable[[str, str], float] = lambda _owner, _name: 0.0,
+    known: Complexes = NO_COMPLEXES,
 ) -> list[Job]:
     """The jobs of `qstat -u * -r -f -xml`: what waits of an array is one, each of its running tasks one of its own.
 
     rules    allocation rule by parallel environment
     zone     of the master, where no details of a job are known
+    known    what requests mean
     usually  seconds that jobs of an owner with a name run, 0 unknown: when one without h_rt is expected to end
     A job whose request is not understood is in error state to the planner, and asks for nothing.
     """
-    root = _root(answer, "job_info")
+    root = root_of(answer, "job_info")
     running: dict[str, Job] = {}
     for queue in root.iterfind("queue_info/Queue-List"):
         node = short((queue.findtext("name") or "").partition("@")[2])
         for element in queue.iterfind("job_list"):
-            job = _job(element, rules, details, zone)
+            job = _job(element, rules, details, zone, known)
             if not job.ends and (seconds := usually(job.owner, element.findtext("JB_name") or "")):
                 job = replace(job, ends=_time(element.findtext("JAT_start_time") or "", zone) + seconds)
             key = f"{job.id}.{element.findtext('tasks') or ''}"
             parts = (*(running[key].parts if key in running else ()), Part(node, job.slots))
             running[key] = replace(job, id=key.rstrip("."), parts=parts, slots=sum(part.slots for part in parts))
     at_once = _counts(running)
-    waiting = [_job(element, rules, details, zone) for element in root.iterfind("job_info/job_list")]
+    waiting = [_job(element, rules, details, zone, known) for element in root.iterfind("job_info/job_list")]
     return [*running.values(), *(_held_back(job, details.get(job.id), at_once.get(job.id, 0)) for job in waiting)]
 
 
@@ -156,7 +180,7 @@ def details(answer: bytes, *, queues_rerun: bool) -> dict[str, Detail]:
 
     queues_rerun  whether the queues start jobs again that say nothing of it (`rerun` of queue_conf(5))
     """
-    root = _parsed(answer)
+    root = parsed(answer)
     if root.tag == "unknown_jobs":
         return {}
     if root.tag != "detailed_job_info":
@@ -202,11 +226,6 @@ def limits(answer: str) -> list[Limit]:
     return found
 
 
-def short(name: str) -> str:
-    """The name of a host without its domain."""
-    return name.partition(".")[0]
-
-
 def _limit(name: str, of_set: str, words: str, slots: int) -> Limit | None:
     """A limit by its filters, such as `users {*} projects cern`; None when it has others."""
     filters = dict(re.findall(r"(\S+)\s+(\{[^}]*\}|\S+(?:\s*,\s*\S+)*)", words))
@@ -226,11 +245,13 @@ def _listed(text: str) -> frozenset[str]:
     return frozenset(re.split(r"[\s,]+", text.strip("{} "))) - {""}
 
 
-def _job(element: etree._Element, rules: Mapping[str, str], known: Mapping[str, Detail], zone: tzinfo) -> Job:
+def _job(
+    element: etree._Element, rules: Mapping[str, str], details: Mapping[str, Detail], zone: tzinfo, known: Complexes
+) -> Job:  # fmt: skip
     text = {child.tag: child.text or "" for child in element}
     asked = {item.get("name", ""): item.text or "" for item in element.iterfind("hard_request")}
     number = text.get("JB_job_number", "")
-    detail = known.get(number)
+    detail = details.get(number)
     begun = _time(text.get("JAT_start_time", ""), zone)
     job = Job(
         id=number,
@@ -242,13 +263,16 @@ def _job(element: etree._Element, rules: Mapping[str, str], known: Mapping[str, 
         submitted=detail.submitted if detail else _time(text.get("JB_submission_time", ""), zone) or begun,
         slots=max(1, _number(text.get("slots", "1"))),
         arch=asked.get("arch", ""),
-        queues=frozenset(wish(item.text or "") for item in element.iterfind("hard_req_queue")),
+        queues=frozenset(wish(item.text or "") for item in element.iterfind("hard_req_queue"))
+        or frozenset(asked.get("qname", "").split("|")) - {""},
         cloud=asked[CLOUD].upper() in ("1", "TRUE") if CLOUD in asked else None,
+        host="|".join(map(short, asked.get("hostname", "").split("|"))),
+        needs=known.needs(asked),
         starts=detail.starts if detail else 0.0,
         rerun=detail.rerun if detail else True,
     )
     try:
-        return _sized(job, element, asked, rules, begun)
+        return _sized(job, element, {**known.defaults, **asked}, rules, begun)
     except NotUnderstood:
         return replace(job, state=JobState.FAILED if job.state is JobState.WAITING else job.state)
 
@@ -338,36 +362,3 @@ def _size(text: str) -> int:
         return mebibytes(text)
     except NotUnderstood as error:
         raise Unreadable(str(error)) from error
-
-
-def _root(answer: bytes, tag: str) -> etree._Element:
-    root = _parsed(answer)
-    if root.tag != tag:
-        raise Unreadable(f"the answer is {root.tag}, not {tag}")
-    return root
-
-
-_NO_XML = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:0*(?:[0-8]|1[124-9]|2[0-9]|3[01])|[xX]0*(?:[0-8bBcCeEfF]|1[0-9a-fA-F]));"
-)
-"""Characters that no XML has, themselves and by number."""
-
-
-def _parsed(answer: bytes) -> etree._Element:
-    """The document; without entities, network or more than MOST bytes.
-
-    Grid Engine prints names, arguments and variables of jobs as their users wrote them, with bytes and characters that
-    XML does not have: each counts as one that is not known, so no job hides the others.
-    """
-    if len(answer) > MOST:
-        raise Unreadable(f"the answer has {len(answer)} bytes, more than the {MOST} that are read")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    try:
-        root = etree.fromstring(
-            _NO_XML.sub("\N{REPLACEMENT CHARACTER}", answer.decode(errors="replace")).encode(), parser
-        )
-    except etree.XMLSyntaxError as error:
-        raise Unreadable(f"the answer is no XML: {error}") from error
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Unreadable("the answer has a DOCTYPE")
-    return root

@@ -1,0 +1,36 @@
+"""What all nodes share, such as licences: how many tasks may start with what is left, oldest jobs first."""
+
+from collections.abc import Collection
+
+from oned.elastic.needs import Per, Shared, amount
+from oned.elastic.reading import Job
+
+
+class Licences:
+    """What is left of each, while jobs take of it."""
+
+    def __init__(self, shared: Collection[Shared]) -> None:
+        self._shared = {one.name: one for one in shared}
+        self._left = {one.name: found for one in shared if (found := amount(one.left)) is not None}
+
+    def take(self, job: Job, tasks: int) -> tuple[int, str]:
+        """How many of the tasks may start, and what keeps the others, "" when nothing does. What they need is taken."""
+        wanted = {need.name: need.each(job.slots) for need in job.needs if need.per is not Per.NOTHING}
+        counted = {name: each for name, each in wanted.items() if each > 0 and name in self._left}
+        may, reason = tasks, ""
+        for name, each in counted.items():
+            fits = max(0, int(self._left[name] // each))
+            if fits < may:
+                may, reason = fits, self._short(name, each)
+        for name, each in counted.items():
+            self._left[name] -= may * each
+        return may, reason
+
+    def _short(self, name: str, each: float) -> str:
+        one = self._shared[name]
+        total = amount(one.total)
+        if total is not None and each > total:
+            return f"asking for {each:g} of {name}, of which there are {total:g} in all"
+        of = "" if total is None else f" of {total:g}"
+        left = max(0.0, self._left[name])
+        return f"waiting for {name}: {left:g}{of} are left for it, {each:g} are wanted (licence taken)"
