@@ -1,5 +1,6 @@
 """New nodes while a plan is made: of which class, whether they may be, and why not."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Growth:
         reasons = []
         classes = sorted(self.classes(need.shape), key=lambda klass: _rank(klass, need.shape, need.left))
         for klass in classes:
-            why = self._too_early(klass, need) or self.refusal(klass) or self._over_quota(klass, need)
+            why = self.too_early(klass, need) or self.refusal(klass) or self._over_quota(klass, need)
             if not why:
                 sentence = f"{need.left} tasks wait that want {need.shape.words()}; no node has room for them"
                 return self._add(New(klass, "demand", sentence, need.shape.owner))
@@ -105,13 +106,29 @@ class Growth:
             return f"MAX = {self.policies.most} nodes of all classes are there"
         return self.budget.refusal(klass)
 
+    def full(self, klass: NodeClass) -> bool | None:
+        """Whether it is the MAX of a class that lets no node of it come, or of all classes: False; None for neither."""
+        if klass.name in self._resting or self.budget.refusal(klass):
+            return None
+        if self._count[klass.name] >= klass.most:
+            return True if klass.most else None
+        return False if self._count.total() >= self.policies.most else None
+
+    def share_left(self, quota: Quota, klass: NodeClass) -> int:
+        """How many nodes of a class an organisation may still have as its own."""
+        name = quota.name
+        left = [quota.nodes - self._owned[name], (quota.slots - self._owned_slots[name]) // klass.slots]
+        if klass.price > 0 and quota.cost < NO_LIMIT:
+            left.append(math.floor((quota.cost - self._owned_cost.get(name, 0.0)) / klass.price + 1e-9))
+        return max(0, min(left))
+
     def patience(self, klass: NodeClass, shape: Shape) -> float:
         """Seconds that a task waits before a node of a class is started for it, and before it counts on one."""
         if not klass.cloud or shape.cloud or all(one.cloud for one in self.classes(shape)):
             return klass.wait
         return max(klass.wait, self.policies.burst_after)
 
-    def _too_early(self, klass: NodeClass, need: Need) -> str:
+    def too_early(self, klass: NodeClass, need: Need) -> str:
         if need.waited < klass.wait:
             return f"waited {need.waited:.0f} of {klass.wait:.0f} s"
         if need.waited < (most := self.patience(klass, need.shape)):
@@ -151,8 +168,13 @@ class Growth:
 
 def _rank(klass: NodeClass, shape: Shape, left: int) -> tuple[bool, float, int, int]:
     """Our own before a cloud, then what is cheapest for so many tasks, then few nodes, then small ones."""
-    nodes = -(-left * shape.slots // _useful(kind_of(klass), shape))
+    nodes = nodes_for(klass, shape, left)
     return klass.cloud, klass.price * nodes, nodes, klass.slots
+
+
+def nodes_for(klass: NodeClass, shape: Shape, tasks: int) -> int:
+    """How many nodes of a class so many tasks would take."""
+    return -(-tasks * shape.slots // _useful(kind_of(klass), shape))
 
 
 def _useful(kind: Kind, shape: Shape) -> int:

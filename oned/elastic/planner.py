@@ -17,6 +17,7 @@ from oned.elastic.doubt import doubt
 from oned.elastic.doubt import notes as apart
 from oned.elastic.growth import Growth, New
 from oned.elastic.known import known
+from oned.elastic.lending import Lending
 from oned.elastic.node import COMING, EXISTING, SERVING, NodeState
 from oned.elastic.packing import Bin, Packing, Placed, Room
 from oned.elastic.plan import STOPS, Fate, Plan, Served, Step, Verb
@@ -65,6 +66,10 @@ class _Planner:
         if self.age <= self.policies.patience.stop:
             self.drains.idle(self.bins, self._free())
             self.verdicts |= self.drains.verdicts
+            if self.policies.quotas:
+                lending = Lending(self.growth, self.views, self.verdicts, self.bins)
+                self.drains.lent(lending.back(placed, self.now))
+                self.verdicts |= self.drains.verdicts
         steps = (*self._steps(), *self._ups(), *self._reaps())
         return Plan(
             at=self.now,

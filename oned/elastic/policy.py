@@ -84,6 +84,11 @@ class Quota:
     cost: float = NO_LIMIT
     lends: bool = True
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it says what is theirs."""
+        return min(self.nodes, self.slots, self.cost) < NO_LIMIT
+
     def covers(self, job: Job) -> bool:
         """Whether it is one of theirs."""
         return getattr(job, self.by) in self.who

@@ -147,7 +147,8 @@ ELASTIC_SETTINGS = Table(
                 keys=_CLASS, needs=("NAME",)),
         Setting("QUOTA", VECTOR, "", "oned",
                 "What an organisation may have: BY project, department, owner or group, WHO of them; NODES, SLOTS of "
-                "its nodes, COST of them per hour; LEND = NO if it may not have more while nobody else wants it.",
+                "its nodes, COST of them per hour; LEND = NO if it may not have more while nobody else wants it. Nodes "
+                "beyond it are drained when tasks within another's quota wait and MAX leaves no room.",
                 keys=_QUOTA, needs=("NAME", "BY", "WHO")),
         Setting("SCHEDULE", VECTOR, "", "oned",
                 "Other numbers at some times: CLASS, DAYS (mon-sun), FROM and TO (00:00, 24:00; over midnight too); "

@@ -11,7 +11,7 @@ from oned.elastic.packing import Bin
 from oned.elastic.plan import Verb
 from oned.elastic.policy import Billing, NodeClass, Policies
 
-IDLE, MANY = "idle", "max"
+IDLE, MANY, LENT = "idle", "max", "lent"
 UNDRAINABLE = frozenset((IDLE,))
 """Rules whose drained nodes may serve again when jobs come."""
 
@@ -60,6 +60,11 @@ class Shrink:
         for view in self._ordered:
             if view.node.state is NodeState.READY:
                 self._drain(view, IDLE, self._idle(view))
+
+    def lent(self, back: Iterable[tuple[View, str]]) -> None:
+        """Nodes that are taken back from whom they were lent to, each with the reason."""
+        for view, why in back:
+            self._drain(view, LENT, why)
 
     def _order(self, view: View) -> tuple[bool, float, int, float, str]:
         """Cloud before local, nearest to the end of what is paid, fewest jobs, oldest."""
