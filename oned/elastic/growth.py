@@ -129,6 +129,7 @@ class Growth:
         return max(klass.wait, self.policies.burst_after)
 
     def too_early(self, klass: NodeClass, need: Need) -> str:
+        """Why no node of a class is started yet, "" when its time has come."""
         if need.waited < klass.wait:
             return f"waited {need.waited:.0f} of {klass.wait:.0f} s"
         if need.waited < (most := self.patience(klass, need.shape)):
