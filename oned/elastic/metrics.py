@@ -24,8 +24,11 @@ CYCLE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0)
 DRAIN_BUCKETS = (10.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 86400.0)
 
 _GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "pending_tasks": ("Tasks that wait, by organisation and by what becomes of them", ("owner", "reason")),
-    "pending_slots": ("Slots that they want", ("owner", "reason")),
+    "pending_tasks": (
+        "Tasks that wait, by organisation, by the class of nodes that takes them and by what becomes of them",
+        ("owner", "class", "reason"),
+    ),
+    "pending_slots": ("Slots that they want", ("owner", "class", "reason")),
     "oldest_wait_seconds": ("How long the oldest of them waits", ("owner",)),
     "wanted_nodes": ("New nodes that the tasks want, started in this cycle or not", ("class",)),
     "nodes": ("Nodes by class and state", ("class", "state")),
@@ -151,19 +154,19 @@ class Metrics:
             del self._was[entry.token]
 
     def _waiting(self, plan: Plan) -> None:
-        tasks: Sums[tuple[str, str]] = Sums()
-        slots: Sums[tuple[str, str]] = Sums()
+        tasks: Sums[tuple[str, str, str]] = Sums()
+        slots: Sums[tuple[str, str, str]] = Sums()
         wanted: Sums[str] = Sums()
         oldest: dict[str, float] = {}
         for served in plan.served:
             owner = served.shape.owner or "-"
-            parts = [*served.where, (IMPOSSIBLE if served.impossible else NO_ROOM, served.unmet)]
-            for reason, count in parts:
-                tasks[owner, reason] += count
-                slots[owner, reason] += count * served.shape.slots
+            left = ("", IMPOSSIBLE if served.impossible else NO_ROOM, served.unmet)
+            for klass, reason, count in (*served.classes, left):
+                tasks[owner, klass or "-", reason] += count
+                slots[owner, klass or "-", reason] += count * served.shape.slots
             wanted.update(dict(served.new))
             oldest[owner] = max(oldest.get(owner, 0.0), plan.at - served.since)
-        tasks["-", NOT_COUNTED] += sum(len(kept.jobs) for kept in plan.kept)
+        tasks["-", "-", NOT_COUNTED] += sum(len(kept.jobs) for kept in plan.kept)
         self._set("pending_tasks", tasks)
         self._set("pending_slots", slots)
         self._set("wanted_nodes", {(klass,): count for klass, count in wanted.items()})

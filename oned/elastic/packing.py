@@ -101,14 +101,14 @@ def empty(kind: Kind, name: str, klass: str, room: Room, counted: Iterable[str] 
 class Placed:
     """What became of the tasks of a shape.
 
-    where   tasks by where they found room
+    where   tasks by where they found room, and the class of that node, "" for one of others
     nodes   the names of those that are there
     new     nodes to be started, by class
     unmet   tasks without any, and why
     """
 
     want: Want
-    where: Counter[Room] = field(default_factory=Counter)
+    where: Counter[tuple[Room, str]] = field(default_factory=Counter)
     nodes: set[str] = field(default_factory=set)
     new: Counter[str] = field(default_factory=Counter)
     unmet: int = 0
@@ -138,7 +138,7 @@ class _Before:
 
     count: int
     bins: list[tuple[Bin, int, int, int, dict[str, float]]]
-    placed: list[tuple[Placed, Counter[Room], set[str], int]]
+    placed: list[tuple[Placed, Counter[tuple[Room, str]], set[str], int]]
 
 
 class Packing:
@@ -283,9 +283,9 @@ class Packing:
         return Need(want.shape, left, self._now - oldest, lent)
 
     def _book(self, placed: Placed, gathered: Sequence[tuple[Bin, int]], tasks: int) -> None:
-        rooms = [bin.take(placed.want.shape, pieces) for bin, pieces in gathered]
+        rooms = [(bin.take(placed.want.shape, pieces), bin.klass) for bin, pieces in gathered]
         placed.nodes.update(bin.name for bin, _ in gathered if bin.room is not Room.NEW)
-        placed.where[max(rooms, key=_ORDER.index)] += tasks
+        placed.where[max(rooms, key=lambda found: _ORDER.index(found[0]))] += tasks
         placed.unmet -= tasks
 
 

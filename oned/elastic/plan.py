@@ -62,6 +62,7 @@ class Served:
     new         (class, nodes to be started for them)
     unmet       tasks that find no room, and why
     impossible  no node could ever hold one: it asks for nothing
+    classes     (class of the nodes, where, tasks): `where` by class, "" for nodes of others
     """
 
     shape: Shape
@@ -74,6 +75,7 @@ class Served:
     unmet: int = 0
     reason: str = ""
     impossible: bool = False
+    classes: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -327,17 +327,20 @@ def _up(new: New) -> Step:
 
 
 def _served(placed: Placed) -> Served:
-    want = placed.want
+    want, rooms = placed.want, Counter[Room]()
+    for (room, _), tasks in placed.where.items():
+        rooms[room] += tasks
     return Served(
         shape=want.shape,
         tasks=want.tasks,
         jobs=tuple(want.jobs),
         since=want.since(0),
-        where=tuple((room.value, placed.where[room]) for room in Room if placed.where[room]),
+        where=tuple((room.value, rooms[room]) for room in Room if rooms[room]),
         nodes=tuple(sorted(placed.nodes)),
         new=tuple(sorted(placed.new.items())),
         unmet=placed.unmet,
         reason=placed.reason if placed.unmet else "",
+        classes=tuple(sorted((klass, room.value, tasks) for (room, klass), tasks in placed.where.items() if tasks)),
     )
 
 
