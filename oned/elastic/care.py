@@ -58,8 +58,12 @@ class View:
 
 def too_old(view: View, now: float) -> bool:
     """Whether a node has passed the age at which nodes of its class are renewed."""
-    begun = view.node.paid_from or view.node.created
-    return view.klass.life > 0 and now - begun > view.klass.life
+    return is_old(view.node, view.klass, now)
+
+
+def is_old(node: Node, klass: NodeClass, now: float) -> bool:
+    """The same of a node of which nothing more is known."""
+    return klass.life > 0 and now - (node.paid_from or node.created) > klass.life
 
 
 @dataclass(frozen=True)

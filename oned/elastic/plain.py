@@ -26,6 +26,14 @@ Running = Callable[[], Collection[str]]
 """The names of the nodes whose VM runs. Raises BatchDown when nobody can tell."""
 
 
+@dataclass(frozen=True)
+class Aged:
+    """Nodes that are older than they may be, and the classes that can have no other node beside theirs."""
+
+    nodes: Collection[str] = ()
+    full: Collection[str] = ()
+
+
 @dataclass
 class Kept:
     """A node that the pool knows.
@@ -65,11 +73,13 @@ class Plain:
     check      command with its words; the name and the address of a node are added. "" for none
     patience   seconds that it may take
     running    see Running; all of them until somebody says another thing
+    aged       what is to be renewed; nothing until somebody says another thing
     """
 
     def __init__(self, directory: Path, wanted: Wanted, check: str = "", patience: float = 10.0) -> None:
         self.wanted = wanted
         self.running: Running = self.nodes
+        self.aged: Callable[[], Aged] = Aged
         self._path = directory / "nodes.json"
         self._check, self._patience = shlex.split(check), patience
 
@@ -79,12 +89,15 @@ class Plain:
         """Nodes as hosts, those that serve as running jobs, and those that are missing as tasks that wait."""
         at = clock.now()
         nodes, wanted = self.nodes(), self.wanted.read()
-        well = self._well(nodes)
+        well, aged = self._well(nodes), self.aged()
         for klass in wanted.keys() | {kept.klass for kept in nodes.values()}:
-            _appoint({name: kept for name, kept in nodes.items() if kept.klass == klass}, wanted.get(klass, 0), well)
+            own = {name: kept for name, kept in nodes.items() if kept.klass == klass}
+            _appoint(own, wanted.get(klass, 0), well, aged.nodes)
+            if klass in aged.full:
+                _give_up(own, wanted.get(klass, 0), aged.nodes)
         self._keep(nodes)
         hosts = (_host(name, kept, heard=name in well) for name, kept in nodes.items())
-        return Observed(at, tuple(_jobs(nodes, wanted)), tuple(hosts))
+        return Observed(at, tuple(_jobs(nodes, wanted, aged.nodes)), tuple(hosts))
 
     def register(self, members: Collection[Member]) -> Refused:
         nodes = self.nodes()
@@ -162,30 +175,44 @@ def plain_policies(policies: Policies) -> Policies:
         replace(klass, slots=1, memory=0, arch="", queues=frozenset((klass.name,)), wait=0.0)
         for klass in policies.classes
     )
-    return replace(policies, classes=tuple(classes), quotas=(), look_ahead=False, burst_after=0.0)
+    return replace(policies, classes=tuple(classes), quotas=(), look_ahead=False, burst_after=0.0, old_serve=True)
 
 
-def _appoint(nodes: Mapping[str, Kept], wanted: int, well: Collection[str]) -> None:
-    """Let as many nodes of a class serve as are wanted: those that do already, then the oldest that are well."""
-    serving = [name for name, kept in nodes.items() if kept.serves]
-    first = sorted(serving, key=lambda name: name not in well)
+def _appoint(nodes: Mapping[str, Kept], wanted: int, well: Collection[str], aged: Collection[str]) -> None:
+    """Let as many nodes of a class serve as are wanted: those that do already, then the oldest that are well.
+
+    One that is too old serves until another has come in its place, which is well.
+    """
+    serving = sorted((name for name, kept in nodes.items() if kept.serves), key=lambda name: name not in well)
     spare = [name for name, kept in nodes.items() if kept.enabled and not kept.serves and name in well]
-    chosen = [*first, *spare][:wanted]
+    first = [name for name in serving if name not in aged]
+    last = [name for name in serving if name in aged]
+    chosen = [*first, *(name for name in spare if name not in aged), *last][:wanted]
     for name, kept in nodes.items():
         kept.serves = name in chosen
+
+
+def _give_up(nodes: Mapping[str, Kept], wanted: int, aged: Collection[str]) -> None:
+    """Where another node cannot come first, one that is too old goes first: one at a time, when nothing is missing."""
+    serving = [name for name, kept in nodes.items() if kept.serves]
+    old = [name for name in serving if name in aged]
+    if old and len(serving) >= wanted:
+        nodes[old[0]].serves = False
 
 
 def _host(name: str, kept: Kept, *, heard: bool) -> Host:
     return Host(name, 1, int(kept.serves), queues=frozenset((kept.klass,)), heard=heard, enabled=kept.enabled)
 
 
-def _jobs(nodes: Mapping[str, Kept], wanted: Mapping[str, int]) -> Iterator[Job]:
+def _jobs(nodes: Mapping[str, Kept], wanted: Mapping[str, int], aged: Collection[str]) -> Iterator[Job]:
+    """What runs, and what waits: nodes that are missing, and for each class one in the place of those too old."""
     for name, kept in nodes.items():
         if kept.serves:
             queues = frozenset((kept.klass,))
             yield Job(f"{kept.klass}.{name}", state=JobState.RUNNING, queues=queues, parts=(Part(name, 1),))
     for klass, number in wanted.items():
-        missing = number - sum(kept.serves and kept.klass == klass for kept in nodes.values())
+        serving = [name for name, kept in nodes.items() if kept.serves and kept.klass == klass]
+        missing = number - len(serving) + any(name in aged for name in serving)
         if missing > 0:
             yield Job(klass, tasks=missing, queues=frozenset((klass,)))
 

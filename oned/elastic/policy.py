@@ -193,6 +193,7 @@ class Policies:
     least, most  nodes of all classes together
     look_ahead   no node is started for what a job that ends soon makes room for
     burst_after  seconds that a job waits for our own hosts before a cloud is asked
+    old_serve    a node with jobs is not drained for its age: the batch side gives it up when another has come
     """
 
     classes: tuple[NodeClass, ...] = ()
@@ -206,6 +207,7 @@ class Policies:
     brake: Brake = Brake()
     look_ahead: bool = True
     burst_after: float = 120.0
+    old_serve: bool = False
     zone: str = "UTC"
     _by_name: Mapping[str, NodeClass] = field(init=False, repr=False, compare=False)
 

@@ -1,14 +1,19 @@
 """`oneplain`: the loop of the elastic service over a pool of plain nodes, with settings and files of its own."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from oned import clock
 from oned.client.client import Client
 from oned.elastic.batch import BatchDown
+from oned.elastic.care import is_old
 from oned.elastic.daemon import Assembled, assemble, run, set_up_log
 from oned.elastic.images.image_settings import IMAGE_SETTINGS
-from oned.elastic.plain import Plain, Wanted, plain_policies
+from oned.elastic.plain import Aged, Plain, Wanted, plain_policies
+from oned.elastic.policy import Policies
 from oned.elastic.provider import ProviderDown
+from oned.elastic.reading import Node
 from oned.elastic.service import ABOVE_ZERO
 from oned.elastic.settings import ELASTIC_SETTINGS, ElasticConfig
 from oned.elastic.sge.place import SGE_SETTINGS
@@ -91,7 +96,21 @@ def pool(config: ElasticConfig, at: Locations, one: Client | None = None) -> Ass
             raise BatchDown(f"oned does not tell whose VM runs: {down}") from down
 
     plain.running = running
+    plain.aged = lambda: _aged([record.node for record in made.records.nodes()], policies.at(clock.now()))
     return replace(made, policies=policies, world=replace(made.world, policies=lambda: policies))
+
+
+def _aged(nodes: Sequence[Node], policies: Policies) -> Aged:
+    """The nodes that are past MAX_LIFE, and the classes that can have no other one beside theirs, but one less."""
+    now, counts = clock.now(), Counter(node.klass for node in nodes)
+    old = {node.name for node in nodes if is_old(node, policies.klass(node.klass), now)}
+    full = {
+        klass.name
+        for klass in policies.classes
+        if counts[klass.name] > klass.least
+        and (counts[klass.name] >= klass.most or counts.total() >= policies.most > policies.least)
+    }
+    return Aged(old, full)
 
 
 def main(config: ElasticConfig, at: Locations, *, once: bool, stderr: bool) -> None:

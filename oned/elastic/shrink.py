@@ -124,6 +124,8 @@ class Shrink:
         return max(0, bin.free) if bin else 0
 
     def _age(self, view: View) -> str:
+        if view.busy and self.policies.old_serve:
+            return ""
         return f"it is older than the {view.klass.life:.0f} s of MAX_LIFE" if too_old(view, self.now) else ""
 
     def _surplus(self, existing: Iterable[View]) -> Counter[str]:

@@ -142,6 +142,26 @@ def test_a_node_that_stands_still_for_too_long_is_replaced(make: Callable[[str],
     nodes.until(lambda: nodes.settled(1) and nodes.guests()[0].vm != before.vm)
 
 
+@pytest.mark.parametrize(("settings", "least"), [("", 2), ("MAX = 2\n", 1)])
+def test_nodes_that_are_too_old_serve_until_others_have_come_where_there_is_room_for_them(
+    make: Callable[[str], Pool], settings: str, least: int
+) -> None:
+    nodes = make(f"MAX_LIFE = 3600\n{settings}")
+    wanted(nodes.places).set("web", 2)
+    nodes.until(lambda: nodes.settled(2))
+    first, served = {guest.token for guest in nodes.guests()}, []
+    nodes.time.ahead += 3601
+
+    def renewed() -> bool:
+        served.append(sum(nodes.service.world.batch.nodes()[name].serves for name in nodes.running()))
+        return nodes.settled(2) and not first & {guest.token for guest in nodes.guests()}
+
+    nodes.until(renewed)
+    assert min(served) == least
+    rules = {entry.rule for entry in nodes.service.records.events() if entry.event == "drain"}
+    assert rules == {"max life"}
+
+
 def test_a_command_says_which_nodes_are_well(make: Callable[[str], Pool], tmp_path: Path) -> None:
     check = tmp_path / "check"
     check.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\ntest ! -e {tmp_path}/ill-"$2"\n')

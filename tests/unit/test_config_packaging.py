@@ -49,3 +49,16 @@ def test_every_program_is_a_function_that_exists(options: dict[str, Any]) -> Non
     for line in options["entry_points"]["console_scripts"]:
         module, _, function = line.partition("=")[2].strip().partition(":")
         assert callable(getattr(import_module(module), function)), line
+
+
+def test_every_unit_of_systemd_is_installed_and_starts_a_program_of_ours(options: dict[str, Any]) -> None:
+    programs = {line.partition("=")[0].strip() for line in options["entry_points"]["console_scripts"]}
+    units = sorted((ROOT / "share/systemd").iterdir())
+    assert len(units) > 3
+    (installed,) = [files for target, files in options["data_files"] if target == "lib/systemd/system"]
+    assert sorted(installed) == [f"share/systemd/{unit.name}" for unit in units]
+    for unit in units:
+        starts = [
+            line.partition("=")[2].split() for line in unit.read_text().splitlines() if line.startswith("ExecStart=")
+        ]
+        assert [words[0] for words in starts if words[0] not in programs] == [], unit.name
