@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from oned import clock
-from oned.elastic.batch import BatchDown, Member, Observed, Refused
+from oned.elastic.batch import BatchDown, Departed, Member, Observed, Refused, Told, nobody
 from oned.elastic.reading import Host, Job, JobState, Part
 
 EMPTY: dict[str, Any] = {"down": "", "hosts": {}, "jobs": {}, "unresolved": [], "calls": []}
@@ -32,7 +32,7 @@ class FileBatch:
         """A job that waits; its number."""
         with self.changing() as state:
             number = str(len(state["jobs"]) + 1)
-            fresh = {"slots": slots, "rerun": rerun, "submitted": clock.now() - waited}
+            fresh = {"owner": "kim", "slots": slots, "rerun": rerun, "submitted": clock.now() - waited}
             state["jobs"][number] = fresh | {"host": "", "state": "waits", "starts": 0}
             self._schedule(state)
         return number
@@ -112,7 +112,7 @@ class FileBatch:
     def drain(self, names: Collection[str]) -> Refused:
         return self._switch("drain", names, enabled=False)
 
-    def release(self, names: Collection[str], *, kill: bool) -> Refused:
+    def release(self, names: Collection[str], *, kill: bool, told: Told = nobody) -> Refused:
         with self._asked("release") as state:
             refused = {}
             for number, job in state["jobs"].items():
@@ -120,6 +120,7 @@ class FileBatch:
                     if not job["rerun"] and not kill:
                         refused[job["host"]] = f"job {number} cannot be started again"
                     else:
+                        told(Departed(number, job["owner"], job["host"], ended=not job["rerun"]))
                         job |= {"state": "waits" if job["rerun"] else "killed", "host": ""}
             return refused
 

@@ -12,6 +12,7 @@ from oned import clock
 from oned.elastic.batch import BatchDown
 from oned.elastic.changes import Changes, Held, Why
 from oned.elastic.deeds import ORDER, Deeds, Errand, Outcome, Outcomes
+from oned.elastic.farewell import Farewell
 from oned.elastic.leader import Lead
 from oned.elastic.ledger import Ledger
 from oned.elastic.node import COMING, FAILED, GONE, REGISTERED, UNREGISTERED, NodeState, WrongTransition
@@ -34,8 +35,11 @@ _MOVES = frozenset(("drain", "undrain", "register"))
 class Actor:
     """Carries out what is planned, as long as this loop is the active one (else Deposed)."""
 
-    def __init__(self, records: Records, lead: Lead, deeds: Deeds, policies: Callable[[], Policies]) -> None:
+    def __init__(
+        self, records: Records, lead: Lead, deeds: Deeds, policies: Callable[[], Policies], farewell: Farewell
+    ) -> None:
         self._records, self._lead, self._deeds, self._policies = records, lead, deeds, policies
+        self._farewell = farewell
         self._said = Said(log)
         self._stopping: set[str] = set()
         self.ledger = Ledger(records)
@@ -84,6 +88,8 @@ class Actor:
             for errand in errands:
                 if (outcome := outcomes.get(errand.token)) is None:
                     continue
+                changes.departed(errand.intent, outcome.jobs)
+                self._farewell.tell(outcome.jobs, errand.intent.sentence)
                 if outcome.why:
                     self._refused(changes, errand, outcome)
                 else:

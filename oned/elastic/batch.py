@@ -4,7 +4,7 @@ Another batch system is one module with this interface. Nothing here knows of VM
 it reads first, acts, and reads back, for the exit status of a command of a batch system says little.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,27 @@ class Member:
     queues: frozenset[str] = frozenset()
     cloud: bool = False
     offers: Offers = ()
+
+
+@dataclass(frozen=True)
+class Departed:
+    """A job that was taken away from a node, and is seen to have left it.
+
+    ended  for good; else it waits again, to start from the beginning
+    """
+
+    job: str
+    owner: str
+    node: str
+    ended: bool
+
+
+Told = Callable[[Departed], object]
+"""Is told of each."""
+
+
+def nobody(_departed: Departed) -> None:
+    """For who need not know."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +95,11 @@ class Batch(Protocol):
     def drain(self, names: Collection[str]) -> Refused:
         """Let no further job start there; those that run go on."""
 
-    def release(self, names: Collection[str], *, kill: bool) -> Refused:
+    def release(self, names: Collection[str], *, kill: bool, told: Told = nobody) -> Refused:
         """Take the jobs away from nodes that are lost or out of time: those that may run again wait again.
 
         With `kill` the others are deleted, and a line of the log names them; without it a node that has one is refused.
+        `told` hears of each job that left.
         """
 
     def remove(self, names: Collection[str]) -> Refused:

@@ -13,9 +13,10 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError
 
 from oned import clock
+from oned.elastic.batch import Departed
 from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
 from oned.elastic.reading import Proof
-from oned.elastic.records import CHANGED, Intent, Lease, Paid
+from oned.elastic.records import CHANGED, JOB_ENDED, JOB_RESTARTED, Intent, Lease, Paid, job_words
 from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, proof, spend
 
 DONE, BEGUN = "done", "begun"
@@ -97,6 +98,13 @@ class Changes:
     def free(self, token: str) -> None:
         """Let others have the name and the address of a node that is GONE."""
         self._update(token, {"holds": 0})
+
+    def departed(self, intent: Intent, jobs: Iterable[Departed]) -> None:
+        """Jobs that were taken away from the node of an intent, a line of the audit for each."""
+        for job in jobs:
+            event, became = (JOB_ENDED, "is ended for good") if job.ended else (JOB_RESTARTED, "starts again elsewhere")
+            sentence = f"{job_words(job.job)}{job.owner} {became}: {intent.sentence}"
+            self.audit(event, intent.token, Why(intent.rule, sentence, intent.digest))
 
     # --- money and failures ---
 

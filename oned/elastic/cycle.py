@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oned import clock
 from oned.elastic.act import Actor
@@ -10,6 +10,7 @@ from oned.elastic.batch import Batch
 from oned.elastic.changes import Why
 from oned.elastic.cost import Budget
 from oned.elastic.deeds import Deeds
+from oned.elastic.farewell import Farewell
 from oned.elastic.growth import Growth
 from oned.elastic.known import made_by
 from oned.elastic.leader import Lead
@@ -37,6 +38,7 @@ class World:
     provider: Provider
     site: Site
     policies: Callable[[], Policies]
+    farewell: Farewell = field(default_factory=Farewell)
 
 
 class Cycle:
@@ -56,7 +58,7 @@ class Cycle:
             kill=lambda: world.policies().patience.kill,
             consoles=world.records.path.parent / "consoles",
         )
-        self._actor = Actor(world.records, lead, deeds, world.policies)
+        self._actor = Actor(world.records, lead, deeds, world.policies, world.farewell)
         self._notes: tuple[str, ...] = ()
         self._pruned = 0.0
         self.reading: Reading | None = None

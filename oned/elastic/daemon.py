@@ -16,6 +16,7 @@ from oned.client.client import Client
 from oned.elastic.accounts import read_accounts
 from oned.elastic.batch import Batch
 from oned.elastic.cycle import Cycle, World
+from oned.elastic.farewell import Farewell
 from oned.elastic.leader import Lead
 from oned.elastic.loop import Loop
 from oned.elastic.metrics import Metrics, NoMetrics
@@ -59,6 +60,7 @@ class Assembled:
     one: Client
 
     def close(self) -> None:
+        self.world.farewell.close()
         self.one.close()
         self.records.close()
 
@@ -71,7 +73,8 @@ def assemble(config: ElasticConfig, places: Locations, batches: Batches, one: Cl
     site: Site = NetworkedSite(network, lambda: policies) if network else BareSite()
     one = one or Client(service.endpoint, None, service.timeout)
     provider = Provider(one, service.cluster, service.pattern, site.welcome)
-    world = World(records, batches(config, records), provider, site, lambda: policies)
+    farewell = Farewell(service.job_ended)
+    world = World(records, batches(config, records), provider, site, lambda: policies, farewell)
     return Assembled(config, service, policies, records, world, network, one)
 
 

@@ -6,10 +6,10 @@ ProviderDown, SiteDown; then the intents stay open.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from oned.elastic.batch import Batch, Member, Refused
+from oned.elastic.batch import Batch, BatchDown, Departed, Member, Refused
 from oned.elastic.node import DRAINING
 from oned.elastic.policy import NodeClass
 from oned.elastic.provider import Provider
@@ -44,12 +44,14 @@ class Outcome:
     why    it is not done, "" where it is
     then   the event that a node has which cannot have what was intended; "" leaves it as it is
     again  it was not done, and is tried again
+    jobs   that were taken away from the node, whether it is done or not
     """
 
     facts: Mapping[str, object] = field(default_factory=dict)
     why: str = ""
     then: str = ""
     again: bool = False
+    jobs: tuple[Departed, ...] = ()
 
 
 DONE = Outcome()
@@ -151,14 +153,26 @@ class Deeds:
     def release_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
         """Jobs of lost nodes are gone already: those that cannot start again are ended, else the node never goes."""
         refused: dict[str, str] = {}
+        left: list[Departed] = []
         for kill in (True, False):
             names = [
                 errand.name for errand in errands if (self.kill() or errand.record.node.state is not DRAINING) is kill
             ]
             if names:
-                refused |= self.batch.release(names, kill=kill)
+                refused |= self.batch.release(names, kill=kill, told=left.append)
         free = [errand.name for errand in errands if errand.name not in refused]
-        return _answered(errands, {**refused, **(self.batch.remove(free) if free else {})})
+        answers = {**_answered(errands, refused), **self._removed([one for one in errands if one.name in free])}
+        return {
+            errand.token: replace(answers[errand.token], jobs=tuple(job for job in left if job.node == errand.name))
+            for errand in errands
+        }
+
+    def _removed(self, errands: Sequence[Errand]) -> Outcomes:
+        """What is not known is tried again: the jobs that have left are told of now."""
+        try:
+            return _answered(errands, self.batch.remove(_names(errands))) if errands else {}
+        except BatchDown as down:
+            return {errand.token: Outcome(why=str(down), again=True) for errand in errands}
 
     def free_address(self, errands: Sequence[Errand]) -> Outcomes:
         """The address stays ours a little longer: who remembers the name must not find another one there."""

@@ -10,11 +10,12 @@ from typing import Any
 
 from oned.elastic.changes import BEGUN
 from oned.elastic.cost import Spend
+from oned.elastic.farewell import ENDED, RESTARTED
 from oned.elastic.node import COMING, DRAINING, FAILED, JOINING, READY, STARTING, NodeState
 from oned.elastic.plan import Plan
 from oned.elastic.policy import NO_LIMIT, Caps, Policies
 from oned.elastic.reading import Node, Reading
-from oned.elastic.records import Entry, Records
+from oned.elastic.records import JOB_ENDED, JOB_RESTARTED, Entry, Records
 
 MISSING = "The package prometheus-client is not installed, without it there are no metrics: pip install 'oned[metrics]'"
 NO_ROOM, IMPOSSIBLE, NOT_COUNTED = "no room", "impossible", "not counted"
@@ -46,7 +47,9 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "refused": ("What could not be done, by event", ("event",)),
     "failed_starts": ("Nodes that did not come up", ("class",)),
     "drains": ("Nodes that were drained", ("class", "rule")),
+    "jobs": ("Jobs that were started again (restarted) or ended because their node went, by rule", ("fate", "rule")),
 }
+FATES = {JOB_ENDED: ENDED, JOB_RESTARTED: RESTARTED}
 _TIMES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, ...]]] = {
     "boot_seconds": ("From the order of a VM until it runs", ("class",), BUCKETS),
     "join_seconds": ("From then until the node takes jobs", ("class",), BUCKETS),
@@ -128,7 +131,9 @@ class Metrics:
         """Count what the audit has anew."""
         for entry in self._records.entries(self._seen):
             self._seen = entry.id
-            if entry.result == "done":
+            if entry.event in FATES:
+                self._counters["jobs"].labels(FATES[entry.event], entry.rule).inc()
+            elif entry.result == "done":
                 self._counters["decisions"].labels(entry.event, entry.rule).inc()
                 self._moved(entry)
             elif entry.result != BEGUN:

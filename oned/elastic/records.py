@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orjson import loads
-from sqlalchemy import Connection, Executable, Row, bindparam, func, select
+from sqlalchemy import Connection, Executable, Row, bindparam, func, or_, select
 from sqlalchemy.exc import DatabaseError
 
 from oned import clock
@@ -20,6 +20,8 @@ from oned.elastic.node import GONE, NodeState
 from oned.elastic.reading import Failures, Node, Proof
 from oned.elastic.tables import audit, brake, fact, hint, intent, leader, node, order, proof, spend
 
+JOB_ENDED, JOB_RESTARTED = "job ended", "job restarted"
+"""Events of the audit that are no change of a node: what became of a job that was taken away from one."""
 CHANGED = "changed"
 """The fact: when the last step up or down was taken."""
 
@@ -210,6 +212,13 @@ class Records:
         rows = self._rows(statement.where(audit.c.node == name) if name else statement)
         return [Entry(*_values(row, Entry)) for row in reversed(rows)]
 
+    def departures(self, job: str, limit: int = 100) -> list[Entry]:
+        """The latest lines of the audit about a job, or its tasks, that was taken away from a node; in their order."""
+        about = [audit.c.sentence.startswith(text, autoescape=True) for text in (job_words(job), f"job {job}.")]
+        ours = audit.c.event.in_((JOB_ENDED, JOB_RESTARTED)) & or_(*about)
+        rows = self._rows(select(audit).where(ours).order_by(audit.c.id.desc()).limit(limit))
+        return [Entry(*_values(row, Entry)) for row in reversed(rows)]
+
     def entries(self, after: int) -> list[Entry]:
         """The lines of the audit that are newer than a number."""
         rows = self._rows(select(audit).where(audit.c.id > after).order_by(audit.c.id))
@@ -297,6 +306,11 @@ class Records:
     def _write(self, statement: Executable) -> int:
         with self.engine.begin() as connection:
             return int(connection.execute(statement).rowcount)
+
+
+def job_words(job: str) -> str:
+    """How a line about a job begins; its owner follows."""
+    return f"job {job} of "
 
 
 def leading(connection: Connection) -> Holder | None:

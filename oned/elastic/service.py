@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from oned.server_files import words
 from oned.setting import LEVEL, PORT, TEXT, VECTOR, Setting, Type, Values, one_of, whole
 
 _PATTERN = re.compile(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?%(0[1-9])?d")
@@ -22,6 +23,11 @@ def _name(text: str) -> str:
     return text
 
 
+def _command(text: str) -> list[str]:
+    return words(text) if text else []
+
+
+COMMAND = Type("a command with its words", _command)
 PATTERN = Type("a pattern of names, such as wn%03d", _pattern)
 NAME = Type("a name", _name)
 ABOVE_ZERO = whole("seconds, above 0", 1)
@@ -45,6 +51,9 @@ SERVICE_SETTINGS = (
     Setting("METRICS_ADDRESS", TEXT, "127.0.0.1", "oned", "Address of that port; whoever reaches it may read."),
     Setting("METRICS_FILE", TEXT, "", "oned",
             "A file that gets the metrics after each cycle, such as one ending in .prom for node_exporter."),
+    Setting("JOB_ENDED_COMMAND", COMMAND, "", "oned",
+            "Run for each job that is started again or ended because its node goes: job, owner, node, restarted or "
+            "ended, and why are added as words; no shell reads them. Such as a script that mails the owner."),
     Setting("LOG", VECTOR, '[ SYSTEM = "file", DEBUG_LEVEL = 2 ]', "oned",
             "DEBUG_LEVEL 0 error, 1 warning, 2 info, 3 debug.",
             keys={"SYSTEM": one_of("file"), "DEBUG_LEVEL": LEVEL}),
@@ -61,6 +70,7 @@ class Service:
     interval  seconds between two cycles
     leader    seconds after which a silent service is replaced
     level     of the log, 0 to 3
+    job_ended  command that is run for jobs which were taken away
     metrics   address and port where they are read; port 0 is nowhere
     """
 
@@ -75,6 +85,7 @@ class Service:
     level: int = 2
     metrics: tuple[str, int] = ("127.0.0.1", 0)
     metrics_file: Path | None = None
+    job_ended: tuple[str, ...] = ()
 
 
 def read_service(config: Values) -> Service:
@@ -90,5 +101,6 @@ def read_service(config: Values) -> Service:
         leader=float(config["LEADER_TIME"]),
         level=int(config.vector("LOG").get("DEBUG_LEVEL", "2")),
         metrics=(config["METRICS_ADDRESS"], config["METRICS_PORT"]),
+        job_ended=tuple(config["JOB_ENDED_COMMAND"]),
         metrics_file=Path(config["METRICS_FILE"]) if config["METRICS_FILE"] else None,
     )

@@ -201,7 +201,7 @@ def test_a_job_whose_node_died_runs_again_elsewhere_and_one_that_cannot_is_ended
         small.oned.one.vm.recover(guest.vm, 3)
     small.until(lambda: small.batch.job(jobs[0])["starts"] == 2)
     assert small.batch.job(jobs[1])["state"] == "killed"
-    assert told(small, "wn001")[-3:] == ["vm gone", "remove", "vm gone"]
+    assert told(small, "wn001")[-4:] == ["vm gone", "job restarted", "remove", "vm gone"]
     assert "READY" in small.nodes().values()
 
 

@@ -1,11 +1,13 @@
 """Nodes that seem to be lost: oned's list lacks their VMs, or Grid Engine does not hear them, and not both."""
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 import pytest
 from elastic_batch import FileBatch
 
 from oned.elastic.batch import Refused
+from oned.elastic.node import LOST
 from tests.daemon.elastic_cluster import Cluster, Make, runs
 
 
@@ -113,3 +115,33 @@ def test_no_machine_runs_under_a_name_that_the_batch_system_has_forgotten(make: 
     cluster.until(lambda: "wn001" not in cluster.nodes())
     assert witness.forgotten == {"wn001", "wn002"}
     assert witness.running == set()
+
+
+SCRIPT = """#!/bin/sh
+echo "$@" >> {told}
+[ "$5" = restarted ] || { echo no mailer; exit 3; }
+"""
+
+
+def test_whose_job_was_taken_away_is_told_by_the_audit_and_by_the_command_of_the_site(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script, told = tmp_path / "job ended", tmp_path / "told"
+    script.write_text(SCRIPT.replace("{told}", str(told)))
+    script.chmod(0o755)
+    cluster = make(f"JOB_ENDED_COMMAND = \"'{script}' word\"\n")
+    again, fixed = runs(cluster), runs(cluster, rerun=False)
+    for guest in cluster.guests():
+        cluster.oned.one.vm.recover(guest.vm, 3)
+    cluster.until(lambda: cluster.batch.job(again)["starts"] == 2)
+    cluster.until(lambda: "wn001" not in cluster.nodes() and "wn002" not in cluster.nodes())
+    (entry,) = cluster.records.departures(fixed)
+    assert (entry.event, entry.node, entry.rule, entry.result) == ("job ended", "wn002", "lost", "done")
+    assert entry.sentence == f"job {fixed} of kim is ended for good: {LOST.value}"
+    assert [entry.event for entry in cluster.records.departures(again)] == ["job restarted"]
+    assert cluster.records.departures(f"{fixed}0") == []
+    cluster.service.world.farewell.close()
+    assert sorted(told.read_text().splitlines()) == [
+        f"word {again} kim wn001 restarted {LOST.value}", f"word {fixed} kim wn002 ended {LOST.value}",
+    ]  # fmt: skip
+    assert f"JOB_ENDED_COMMAND ends with 3 for job {fixed}: no mailer" in caplog.text

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from oned.elastic.batch import BatchDown, Member
+from oned.elastic.batch import BatchDown, Departed, Member
 from oned.elastic.reading import Host, Job, JobState
 from oned.elastic.sge.master import GridEngine
 from tests.lab.sge_world import GROUP, QUEUE, SgeWorld, sge_world
@@ -159,11 +159,13 @@ def test_released_jobs_wait_again_and_what_cannot_is_refused_or_deleted_with_a_l
     again, fixed = world.submit("-r", "y", "sleep", "60"), world.submit("-r", "n", "sleep", "60")
     until(lambda: running(sge, again) and running(sge, fixed), 10, "the jobs run")
     sge.drain(["wn01"])
-    refused = sge.release(["wn01"], kill=False)
+    told: list[Departed] = []
+    refused = sge.release(["wn01"], kill=False, told=told.append)
     assert refused == {"wn01": f"job {fixed} of labuser is there: it cannot be started again"}
     assert [job.state for job in jobs(sge, again)] == [JobState.WAITING]
     with caplog.at_level(logging.WARNING):
-        assert sge.release(["wn01"], kill=True) == {}
+        assert sge.release(["wn01"], kill=True, told=told.append) == {}
+    assert told == [Departed(job, "labuser", "wn01", ended=job == fixed) for job in (again, fixed)]
     assert f"job {fixed} of labuser cannot be started again and is deleted: wn01 leaves" in caplog.text
     assert jobs(sge, fixed) == []
     assert sge.remove(["wn01"]) == {}

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from oned import clock
+from oned.elastic.batch import Departed
 from oned.elastic.changes import Why
 from oned.elastic.leader import Lead
 from oned.elastic.metrics import Metrics, NoMetrics, listed
@@ -114,6 +115,8 @@ def test_the_life_of_nodes_is_counted_from_the_audit(metrics: Metrics, lead: Lea
     happens(lead, time, "2", {"plan": 0, "start": 0, "failed": 100})
     with lead.writing() as changes:
         changes.refuse(changes.intend("2", "remove", WHY), "a job runs on it")
+    with lead.writing() as changes:
+        changes.departed(changes.intend("2", "remove", WHY), [Departed("7", "kim", "wn2", ended=True)])
     world = World(POLICIES)
     for _ in range(2):
         metrics.cycle(world.plan(), world.reading(), POLICIES, seconds=0.1)
@@ -122,6 +125,7 @@ def test_the_life_of_nodes_is_counted_from_the_audit(metrics: Metrics, lead: Lea
     assert (found["onesge_drain_seconds_sum", "local"], found["onesge_drain_seconds_count", "local"]) == (70, 1)
     assert found["onesge_drains_total", "local", "idle"] == 1
     assert found["onesge_failed_starts_total", "local"] == 1
+    assert found["onesge_jobs_total", "ended", "demand"] == 1
     assert (found["onesge_decisions_total", "joined", "idle"], found["onesge_refused_total", "remove"]) == (1, 1)
 
 

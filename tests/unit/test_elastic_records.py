@@ -9,7 +9,7 @@ import pytest
 from oned import clock
 from oned.elastic.changes import Held, Why
 from oned.elastic.leader import Deposed, Lead
-from oned.elastic.node import FAILED, GONE, PLANNED, REGISTERED, STARTING, UNREGISTERED, WrongTransition
+from oned.elastic.node import FAILED, GONE, HOLD, PLANNED, REGISTERED, STARTING, UNREGISTERED, WrongTransition
 from oned.elastic.reading import Failures, Proof
 from oned.elastic.records import Lease, Paid, Records, RecordsUnusable
 
@@ -133,7 +133,7 @@ def test_the_address_of_a_node_that_is_gone_stays_taken_until_it_is_freed(record
     planned(lead)
     through(lead, "t1", "failed", "remove", "vm gone")
     assert records.nodes() == []
-    assert [(record.node.state, record.held_until) for record in records.held()] == [(GONE, NOW + 60)]
+    assert [(record.node.state, record.held_until) for record in records.held()] == [(GONE, NOW + HOLD)]
     with pytest.raises(Held):
         planned(lead, token="t2")
     with lead.writing() as changes:

@@ -82,7 +82,7 @@ def _explain(one: Client, what: str, *, config: str | None) -> None:
     with assembled(one, config) as service:
         cycle = looking(service)
         plan = cycle.look()
-        events = service.records.events(what, _EVENTS)
+        events = service.records.events(what, _EVENTS) or service.records.departures(what, _EVENTS)
     running = _running(cycle.reading.jobs.items if cycle.reading else (), what)
     told = [*plan.explain_node(what), *running, *plan.explain_job(what)]
     for note in plan.notes if told else ():

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from oned import clock
+from oned.elastic.batch import Departed, Told, nobody
 from oned.elastic.reading import Host, Job, JobState
 from oned.elastic.sge.commands import Commands
 
@@ -21,9 +22,11 @@ def release(
     jobs: Callable[[], Iterable[Job]],
     *,
     kill: bool,
+    told: Told = nobody,
 ) -> dict[str, str]:
     """Start the jobs of some hosts again elsewhere, with `kill` delete those that cannot. What was not done, by host.
 
+    `told` hears of each job that left.
     On a host that is not heard it is forced: nobody is there to confirm that the job has ended.
     """
     found = on(names, jobs())
@@ -36,8 +39,12 @@ def release(
                 "job %s of %s cannot be started again and is deleted: %s leaves", job.id, job.owner, _where(job)
             )
         _act(commands, ("qdel",), fixed.values(), hosts)
-    ordered = set(again | (fixed if kill else {}))
+    ordered = again | (fixed if kill else {})
     left = _wait(names, jobs, ordered)
+    there = {job.id for own in left.values() for job in own}
+    for job in ordered.values():
+        if job.id not in there:
+            told(Departed(job.id, job.owner, next(name for name in names if job in found[name]), ended=not job.rerun))
     return {name: _why(own, ordered) for name, own in left.items() if own}
 
 
