@@ -1,9 +1,10 @@
 """onesge between a real Grid Engine and an oned with simulated hosts: what boots in a VM is a machine of namespaces."""
 
+import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -68,6 +69,11 @@ def works(seconds: int) -> tuple[str, ...]:
     The quotes are for the shell on the node, to which qsub gives the words in one line.
     """
     return ("sh", "-c", f"'sleep {seconds}; echo done'")
+
+
+def lasts(file: str) -> tuple[str, ...]:
+    """The words of a job that takes until there is such a file in its user's home; its last word is the same."""
+    return ("sh", "-c", f"'until [ -e {file} ]; do sleep 0.2; done; echo done'")
 
 
 class Site:
@@ -179,7 +185,8 @@ class Site:
             elif (vm.int("STATE"), vm.int("LCM_STATE")) == (3, 3):
                 there[number] = name
         for number in self._machines.keys() - there.keys():
-            self.crash(self._machines.pop(number))
+            if made := self.sge.machines.pop(self._machines.pop(number), None):
+                made.shut_down(5)
         for number in there.keys() - self._machines.keys():
             self._machines[number] = there[number]
             if there[number] not in self.dead:
@@ -215,6 +222,15 @@ class Site:
     def job(self, *words: str) -> str:
         """A job that writes its output into the user's home."""
         return self.sge.submit("-N", "job", *words)
+
+    def let_end(self, file: str) -> None:
+        """Jobs that last until there is this file may end."""
+        (self.sge.common / "home" / file).touch()
+
+    def placed(self, *jobs: str) -> list[str]:
+        """The nodes of jobs, once all of them run."""
+        self.until(lambda: all(map(self.place, jobs)), 90, f"jobs {jobs} run")
+        return [self.place(job) for job in jobs]
 
     def ended(self, job: str) -> bool:
         """Whether a job has written what it had to, as its last word."""
@@ -275,3 +291,17 @@ class Site:
         """The VMs of the cluster; -1 those that are, -2 those that were too."""
         pool = parse(self.oned.admin.text("one.vmpool.info", -2, -1, -1, states))
         return [vm for vm in pool.all("VM") if vm.text("USER_TEMPLATE/ONESGE/CLUSTER") == self.side.name]
+
+
+@contextlib.contextmanager
+def runs(site: Site, settings: str = "") -> Iterator[None]:
+    """onesge runs with these settings; in the end all nodes go, and each had one VM."""
+    site.configure(settings)
+    before = len(site.tokens())
+    site.run()
+    yield
+    site.until(site.empty, 90, "all nodes are gone")
+    assert site.stop() == 0
+    fresh = site.tokens()[before:]
+    assert len(fresh) == len(set(fresh)) > 0
+    assert "Traceback" not in site.log()

@@ -1,6 +1,5 @@
 """onesge with a real Grid Engine where something is wrong: deadlines, wrong names, a master that was away."""
 
-import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
@@ -8,7 +7,7 @@ import pytest
 
 from share.lab.machine import changed
 from tests.daemon.process import SIMULATED, Daemon
-from tests.lab.elastic_sge import Side, Site, works
+from tests.lab.elastic_sge import Side, Site, runs, works
 from tests.lab.sge_world import QUEUE, SgeWorld, sge_world
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(400)]
@@ -41,30 +40,10 @@ def other(site: Site) -> Iterator[Site]:
         yield made
 
 
-@contextlib.contextmanager
-def runs(site: Site, settings: str = "") -> Iterator[None]:
-    """onesge runs with these settings; in the end all nodes go, and each had one VM."""
-    site.configure(settings)
-    before = len(site.tokens())
-    site.run()
-    yield
-    site.until(site.empty, 90, "all nodes are gone")
-    assert site.stop() == 0
-    fresh = site.tokens()[before:]
-    assert len(fresh) == len(set(fresh)) > 0
-    assert "Traceback" not in site.log()
-
-
-def placed(site: Site, *jobs: str) -> list[str]:
-    """The nodes of jobs, once all of them run."""
-    site.until(lambda: all(map(site.place, jobs)), 90, f"jobs {jobs} run")
-    return [site.place(job) for job in jobs]
-
-
 def test_at_the_drain_deadline_a_job_starts_again_elsewhere_and_one_that_cannot_keeps_its_node(site: Site) -> None:
     with runs(site, "DRAIN_TIME = 5\n"):
         again, fixed = site.job("-r", "y", *works(25)), site.job("-r", "n", *works(45))
-        left, kept = placed(site, again, fixed)
+        left, kept = site.placed(again, fixed)
         site.said("node", "drain", f"{left},{kept}")
         site.until(lambda: site.place(again) not in ("", left), 90, "the first job runs elsewhere")
         assert ("overdue", "deadline") in site.rules(left)
@@ -78,7 +57,7 @@ def test_at_the_drain_deadline_a_job_starts_again_elsewhere_and_one_that_cannot_
 def test_at_the_drain_deadline_a_job_that_cannot_start_again_is_ended_where_the_setting_says_so(site: Site) -> None:
     with runs(site, "DRAIN_TIME = 5\nDRAIN_KILL = YES\n"):
         fixed = site.job("-r", "n", *works(300))
-        (node,) = placed(site, fixed)
+        (node,) = site.placed(fixed)
         site.said("node", "drain", node)
         site.until(lambda: not site.state(node), 60, "the node is gone")
         assert ("overdue", "deadline") in site.rules(node)
@@ -110,7 +89,7 @@ def test_nodes_whose_execd_calls_itself_otherwise_fail_with_the_reason_and_their
 def test_nodes_lost_while_the_master_was_away_are_replaced_and_their_jobs_run_again(site: Site) -> None:
     with runs(site, "MASTER_GRACE = 75\n"):  # an execd that lives finds the new master within a minute
         jobs = [site.job("-r", "y", *works(seconds)) for seconds in (20, 20, 60)]
-        silent, gone, steady = placed(site, *jobs)
+        silent, gone, steady = site.placed(*jobs)
         site.sge.stop_master(signal.SIGKILL)
         site.crash(silent)
         record = site.records.node(gone)
