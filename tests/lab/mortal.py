@@ -31,7 +31,7 @@ class Deaths(Points):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.path, self.deed = path, "start"
+        self.path, self.deed = path, ""
         self.passed = path.read_text().splitlines() if path.exists() else []
 
     def __call__(self, name: str) -> None:
@@ -43,11 +43,11 @@ class Deaths(Points):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def within(self, owner: type, method: str, deed: Callable[..., str]) -> None:
-        """Calls from a method belong to a deed, which its arguments tell."""
+        """Calls from a method belong to a deed, which its arguments tell, unless they belong to one already."""
         original = getattr(owner, method)
 
         def called(this: object, *arguments: Any, **options: Any) -> object:
-            before, self.deed = self.deed, deed(*arguments)
+            before, self.deed = self.deed, self.deed or deed(*arguments)
             try:
                 return original(this, *arguments, **options)
             finally:
@@ -62,9 +62,9 @@ def doom(points: Deaths) -> None:
     conf.batch = lambda config, records=None: MortalBatch(made(config, records), points)
     MortalClient.points = points
     daemon.Client = MortalClient
-    points.within(deeds.Deeds, "do", lambda does, _errands: does)
-    points.within(provider.Provider, "stop", lambda _tokens: "stop")
-    points.within(cycle.Cycle, "_let_go", lambda _record: "let the address go")
+    points.within(deeds.Deeds, "do", lambda does, *_: does)
+    points.within(provider.Provider, "stop", lambda *_: "stop")
+    points.within(cycle.Cycle, "_let_go", lambda *_: "let the address go")
 
 
 def serve(path: Path, words: Sequence[str]) -> None:

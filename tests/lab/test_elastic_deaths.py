@@ -13,12 +13,12 @@ import pytest
 
 from oned.elastic.node import READY
 from tests.daemon.process import SIMULATED, Daemon
-from tests.lab.elastic_sge import Side, Site, works
+from tests.lab.elastic_sge import Side, Site, lasts, works
 from tests.lab.sge_world import SgeWorld, sge_world
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parents[2]
-CAP = 3
+CAP = 4
 """Nodes that there may be money for: as many as the test needs."""
 SETTINGS = f"COST_CAP = [ MONTH = {CAP} ]\nDRAIN_TIME = 1\nMAX_UNHEARD = 5\nMASTER_GRACE = 1\n"
 STEPS = {
@@ -27,6 +27,7 @@ STEPS = {
     "enable": ("enable",),
     "drain": ("drain",),
     "release jobs, unregister": ("release", "remove"),
+    "stop, release jobs, unregister": ("one.vm.action", "release", "remove"),
     "unregister": ("remove",),
     "stop": ("one.vm.action",),
     "free the address": ("one.vn.hold",),
@@ -34,8 +35,6 @@ STEPS = {
 }
 """Deed → the calls that it makes."""
 WHEN = ("before", "after")
-DELETE = 3
-"""The recovery that takes a VM away, as if somebody else had."""
 
 
 class MortalSite(Site):
@@ -128,13 +127,16 @@ def test_killed_before_and_after_each_deed_it_has_one_vm_for_a_node_no_orphan_an
     site.through(lambda: site.ended(job), "a job has run")
     site.records.order("drain", "wn001")
     site.through(site.empty, "its node is gone")
-    job = site.job("-r", "y", *works(6))
+    job = site.job("-r", "y", *lasts("moved"))
     site.through(lambda: site.place(job), "another one runs")
+    late = site.place(job)
+    site.records.order("drain", late)
+    site.through(lambda: site.place(job) not in ("", late), "it runs elsewhere after the drain deadline")
     lost = site.place(job)
     site.crash(lost)
-    site.oned.one.vm.recover(site.vm_of(lost), DELETE)
-    site.through(lambda: site.place(job) not in ("", lost), "it runs again elsewhere")
+    site.through(lambda: site.place(job) not in ("", lost), "it runs elsewhere after its machine has died")
     last = site.place(job)
+    site.let_end("moved")
     site.through(lambda: site.ended(job) and not site.state(lost), "it has run, and the lost node is gone")
     site.records.order("drain", last)
     site.through(site.empty, "all nodes are gone")
