@@ -54,6 +54,7 @@ class Shape:
     host    the only host that will do, or a pattern; no node is started for a name
     needs   what else is asked for by name
     owner   the organisation whose quota it counts against
+    most    slots that it would take where they are free, from a range; 0 without one. No node is started for them
     """
 
     slots: int = 1
@@ -65,6 +66,7 @@ class Shape:
     host: str = ""
     needs: tuple[Need, ...] = ()
     owner: str = ""
+    most: int = 0
 
     @property
     def piece(self) -> int:
@@ -97,6 +99,7 @@ class Shape:
         """The shape for people."""
         where = {WHOLE: "on one node", SPREAD: "anywhere"}.get(self.layout, f"{self.layout} on each node")
         parts = ["1 slot" if self.slots == 1 else f"{self.slots} slots, {where}"]
+        parts += [f"up to {self.most} where they are free"] if self.most else []
         parts += [f"{self.memory} MiB a slot"] if self.memory else []
         parts += [self.arch] if self.arch else []
         parts += [f"in {' or '.join(sorted(self.queues))}"] if self.queues else []
@@ -229,7 +232,8 @@ def _shape(job: Job, policies: Policies) -> Shape:
 def shape_of(job: Job, owner: str = "") -> Shape:
     """What a task of a job needs. `owner`: the organisation whose quota it counts against."""
     layout = WHOLE if job.slots in (1, job.layout) else job.layout
-    return Shape(job.slots, layout, job.memory, job.arch, job.queues, job.cloud, job.host, job.needs, owner)
+    most = job.most if job.most > job.slots and layout in (WHOLE, SPREAD) else 0
+    return Shape(job.slots, layout, job.memory, job.arch, job.queues, job.cloud, job.host, job.needs, owner, most)
 
 
 def _difficulty(shape: Shape) -> tuple[int, int, int, str]:

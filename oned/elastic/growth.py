@@ -167,10 +167,13 @@ class Growth:
             self._owned_cost[owner] = self._owned_cost.get(owner, 0.0) + klass.price * count
 
 
-def _rank(klass: NodeClass, shape: Shape, left: int) -> tuple[bool, float, int, int]:
-    """Our own before a cloud, then what is cheapest for so many tasks, then few nodes, then small ones."""
+def _rank(klass: NodeClass, shape: Shape, left: int) -> tuple[bool, float, int, int, int]:
+    """Our own before a cloud, then what is cheapest for so many tasks, then few nodes, then small ones.
+
+    Of those that cost the same, one with room for what a task would take beyond its least comes before smaller ones.
+    """
     nodes = nodes_for(klass, shape, left)
-    return klass.cloud, klass.price * nodes, nodes, klass.slots
+    return klass.cloud, klass.price * nodes, nodes, -min(klass.slots, shape.most), klass.slots
 
 
 def nodes_for(klass: NodeClass, shape: Shape, tasks: int) -> int:

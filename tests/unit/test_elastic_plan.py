@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from oned.elastic.node import PLANNED, STARTING
-from oned.elastic.policy import Caps, Quota, Window
+from oned.elastic.policy import Caps, NodeClass, Quota, Window
 from oned.elastic.reading import SPREAD, Failures
 from tests.unit.elastic_world import AT_ONCE, LOCAL, NOW, SITE, World, running, ups, verbs, waiting
 
@@ -48,6 +48,22 @@ def test_a_job_that_only_a_cloud_holds_does_not_wait_for_our_own_hosts() -> None
     assert ups(World(SITE, [waiting("1", waited=61, slots=8)])) == ["cloud"]
     assert ups(World(SITE, [waiting("1", waited=61, cloud=True)])) == ["cloud"]
     assert ups(World(SITE, [waiting("1", tasks=99, cloud=False)])) == ["local"] * 4
+
+
+def test_of_classes_that_cost_the_same_one_comes_with_room_for_the_wish_of_a_range_and_none_comes_for_it_alone() -> (
+    None
+):
+    sizes = [NodeClass(f"of {slots}", slots=slots, wait=60, price=0.1) for slots in (2, 4, 8, 16)]
+    world = World(replace(SITE, classes=tuple(sizes)), [waiting("1", slots=2, most=2)])
+    assert ups(world) == ["of 2"]
+    world.jobs = [waiting("1", slots=2, most=8)]
+    made = world.plan()
+    assert verbs(made) == [("up", "of 8", "demand")]
+    assert "2 slots, on one node, up to 8 where they are free" in made.explain_job("1")[0]
+    world.policies = replace(SITE, classes=(replace(sizes[0], most=9), replace(sizes[2], price=0.2)))
+    assert ups(world) == ["of 2"], "room for the wish is not paid for"
+    world.jobs = [waiting("1", slots=2, most=64, layout=SPREAD)]
+    assert ups(world) == ["of 2"], "nor are there more nodes for it"
 
 
 def test_an_impossible_job_asks_for_nothing_and_keeps_no_node() -> None:
