@@ -1,7 +1,7 @@
 """Nodes call back: how they are, and once for what they need to join. A small HTTP(S) server of the service's own.
 
     POST /join    one-time token → configuration, key and certificate of the VPN, once
-    POST /report  the node's token, KEY=VALUE lines → "ok", or what is wrong with it
+    POST /report  the node's token, KEY=VALUE lines → "ok", what is wrong with it, or "again": report once more at once
     GET  /hosts   the node's token → lines for its hosts file
 
 Tokens come as `Authorization: Bearer TOKEN`; they are never logged.
@@ -10,6 +10,7 @@ Tokens come as `Authorization: Bearer TOKEN`; they are never logged.
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ from oned.elastic.context import CLOCK_SKEW
 log = logging.getLogger(__name__)
 
 OK = "ok"
+AGAIN = "again: this report was long on its way, or the clock is behind"
+IN_A_ROW = 3
+"""Reports that come late before it is the clock that is behind."""
 LONGEST = 16384
 """Bytes of a report."""
 _MEMORY_SHARE = 0.85
@@ -104,6 +108,28 @@ def _skew(clock: str, now: float) -> str:
     return f"its clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}; {CLOCK_SKEW:g} are allowed"
 
 
+class Lateness:
+    """Which clocks may be behind only in appearance: a report that was long on its way looks like that.
+
+    One alone does not tell which it is, on a machine that is busy; of several in a row one would have been in time.
+    """
+
+    def __init__(self) -> None:
+        self._late: Counter[str] = Counter()
+
+    def unsure(self, token: str, said: Mapping[str, str], now: float) -> bool:
+        """Whether the node has to report once more before anything is said about it."""
+        try:
+            late = float(said.get("clock", "")) < now - CLOCK_SKEW
+        except ValueError:
+            late = False
+        if not late:
+            self._late.pop(token, None)
+            return False
+        self._late[token] += 1
+        return self._late[token] < IN_A_ROW
+
+
 def _less(what: str, said: str, wanted: int) -> str:
     if not wanted:
         return ""
@@ -122,6 +148,7 @@ def lines(text: str) -> dict[str, str]:
 
 def application(desk: Desk, clock: Callable[[], float] = time.time) -> Starlette:
     """The ASGI application."""
+    lateness = Lateness()
 
     async def join(request: Request) -> Response:
         peer = request.client.host if request.client else "?"
@@ -135,8 +162,10 @@ def application(desk: Desk, clock: Callable[[], float] = time.time) -> Starlette
         token, now = _token(request), clock()
         if (promise := await run_in_threadpool(desk.promise, token)) is None:
             return _stranger(request)
-        body = (await _body(request)).decode(errors="replace")
-        found = [verdict(lines(body), promise, now), await run_in_threadpool(desk.misused, token)]
+        said = lines((await _body(request)).decode(errors="replace"))
+        if lateness.unsure(token, said, now):
+            return PlainTextResponse(AGAIN + "\n")
+        found = [verdict(said, promise, now), await run_in_threadpool(desk.misused, token)]
         told = "; ".join(text for text in found if text and (text != OK or not found[1]))
         await run_in_threadpool(desk.heard, token, told)
         return PlainTextResponse(told + "\n")

@@ -16,7 +16,7 @@ from oned.elastic.context import user_data
 from oned.elastic.names import Entry
 from oned.elastic.network import Network
 from oned.elastic.network_settings import NetworkSite, read_network
-from oned.elastic.report import OK, Promise, ReportServer, lines, verdict
+from oned.elastic.report import AGAIN, OK, Promise, ReportServer, lines, verdict
 from oned.elastic.settings import ElasticConfig
 from oned.setting import ConfigError
 
@@ -121,6 +121,19 @@ def test_a_report_is_judged_and_handed_on(asked: Asked) -> None:
     assert asked.ask("/report", TOKEN, report()) == (200, "ok\n")
     assert asked.ask("/report", TOKEN, report(shared="")) == (200, "/home is not mounted\n")
     assert asked.heard == [(TOKEN, "ok"), (TOKEN, "/home is not mounted")]
+
+
+def test_a_report_that_was_long_on_its_way_is_asked_for_again_and_a_clock_that_is_behind_is_told_of(
+    asked: Asked,
+) -> None:
+    def tell(behind: float) -> str:
+        return asked.ask("/report", TOKEN, report(clock=str(time.time() - behind)))[1]
+
+    assert [tell(60), tell(0), tell(60), tell(60)] == [f"{AGAIN}\n", "ok\n", f"{AGAIN}\n", f"{AGAIN}\n"]
+    assert asked.heard == [(TOKEN, "ok")]
+    assert [tell(60), tell(60)] == ["its clock is 60 s behind; 5 are allowed\n"] * 2
+    assert tell(-60) == "its clock is 60 s ahead; 5 are allowed\n", "no way makes a clock be ahead"
+    assert tell(0) == "ok\n"
 
 
 def test_a_stranger_hears_nothing(asked: Asked) -> None:

@@ -88,10 +88,11 @@ SCHED_DS_REQUIREMENTS = "NAME = nowhere"
 GUEST_TEMPLATE = f"""
 NAME = guest
 CPU = 1
+VCPU = {SLOTS}
 MEMORY = 512
 DISK = [ IMAGE = worker, TARGET = vda ]
 NIC = [ NETWORK = nodes, MODEL = virtio ]
-CONTEXT = [ ETH0_METHOD = dhcp, START_SCRIPT = "useradd -u {USER_ID} -M -d /tmp {USER}" ]
+CONTEXT = [ ETH0_METHOD = dhcp, START_SCRIPT = "echo {USER}:x:{USER_ID}:{USER_ID}::/tmp:/bin/sh >> /etc/passwd" ]
 SCHED_REQUIREMENTS = "HYPERVISOR = kvm"
 SCHED_DS_REQUIREMENTS = "NAME = system"
 """
