@@ -1,9 +1,10 @@
 """What running jobs take of what nodes have beside slots and memory, and so what is left there."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from oned.elastic.demand import Kind
-from oned.elastic.needs import Given, Per, amount, places
+from oned.elastic.demand import Kind, Shape
+from oned.elastic.needs import Per, amount, places
 from oned.elastic.reading import Host, Job, Reading
 
 
@@ -18,13 +19,15 @@ def takes(job: Job) -> Iterator[tuple[str, str, float]]:
 class Counted:
     """What is left on hosts of the names that what waits asks for.
 
-    names  those; of others nothing is known, which costs nothing
+    names  those of them that jobs take of; of others nothing is known, which costs nothing
     """
 
-    def __init__(self, names: Collection[str], jobs: Iterable[Job]) -> None:
-        self.names = frozenset(names)
+    def __init__(self, waiting: Iterable[Shape], jobs: Iterable[Job]) -> None:
+        shapes = list(waiting)
+        self.names = frozenset(name for shape in shapes for name, _ in shape.counted)
+        self._asked = frozenset(need.name for shape in shapes for need in shape.needs)
         self._taken: dict[str, dict[str, float]] = {}
-        for job in jobs if names else ():
+        for job in jobs if self.names else ():
             for node, name, each in takes(job) if job.parts else ():
                 own = self._taken.setdefault(node, {})
                 own[name] = own.get(name, 0.0) + each
@@ -43,24 +46,16 @@ class Counted:
         return found
 
     def kind(self, host: Host, reading: Reading) -> Kind:
-        """What a host is that is not ours: of what jobs take, all that it has."""
-        return _kind(host, self._taken.get(host.name, {}), reading.given, reading.forced)
-
-
-def _kind(host: Host, taken: Mapping[str, float], given: tuple[Given, ...], forced: frozenset[str]) -> Kind:
-    offers = tuple(
-        (name, f"{(amount(value) or 0.0) + taken[name]:.15g}" if name in taken else value)
-        for name, value in host.offers
-    )
-    there = places(host.queues, given)
-    names = {name for name, _ in offers} | {name for place in there for name, _ in place.offers}
-    return Kind(
-        host.slots,
-        host.memory,
-        host.arch,
-        host.queues,
-        offers=offers,
-        places=there,
-        forced=forced & names,
-        name=host.name,
-    )
+        """What a host is that is not ours, as far as anybody asks: of what jobs take, all that it has."""
+        kind, told = Kind(host.slots, host.memory, host.arch, host.queues), self._asked | reading.forced
+        if not told:
+            return kind
+        taken = self._taken.get(host.name, {})
+        offers = tuple(
+            (name, f"{(amount(value) or 0.0) + taken[name]:.15g}" if name in taken else value)
+            for name, value in host.offers
+            if name in told
+        )
+        there = places(host.queues, reading.given)
+        names = {name for name, _ in offers} | {name for place in there for name, _ in place.offers}
+        return replace(kind, offers=offers, places=there, forced=reading.forced & names)

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from oned.elastic.allowed import Allowed, matches
 from oned.elastic.licences import Licences
@@ -75,9 +74,11 @@ class Shape:
             return self.slots
         return 1 if self.layout == SPREAD else self.layout
 
-    @cached_property
+    @property
     def counted(self) -> tuple[tuple[str, float], ...]:
         """What a piece takes from a node, by name. What is taken once for a job on several nodes is not counted."""
+        if not self.needs:
+            return ()
         whole = self.layout == WHOLE
         return tuple(
             (need.name, need.each(self.piece))
@@ -85,7 +86,7 @@ class Shape:
             if need.per is Per.SLOT or (need.per is Per.JOB and whole)
         )
 
-    @cached_property
+    @property
     def pinned(self) -> bool:
         """Whether it is for hosts of some names only."""
         return bool(self.host) or any("@" in queue[1:] for queue in self.queues)

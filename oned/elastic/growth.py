@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from oned.elastic.cost import Budget
 from oned.elastic.demand import Kind, Shape, kind_of
+from oned.elastic.needs import times
 from oned.elastic.node import EXISTING
 from oned.elastic.policy import NO_LIMIT, NodeClass, Policies, Quota
 from oned.elastic.reading import Reading
@@ -190,5 +191,5 @@ def _useful(kind: Kind, shape: Shape) -> int:
         slots = min(slots, kind.memory // shape.memory)
     for name, each in shape.counted:
         if each > 0 and (most := kind.most(name)) is not None:
-            slots = min(slots, int(most // each) * shape.piece)
+            slots = min(slots, times(most, each) * shape.piece)
     return max(1, slots // shape.piece) * shape.piece

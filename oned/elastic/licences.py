@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from oned.elastic.needs import Per, Shared, amount
+from oned.elastic.needs import Per, Shared, amount, times
 from oned.elastic.reading import Job
 
 
@@ -19,7 +19,7 @@ class Licences:
         counted = {name: each for name, each in wanted.items() if each > 0 and name in self._left}
         may, reason = tasks, ""
         for name, each in counted.items():
-            fits = max(0, int(self._left[name] // each))
+            fits = times(self._left[name], each)
             if fits < may:
                 may, reason = fits, self._short(name, each)
         for name, each in counted.items():

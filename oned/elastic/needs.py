@@ -13,6 +13,7 @@ from functools import lru_cache
 Offers = tuple[tuple[str, str], ...]
 """What a node, a queue or all of them together offer: names with values, each name once."""
 
+MANY = 1 << 31
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30,
           "T": 1 << 40}  # fmt: skip
 _SIZE = re.compile(r"(-?[0-9]+(?:\.[0-9]*)?|-?\.[0-9]+)([kKmMgGtT]?)")
@@ -128,6 +129,11 @@ def lacking(needs: Iterable[Need], levels: Sequence[Mapping[str, str]], slots: i
                 where = f" for each of {slots} slots" if need.per is Per.SLOT and slots > 1 else ""
                 return f"has {need.name}={value}, {need.wanted} is wanted{where}"
     return ""
+
+
+def times(left: float, each: float) -> int:
+    """How many times something can be taken of what is left, never below 0; MANY where that has no end."""
+    return max(0, int(left / each + 1e-9)) if left < MANY * each else MANY
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,7 @@ from enum import Enum
 
 from oned.elastic.demand import Kind, Shape, Want, kind_of
 from oned.elastic.growth import Growth, Need, New
+from oned.elastic.needs import times
 from oned.elastic.policy import NO_LIMIT
 from oned.elastic.reading import WHOLE
 
@@ -74,8 +75,8 @@ class Bin:
         for name, each in shape.counted:
             if each > 0 and name in self.left:
                 ends = sum(dict(ending.needs).get(name, 0.0) for ending in self.endings if ending.at <= horizon)
-                count = min(count, int((self.left[name] + ends) // each))
-        return max(0, count)
+                count = min(count, times(self.left[name] + ends, each))
+        return count
 
     def take(self, shape: Shape, pieces: int) -> Room:
         """Promise room for pieces; a negative number gives it back. Where they are."""

@@ -52,7 +52,7 @@ class _Planner:
         """The plan."""
         jobs = self.reading.jobs.items
         wanted = demand(jobs, self.reading.limits, self.policies, self.now, self.reading.shared)
-        self.counted = Counted({name for want in wanted.wants for name, _ in want.shape.counted}, jobs)
+        self.counted = Counted((want.shape for want in wanted.wants), jobs)
         bins = Bins(self.reading, self.policies, self.now, self.views, self.verdicts, self.counted).all()
         self.packing = Packing(
             bins, self.growth, self.now, look_ahead=self.policies.look_ahead, counted=self.counted.names
@@ -134,7 +134,7 @@ class _Planner:
         """What can never run, with reasons; and the rest."""
         ours = {view.node.name for view in self.views}
         hosts = self.reading.hosts.items
-        others = [self.counted.kind(host, self.reading) for host in hosts if host.name not in ours]
+        others = [self.counted.kind(host, self.reading).at(host.name) for host in hosts if host.name not in ours]
         named = [kind_of(view.klass).at(view.node.name) for view in self.views if view.host]
         told, possible = [], []
         for want in wanted.wants:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.daemon.process import SIMULATED, Daemon
 from tests.lab.elastic_sge import Site, works
-from tests.lab.sge_world import SgeWorld, sge_world
+from tests.lab.sge_world import QUEUE, SgeWorld, sge_world
 
 pytestmark = pytest.mark.lab
 
@@ -38,6 +38,46 @@ def test_jobs_of_qsub_run_on_nodes_that_come_for_them_and_go(site: Site) -> None
     assert site.stop() == 0
     assert "Traceback" not in site.log()
     assert len(site.tokens()) == len(set(site.tokens()))
+
+
+COMPLEXES = """gpu gpu INT <= YES YES 0 0
+matlab ml INT <= YES YES 0 0
+h_vmem h_vmem MEMORY <= YES YES 0 0
+"""
+GPU = (
+    "SGE_MEMORY = h_vmem\n"
+    'NODE_CLASS = [ NAME = gpu, TEMPLATE = onesge, SLOTS = 2, MEMORY = 4096, MAX = 3, COMPLEX_VALUES = "gpu=2" ]\n'
+)
+
+
+def test_a_job_gets_a_node_that_has_what_it_asks_for_and_none_where_no_node_has_it(site: Site) -> None:
+    sge = site.sge
+    lines = sge.admin("qconf", "-sc").splitlines(keepends=True)
+    others = [line for line in lines if not line.startswith(("#", "h_vmem"))]
+    sge.define("-Mc", "".join(others) + COMPLEXES, "complexes")
+    sge.admin("qconf", "-mattr", "exechost", "complex_values", "matlab=1", "global")
+    sge.admin("qconf", "-mattr", "queue", "h_rt", "1:00:00", QUEUE)
+    first = site.job("-l", "gpu=1,h_vmem=3G", *works(60))
+    long = site.job("-l", "h_rt=7200", *works(1))
+    licensed = [site.job("-l", "matlab=1", *works(1)) for _ in range(2)]
+    assert site.said("run", "--dry-run", "--once").count("up a node of class local, rule demand: ") == 1
+    assert "can never run: no class of nodes holds it: local has no gpu" in site.said("explain", first)
+    assert "local has h_rt=1:00:00, 7200 is wanted in all.q" in site.said("explain", long)
+    assert "waiting for matlab: 0 of 1 are left for it, 1 are wanted (licence taken)" in site.said(
+        "explain", licensed[1]
+    )
+    sge.user("qdel", long, *licensed)
+    site.configure(GPU)
+    site.run()
+    site.until(lambda: site.place(first), 60, "the job has its graphics card")
+    second = site.job("-l", "gpu=1,h_vmem=3G", *works(1))
+    site.until(lambda: site.ended(second), 60, "what has no memory beside the first has a node of its own")
+    assert {record.node.klass for record in site.records.nodes()} == {"gpu"}
+    assert "gpu=2,h_vmem=4096M" in sge.admin("qconf", "-se", site.place(first))
+    sge.user("qdel", first)
+    site.until(site.empty, 60, "all nodes are gone")
+    assert site.stop() == 0
+    site.configure("")
 
 
 @pytest.mark.soak

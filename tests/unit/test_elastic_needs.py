@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from oned.elastic.demand import Kind, Shape, demand, impossible
 from oned.elastic.known import known, made_by, proofs, remembered
-from oned.elastic.needs import Given, Need, Per, Place, Shared, amount, lacking, places, suits
+from oned.elastic.needs import MANY, Given, Need, Per, Place, Shared, amount, lacking, places, suits, times
 from oned.elastic.node import COMING, READY
-from oned.elastic.plan import Verb
+from oned.elastic.plan import Plan, Verb
 from oned.elastic.policy import NodeClass, Policies
-from oned.elastic.reading import Job, Proof
+from oned.elastic.reading import Host, Job, Proof
 from tests.unit.elastic_world import AT_ONCE, NOW, World, running, ups, verbs, waiting
 
 GPU = Need("gpu", "1", per=Per.SLOT)
@@ -45,6 +45,7 @@ def test_a_need_is_compared_by_its_relation_and_taken_for_each_slot_or_once() ->
     assert lacking([replace(GPU, per=Per.JOB)], [{"gpu": "2"}], 3) == ""
     assert lacking([GPU], [{}], 1) == "has no gpu"
     assert lacking([replace(GPU, optional=True)], [{}], 1) == ""
+    assert (times(2, 1), times(0.3, 0.1), times(-1, 1), times(float("inf"), 1)) == (2, 3, 0, MANY)
     assert lacking([Need("load", "3", ">=")], [{"load": "2"}], 1) == ""
     assert lacking([Need("n", "2", "==")], [{"n": "4"}], 1) == "has n=4, 2 is wanted"
     assert lacking([Need("h_rt", "7200")], [{}, {"h_rt": "1:00:00"}], 1) == "has h_rt=1:00:00, 7200 is wanted"
@@ -66,6 +67,7 @@ def test_no_node_comes_for_what_no_class_has_and_a_class_that_has_it_gets_the_jo
     )  # fmt: skip
     both = World(Policies((PLAIN, WITH_GPU), pace=AT_ONCE), [waiting(needs=(GPU,), tasks=3)])
     assert ups(both) == ["gpu", "gpu"]
+    assert Plan.of(both.plan().json()) == both.plan()
     four = waiting(needs=(replace(GPU, wanted="4"),))
     assert "gpu has gpu=2, 4 is wanted" in World(both.policies, [four]).plan().explain_job("1")[0]
 
@@ -250,3 +252,14 @@ def come_up(world: World) -> None:
 def test_demand_of_what_has_no_needs_is_as_cheap_as_before() -> None:
     found = demand([waiting(str(number)) for number in range(3)], (), Policies((PLAIN,)), NOW)
     assert [want.shape.counted for want in found.wants] == [()]
+
+
+def test_hosts_that_are_not_ours_have_what_the_batch_system_tells_and_the_jobs_there_have() -> None:
+    world = World(Policies((PLAIN,), pace=AT_ONCE), [waiting(needs=(replace(GPU, wanted="2"),))])
+    world.hosts["old"] = Host("old", 4, 1, offers=(("gpu", "1.000000"),))
+    world.jobs.append(running("r", "old", needs=(GPU,)))
+    assert "can never run" not in world.plan().explain_job("1")[0], "it has two, of which a job has one"
+    assert (ups(world), world.plan().served[0].unmet) == ([], 1)
+    world.hosts["old"] = replace(world.hosts["old"], used=0, offers=(("gpu", "2.000000"),))
+    del world.jobs[1]
+    assert world.plan().served[0].nodes == ("old",)
