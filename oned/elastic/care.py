@@ -255,7 +255,7 @@ def _failed(view: View, _clock: Clock) -> Verdict:
 def _unregistered(view: View, clock: Clock) -> Verdict:
     if (view.vm is None or view.vm.unknown) and clock.vms > view.node.since:
         return Verdict(Verb.FORGET, "gone", "its VM is gone: its address can be used again")
-    where = view.apart or "its VM is still there"
+    where = view.apart or "its VM is still there" + (f": {view.vm.trouble}" if view.vm and view.vm.trouble else "")
     return Verdict(Verb.REMOVE, "unregistered", f"the batch system has forgotten it, {where}")
 
 

@@ -5,6 +5,7 @@ cluster and the token of its node in its template.
 """
 
 import logging
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,8 @@ CLOUD_ENDED = ("shutting-down", "terminated")
 ENDING = frozenset(("EPILOG", "CLEANUP_DELETE", "CLEANUP_RESUBMIT", "SHUTDOWN", "DONE"))
 NO_EXISTS = 0x0400
 NOBODY: Mapping[str, int] = {}
+_DATED = re.compile(r"^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}: ")
+"""When an error was: the same one again is no news."""
 _STATES = {numbers[:2]: numbers[2] for numbers in VM_STATES}
 _ACTIVE = 3
 
@@ -70,8 +73,9 @@ class Guest:
     def seen(self) -> Seen:
         """As the planner knows it."""
         failed = f"{self.state}: {self.error or 'oned says no more'}" if self.state.endswith("_FAILURE") else ""
+        trouble = f"VM {self.vm} is {self.state}: {_DATED.sub('', self.error)}" if self.error else ""
         return Seen(self.vm, self.token, self.since, running=self.state == "RUNNING", failed=failed, ended=self.ended,
-                    apart=self.apart, unknown=self.unknown)  # fmt: skip
+                    apart=self.apart, unknown=self.unknown, trouble=trouble)  # fmt: skip
 
 
 class Provider:

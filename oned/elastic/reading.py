@@ -119,6 +119,7 @@ class Seen:
              that the engine calls gone is neither
     since_apart  since when that is so
     unknown  the engine has no such VM, or another one of that number
+    trouble  its state and what the engine says went wrong last; "" for nothing
     """
 
     vm: int
@@ -130,6 +131,7 @@ class Seen:
     apart: str = ""
     since_apart: float = 0.0
     unknown: bool = False
+    trouble: str = ""
 
 
 @dataclass(frozen=True)

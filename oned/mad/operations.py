@@ -16,6 +16,7 @@ from oned.ids import Kind
 from oned.mad import vmm
 from oned.mad.driver import Driver
 from oned.mad.marks import ended
+from oned.mad.paid import PaidEnds
 from oned.mad.set import DriverSet
 from oned.pool.pools import Pools, retire
 from oned.store.database import Database
@@ -80,6 +81,7 @@ class Operations:
         self.touching: Callable[[PoolObject], None] = lambda _: None
         self.undecided: Callable[[Intent], None] = lambda intent: self.answered(intent, False, "its answer was lost")
         self.followers: list[Follower] = []
+        self._paid = PaidEnds(pools)
 
     # --- the desk ---
 
@@ -183,10 +185,26 @@ class Operations:
             self._observed(intent, success, info)
         elif self._database.failing:
             self._hear_later(intent, success, info)
+        elif self.is_open(intent) and not success and self._paid.is_owed(intent):
+            self._send_later(intent, info)
         elif self.is_open(intent):
             self._close(intent, success, info)
 
+    def _send_later(self, intent: Intent, why: str) -> None:
+        unit = self.unit()
+        pause = self._paid.note(unit, intent, why)
+        unit.commit()
+        asyncio.get_running_loop().call_later(pause, self._send_again, intent)
+
+    def _send_again(self, intent: Intent) -> None:
+        if self.is_open(intent):
+            self.send(intent)
+        else:
+            self._paid.forget(intent)
+
     def _close(self, intent: Intent, success: bool, info: str) -> None:
+        if success:
+            self._paid.confirm(intent)
         unit = self.unit()
         unit.close(intent)
         if intent.command.kind in self.outcomes:

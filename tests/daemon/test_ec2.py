@@ -161,7 +161,15 @@ def test_a_node_of_a_batch_cluster_has_one_token_from_its_plan_to_its_instance(
     assert f"NODE_NAME='{record.lease.name}'" in told.splitlines()
     tags = {tag["key"]: tag["value"] for tag in aws.instances()[0].get_tags()}
     assert tags.items() >= {"ONESGE_CLUSTER": "night", "ONESGE_NODE": record.lease.name, "cluster": "sge"}.items()
+    aws.refuse_key("testing")
     provider.stop({record.node.token: True})
+    engine.reaches(vm, "RUNNING")
+    engine.one.vm.recover(vm, 3)
+    until(lambda: "its end is not confirmed" in provider.vms().items[0].trouble, "the reason")
+    provider.stop({record.node.token: True})
+    (seen,) = provider.vms({record.node.token: vm}).items
+    assert seen.trouble.startswith(f"VM {vm} is CLEANUP_DELETE: CANCEL: its end is not confirmed: EC2 does not take")
+    aws.refused_keys.clear()
     until(lambda: not provider.guests(), "the end of the node")
     assert aws.instances() == []
 
@@ -176,6 +184,42 @@ def test_a_host_with_a_wrong_key_is_an_error_with_the_reason_and_no_other(engine
     assert "AKIABAD" not in everything
     assert "verysecret" not in everything
     engine.one.host.delete(wrong)
+
+
+def refused_while_deleted(engine: Daemon, aws: Ec2Stub, template: str) -> int:
+    """A VM with an instance that was deleted while EC2 refused the key; it says that its end is not confirmed."""
+    vm = engine.allocate(template)
+    engine.one.vm.deploy(vm, host_of(engine, "ec2"))
+    engine.reaches(vm, "RUNNING")
+    aws.refuse_key("testing")
+    engine.one.vm.recover(vm, 3)
+    until(lambda: "its end is not confirmed" in engine.vm(vm).text("USER_TEMPLATE/ERROR"), "the reason")
+    assert "does not take the key" in engine.vm(vm).text("USER_TEMPLATE/ERROR")
+    return vm
+
+
+def test_a_vm_that_is_deleted_while_ec2_refuses_is_removed_once_its_instance_has_ended(
+    engine: Daemon, aws: Ec2Stub, template: str
+) -> None:
+    vm = refused_while_deleted(engine, aws, template)
+    engine.kill()
+    engine.restart()
+    assert (engine.state(vm), len(aws.instances())) == ("CLEANUP_DELETE", 1)
+    aws.refused_keys.clear()
+    engine.reaches(vm, "DONE")
+    assert aws.instances() == []
+    assert engine.vm(vm).text("USER_TEMPLATE/ERROR") == ""
+
+
+def test_a_person_may_give_an_instance_up_that_ec2_does_not_let_us_end(
+    engine: Daemon, aws: Ec2Stub, template: str
+) -> None:
+    vm = refused_while_deleted(engine, aws, template)
+    engine.one.vm.recover(vm, 0)
+    engine.reaches(vm, "DONE")
+    aws.refused_keys.clear()
+    (instance,) = aws.instances()
+    aws.client("ec2").terminate_instances(InstanceIds=[instance.id])
 
 
 def lose_answers(_engine: Daemon, aws: Ec2Stub, rng: random.Random) -> None:

@@ -131,6 +131,28 @@ def test_without_capacity_in_ec2_own_hosts_go_on_the_class_rests_and_then_one_in
     assert aws.instances() == []
 
 
+def test_a_node_whose_instance_cannot_be_ended_is_not_gone_before_ec2_has_confirmed_its_end(
+    engine: Daemon, aws: Ec2Stub, make: Make
+) -> None:
+    cluster = make("PROTECT = 1\nPROTECT_TIME = 36000\n", "")
+    address = aws.client("ec2").allocate_address(Domain="vpc")["PublicIp"]
+    image = aws.client("ec2").register_image(Name="other")["ImageId"]
+    section = f'EC2 = [ AMI = "{image}", INSTANCETYPE = "m5.large", ELASTICIP = "{address}" ]\n'
+    engine.one.template.update(template_of(engine), f'{section}SCHED_REQUIREMENTS = "HYPERVISOR = ec2"\n', 1)
+    aws.fault("AssociateAddress", "AddressLimitExceeded", 1_000)
+    aws.throttle("TerminateInstances", 1_000_000)
+    cluster.batch.submit()
+    cluster.until(lambda: "UNREGISTERED" in cluster.nodes().values(), "the node has failed")
+    until(lambda: any("not confirmed" in guest.error for guest in cluster.guests()), "EC2 was busy for too long")
+    (fate,) = [step.sentence for step in cluster.cycle().steps if step.rule == "unregistered"]
+    assert "its VM is still there: VM " in fate
+    assert "is CLEANUP_DELETE: CANCEL: its end is not confirmed: EC2 is busy (RequestLimitExceeded)" in fate
+    assert len(aws.instances()) == 1
+    aws.faults.clear()
+    cluster.until(lambda: not cluster.nodes(), "the end of the node")
+    assert aws.instances() == []
+
+
 def test_an_instance_that_the_driver_started_is_ended_when_the_records_have_lost_its_node(
     aws: Ec2Stub, cluster: Burst, monkeypatch: pytest.MonkeyPatch
 ) -> None:

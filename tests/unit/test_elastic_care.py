@@ -214,6 +214,14 @@ def test_a_reading_that_lacks_most_vms_stops_nothing_for_a_minute() -> None:
     assert {verb for verb, _, _ in verbs(world.plan())} == {"drain"}
 
 
+def test_an_unregistered_node_tells_why_its_vm_is_still_there() -> None:
+    world = World(SITE)
+    node = world.add("local", UNREGISTERED, vm=7)
+    world.vms[node] = replace(world.vms[node], trouble="VM 7 is CLEANUP_DELETE: EC2 is busy")
+    (step,) = world.plan().steps
+    assert step.sentence.endswith("its VM is still there: VM 7 is CLEANUP_DELETE: EC2 is busy")
+
+
 def test_an_unregistered_node_keeps_its_name_while_its_vm_is_another_users() -> None:
     world = World(SITE)
     node = world.add("local", UNREGISTERED)
