@@ -95,7 +95,7 @@ class Site:
         ranges = f"AR = [ TYPE = IP4, IP = 10.77.0.{side.first}, SIZE = {nodes} ]\n"
         oned.admin.number("one.vn.allocate", net + ranges, -1)
         template = f'NAME = {side.name}\nCPU = 0.1\nMEMORY = 16\nNIC = [ NETWORK = "{side.name}" ]\n'
-        oned.one.template.allocate(template)
+        self.template = oned.admin.number("one.template.allocate", template)
         self._conf, self._out = oned.etc / f"{side.name}.conf", oned.root / f"{side.name}.out"
         self.configure(settings)
         self.own_name = ""
