@@ -32,8 +32,8 @@ class CloudSite(Site):
 
     def instance_of(self, name: str) -> str:
         """The instance of a node."""
-        tag = {"key": "ONESGE_NODE", "value": name}
-        return next(one.id for one in self.aws.instances() if tag in one.get_tags())
+        named = {(tag["key"], tag["value"]): one.id for one in self.aws.instances() for tag in one.get_tags()}
+        return str(named["ONESGE_NODE", name])
 
 
 @pytest.fixture(scope="module")
