@@ -10,7 +10,7 @@ from itertools import groupby
 
 from oned import clock
 from oned.elastic.batch import BatchDown
-from oned.elastic.changes import Changes, Held, Why
+from oned.elastic.changes import WAITS, Changes, Held, Why
 from oned.elastic.deeds import ORDER, Deeds, Errand, Outcome, Outcomes
 from oned.elastic.farewell import Farewell
 from oned.elastic.leader import Lead
@@ -125,14 +125,17 @@ class Actor:
 
     def _refused(self, changes: Changes, errand: Errand, outcome: Outcome) -> None:
         """It stays open, or the node stays as it is, or it has failed."""
+        intent = errand.intent
         if outcome.again:
-            self._said.once(errand.token, "%s: %s waits: %s", errand.name, errand.intent.event, outcome.why)
+            if self._said.once(errand.token, "%s: %s waits: %s", errand.name, intent.event, outcome.why):
+                why = Why(intent.rule, intent.sentence, intent.digest)
+                changes.audit(intent.event, errand.token, why, f"{WAITS}{outcome.why}")
             return
-        changes.refuse(errand.intent, outcome.why)
-        self._said.once(errand.token, "%s: %s refused: %s", errand.name, errand.intent.event, outcome.why)
+        changes.refuse(intent, outcome.why)
+        self._said.once(errand.token, "%s: %s refused: %s", errand.name, intent.event, outcome.why)
         if not outcome.then:
             return
-        changes.fire(errand.token, outcome.then, Why(errand.intent.event, outcome.why, errand.intent.digest))
+        changes.fire(errand.token, outcome.then, Why(intent.event, outcome.why, intent.digest))
         if outcome.then == "failed":
             changes.failed(errand.klass.name)
         self.ledger.undo(changes, errand.record)

@@ -19,8 +19,8 @@ from oned.elastic.reading import Proof
 from oned.elastic.records import CHANGED, JOB_ENDED, JOB_RESTARTED, Intent, Lease, Paid, job_words
 from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, proof, spend
 
-DONE, BEGUN = "done", "begun"
-"""Results of lines of the audit; a line that begins is followed by another."""
+DONE, BEGUN, WAITS = "done", "begun", "waits: "
+"""Results of lines of the audit; what begins or waits, for a reason that is told, is followed by another line."""
 KEPT_FOR = 90 * 86400.0
 """Seconds that nodes which are GONE, their money and the audit are kept."""
 

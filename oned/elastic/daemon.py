@@ -95,7 +95,7 @@ def run(assembled: Assembled, *, once: bool = False) -> None:
     try:
         with _reports(assembled):
             if once:
-                _once(cycle, lead)
+                _once(assembled, cycle, lead)
             else:
                 _forever(assembled, cycle, lead)
     finally:
@@ -110,9 +110,11 @@ def _resign(lead: Lead) -> None:
         log.warning("The claim to lead is not given back, it ends by itself: %s", error)
 
 
-def _once(cycle: Cycle, lead: Lead) -> None:
+def _once(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
     if not lead.take():
-        raise OSError("another onesge is active")
+        holder = assembled.records.leader()
+        who = holder.holder.split(" ")[0] if holder else "unknown"
+        raise OSError(f"another one is active: {who}. Stop it first, or let it: it does the same all the time")
     tell(cycle.run()[0], 0.0)
 
 

@@ -78,7 +78,8 @@ class Growth:
         for klass in classes:
             why = self.too_early(klass, need) or self.refusal(klass) or self._over_quota(klass, need)
             if not why:
-                sentence = f"{need.left} tasks wait that want {need.shape.words()}; no node has room for them"
+                tasks = "1 task waits that wants" if need.left == 1 else f"{need.left} tasks wait that want"
+                sentence = f"{tasks} {need.shape.words()}; no node has room for {'it' if need.left == 1 else 'them'}"
                 return self._add(New(klass, "demand", sentence, need.shape.owner))
             reasons.append(f"{klass.name}: {why}")
         return "; ".join(reasons) or "no class of nodes holds it, it waits for a host that is there"

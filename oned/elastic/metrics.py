@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from oned.elastic.changes import BEGUN
+from oned.elastic.changes import BEGUN, WAITS
 from oned.elastic.cost import Spend
 from oned.elastic.farewell import ENDED, RESTARTED
 from oned.elastic.node import COMING, DRAINING, FAILED, JOINING, READY, STARTING, NodeState
@@ -136,7 +136,7 @@ class Metrics:
             elif entry.result == "done":
                 self._counters["decisions"].labels(entry.event, entry.rule).inc()
                 self._moved(entry)
-            elif entry.result != BEGUN:
+            elif not entry.result.startswith((BEGUN, WAITS)):
                 self._counters["refused"].labels(entry.event).inc()
 
     def _moved(self, entry: Entry) -> None:

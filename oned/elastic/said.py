@@ -10,12 +10,14 @@ class Said:
         self._log = log
         self._last: dict[str, str] = {}
 
-    def once(self, about: str, text: str, *facts: object) -> None:
-        """Say it, unless it was the last that was said about this."""
+    def once(self, about: str, text: str, *facts: object) -> bool:
+        """Say it, unless it was the last that was said about this; whether it was said."""
         whole = text % facts
-        if self._last.get(about) != whole:
+        new = self._last.get(about) != whole
+        if new:
             self._last[about] = whole
             self._log.warning("%s", whole)
+        return new
 
     def well(self, about: str, text: str = "") -> None:
         """All is well again; said if there was something to say."""

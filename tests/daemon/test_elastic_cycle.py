@@ -273,6 +273,8 @@ def test_a_name_that_does_not_resolve_yet_is_tried_again(small: Cluster) -> None
     for _ in range(3):
         small.cycle()
     assert small.nodes() == {"wn001": "PLANNED"}
+    (waits,) = [entry for entry in small.records.events("wn001") if entry.event == "register"]
+    assert waits.result.startswith("waits: ")
     small.batch.unresolved()
     small.until(lambda: small.batch.job(job)["state"] == "runs")
 

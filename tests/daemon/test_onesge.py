@@ -82,7 +82,7 @@ def test_jobs_are_explained_and_the_screen_says_where_things_stand(engine: Daemo
     assert "Job 17 runs on wn02 (1 slot)" in onesge(engine, "explain", "17")
     assert onesge(engine, "explain", "wn02").startswith("On it: job")
     assert "Job 29 asks for no node: it is held" in onesge(engine, "explain", "29")
-    assert "There is no job 4711, and no node 4711" in onesge(engine, "explain", "4711", status=255)
+    assert "There is no job 4711, and no node of that name" in onesge(engine, "explain", "4711", status=255)
     screen = onesge(engine, "status")
     assert "loop                : none runs. Start it with: onesge run" in screen
     assert "waiting             : 2 tasks, 24 slots" in screen

@@ -97,6 +97,25 @@ def test_a_node_is_shown_with_what_is_under_way_and_what_happened(service: Servi
     assert "There is no node wn009, and there was none" in run("node show wn009", FAILURE)
 
 
+def test_the_audit_has_each_action_with_rule_plan_and_result(service: Service, run: Run) -> None:
+    service.node(1, "local", *PATH_TO_READY)
+    token = service.node(2)
+    with service.lead.writing() as changes:
+        changes.refuse(changes.intend(token, "register", WHY), "no such network")
+        changes.audit("reap", "vm 7", Why("orphan", "no node has it", "d2"))
+    lines = run("audit --csv -l EVENT,NODE,STATE,RULE,PLAN,RESULT,WHY").splitlines()
+    assert lines[1:3] == [
+        "plan,wn001,PLANNED,demand,d1,done,3 tasks wait",
+        "register,wn001,REGISTERED,demand,d1,done,3 tasks wait",
+    ]
+    assert lines[-2:] == [
+        "register,wn002,PLANNED,demand,d1,no such network,3 tasks wait",
+        "reap,vm 7,-,orphan,d2,done,no node has it",
+    ]
+    assert run("audit --node wn002 --last 1 --csv -l EVENT,RESULT") == "EVENT,RESULT\nregister,no such network\n"
+    assert "is not a number above 0" in run("audit --last 0", FAILURE)
+
+
 def test_a_node_that_is_gone_is_told_of_and_its_lease_is_held(service: Service, run: Run) -> None:
     service.node(1, "local", ("cancel", {}), ("remove", {}), ("stop", {}))
     assert run("node list --csv -l NAME") == "NAME\n"

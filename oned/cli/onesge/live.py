@@ -73,8 +73,12 @@ def _read(file: str) -> "Plan":
 
     try:
         return Plan.of(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be read: {error.strerror}. `onesge plan --json > {file}` makes one"
+        ) from None
     except PlanUnreadable as error:
-        raise CommandError(f"{file}: {error}") from None
+        raise CommandError(f"{'standard input' if file == '-' else file}: {error}") from None
 
 
 def _explain(one: Client, what: str, *, config: str | None) -> None:
@@ -92,7 +96,9 @@ def _explain(one: Client, what: str, *, config: str | None) -> None:
     for entry in events:
         say(event_line(entry))
     if not told and not events:
-        raise CommandError(f"There is no job {what}, and no node {what}")
+        raise CommandError(
+            f"There is no job {what or repr(what)}, and no node of that name. See: qstat, onesge node list"
+        )
 
 
 def _running(jobs: "Iterable[Job]", number: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from oned.cli.command import Program
+from oned.cli.onesge.audit import add_audit
 from oned.cli.onesge.classes import add_classes
 from oned.cli.onesge.conf import PRINT_CONFIG, add_conf
 from oned.cli.onesge.cost import add_cost
@@ -26,6 +27,7 @@ add_live(program)
 add_run(program)
 add_nodes(program)
 add_reap(program)
+add_audit(program)
 add_hooks(program)
 add_classes(program)
 add_cost(program)

@@ -81,7 +81,7 @@ def _read(file: str) -> "list[Record]":
     try:
         records = list(read_file(Path(file), tally))
     except (OSError, EOFError) as error:
-        raise CommandError(f"{file} cannot be read: {error}") from None
+        raise CommandError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     for line in tally.words():
         complain(line)
     if not records:
