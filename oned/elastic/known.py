@@ -23,7 +23,7 @@ def known(policies: Policies, reading: Reading) -> Policies:
 
 def _known(klass: NodeClass, proof: Proof, reading: Reading) -> NodeClass:
     """What the settings say comes first, but for memory, of which the least counts."""
-    offers = {one.name: one.total for one in reading.shared if one.total}
+    offers = {one.name: one.total or one.left for one in reading.shared}
     offers |= dict(proof.offers) | dict(klass.offers)
     there = places(klass.queues, reading.given)
     given = {name for place in there for name, _ in place.offers}

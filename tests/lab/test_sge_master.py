@@ -87,6 +87,19 @@ def test_nodes_are_registered_together_and_no_job_starts_before_they_are_enabled
     assert [part.node for part in seen.parts] == ["wn02"]
 
 
+def test_a_node_offers_what_its_class_says_or_is_refused_until_it_does(sge: GridEngine, world: SgeWorld) -> None:
+    members = [member("wn01", offers=(("card", "2"),)), member("wn02")]
+    for _ in range(2):
+        (refused,) = sge.register(members).items()
+        assert refused[0] == "wn01"
+        assert "it does not offer card (COMPLEX_VALUES, SGE_MEMORY)" in refused[1]
+    lines = [line for line in world.admin("qconf", "-sc").splitlines() if not line.startswith("#")]
+    world.define("-Mc", "\n".join([*lines, "card card INT <= YES YES 0 0", ""]), "complexes")
+    assert sge.register(members) == {}
+    assert dict(host(sge, "wn01").offers)["card"] == "2.000000"
+    assert "card" not in dict(host(sge, "wn02").offers)
+
+
 @pytest.mark.soak
 def test_a_node_that_is_in_use_is_left_as_it_is_when_it_is_registered_again(sge: GridEngine) -> None:
     sge.register([member("wn01")])

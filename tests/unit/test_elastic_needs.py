@@ -176,8 +176,9 @@ def test_what_hosts_report_by_themselves_is_known_once_one_has() -> None:
     assert ups(world) == ["plain"]
     world.facts["proofs"] = {"plain": Proof(offers=(("num_proc", "1.000000"),))}
     assert "plain has num_proc=1.000000, 2 is wanted" in world.plan().explain_job("1")[0]
+    world.facts["shared"] = (Shared("site", "", "TRUE"),)
     (klass,) = known(world.policies, world.reading()).classes
-    assert klass.offers == (("num_proc", "1.000000"),)
+    assert klass.offers == (("num_proc", "1.000000"), ("site", "TRUE"))
 
 
 NEEDS = st.lists(

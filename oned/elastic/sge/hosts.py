@@ -22,7 +22,9 @@ def register(commands: Commands, members: Collection[Member]) -> dict[str, str]:
     able = [member for member in members if member.name not in refused]
     cell = read_cell(commands)
     new = [member for member in able if not _is_complete(member, cell, commands)]
+    untold = {*(member.name for member in new), *_not_told(commands, able)}
     said = _make_known(commands, cell, new) if new else ""
+    said += _tell_complexes(commands, [member for member in able if member.name in untold])
     return refused | _not_registered(commands, able, new, said)
 
 
@@ -46,7 +48,6 @@ def _make_known(commands: Commands, cell: Cell, new: Sequence[Member]) -> str:
         missing = [member.name for member in own if member.name not in cell.groups.get(group, ())]
         if missing:
             said.append(commands.act("qconf", "-aattr", "hostgroup", "hostlist", " ".join(missing), group))
-    said.append(_tell_complexes(commands, new))
     return "".join(said)
 
 
@@ -64,6 +65,8 @@ def _set(commands: Commands, queue: str, attribute: str, values: Mapping[str, st
 
 def _tell_complexes(commands: Commands, members: Sequence[Member]) -> str:
     """Tell what nodes offer; memory, where SGE_MEMORY names a complex; being in a cloud, where there is a complex."""
+    if not members:
+        return ""
     known = set(facts_of(commands.text("qconf", "-sc")))
     groups: dict[str, list[str]] = {}
     for member in members:
@@ -82,7 +85,7 @@ def _tell_complexes(commands: Commands, members: Sequence[Member]) -> str:
 def _not_registered(commands: Commands, members: Sequence[Member], new: Sequence[Member], said: str) -> dict[str, str]:
     """What is not as it was asked for, read back; instances of new hosts that are enabled all the same are disabled."""
     now = read.instances(commands.read("qhost", "-q", "-xml"))
-    lack = _not_told(commands, new)
+    lack = _not_told(commands, members)
     named = {member.name for member in new}
     enabled = [name for name in sorted(named) if not _all_disabled(now.get(name, {}))]
     if enabled:
@@ -106,7 +109,7 @@ def _not_told(commands: Commands, members: Sequence[Member]) -> dict[str, str]:
         member.name: [name for name, _ in member.offers if name not in told.get(member.name, {})] for member in members
     }
     return {
-        name: f"it does not offer {' and '.join(missing)} (COMPLEX_VALUES). Are these complexes? Look with qconf -sc"
+        name: f"it does not offer {' and '.join(missing)} (COMPLEX_VALUES, SGE_MEMORY): look for it with qconf -sc"
         for name, missing in lack.items()
         if missing
     }
