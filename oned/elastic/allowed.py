@@ -1,7 +1,9 @@
 """The batch system's own quotas: how many of the tasks that wait they would let run."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from oned.elastic.reading import Job, JobState, Limit
 
@@ -11,7 +13,7 @@ class Allowed:
 
     def __init__(self, limits: Sequence[Limit], jobs: Iterable[Job]) -> None:
         self._limits = limits
-        self._used: dict[tuple[str, str], int] = {}
+        self._used: dict[tuple[str, ...], int] = {}
         for job in jobs if limits else ():
             if job.state in (JobState.RUNNING, JobState.ENDING):
                 self._use(job, job.tasks)
@@ -32,30 +34,60 @@ class Allowed:
             self._used[key] = self._used.get(key, 0) + tasks * job.slots
 
     def _covering(self, job: Job) -> Iterator[Limit]:
-        """The limits that hold for a job: of each set the first that covers it."""
+        """The limits that count for a job: of each set the first that covers it, unless it is not known whether."""
         found = set()
         for limit in self._limits:
-            if limit.set not in found and _covers(limit, job):
+            if limit.set in found or (covers := _covers(limit, job)) is Covers.NO:
+                continue
+            found |= {limit.set} - {""}
+            if covers is Covers.YES:
                 yield limit
-                found |= {limit.set} - {""}
 
 
-def _covers(limit: Limit, job: Job) -> bool:
-    return _named(limit.owners, job.owner) and _named(limit.projects, job.project)
+class Covers(Enum):
+    """Whether a limit is for a job."""
+
+    NO = "no"
+    YES = "yes"
+    MAYBE = "that is not known"
 
 
-def _named(names: frozenset[str], name: str) -> bool:
+def _covers(limit: Limit, job: Job) -> Covers:
+    who = (job.owner, f"@{job.group}") if job.group else (job.owner,)
+    there = _runs_in(limit.queues, job.queues) if limit.queues else Covers.YES
+    if not (_named(limit.owners, who) and _named(limit.projects, (job.project,))):
+        return Covers.NO
+    if there is Covers.NO or (limit.pes and not _pattern(job.pe) and not _named(limit.pes, (job.pe,))):
+        return Covers.NO
+    return Covers.MAYBE if limit.vague or (limit.pes and _pattern(job.pe)) else there
+
+
+def _runs_in(meant: frozenset[str], wished: frozenset[str]) -> Covers:
+    """Whether a job that wishes for some queues, or for none, can run in those only that are meant."""
+    queues = {wish.partition("@")[0] for wish in wished}
+    if not queues or any(not queue or _pattern(queue) for queue in queues):
+        return Covers.MAYBE
+    found = {_named(meant, (queue,)) for queue in queues}
+    if len(found) > 1:
+        return Covers.MAYBE
+    return Covers.YES if found.pop() else Covers.NO
+
+
+def _pattern(name: str) -> bool:
+    return not {*"*?["}.isdisjoint(name)
+
+
+@lru_cache(maxsize=1 << 14)
+def _named(names: frozenset[str], who: tuple[str, ...]) -> bool:
     """Whether one is meant: who is not left out, and is among the others if there are any. No pattern matches ""."""
-    if not names or name in names:
-        return True
-    said = (name,) if name else ()
+    said = [name for name in who if name]
     left_out = [text[1:] for text in names if text.startswith("!")]
     meant = [text for text in names if not text.startswith("!")]
     return not matches(left_out, said) and (not meant or matches(meant, said))
 
 
-def _key(limit: Limit, job: Job) -> tuple[str, str]:
-    return limit.name, getattr(job, limit.each) if limit.each else ""
+def _key(limit: Limit, job: Job) -> tuple[str, ...]:
+    return limit.name, *(getattr(job, each) for each in limit.each.split())
 
 
 def matches(patterns: Iterable[str], names: Iterable[str]) -> bool:

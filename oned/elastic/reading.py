@@ -45,6 +45,7 @@ class Job:
     most       the most it would take, from a range
     layout     WHOLE, SPREAD, or the slots on each of its nodes
     memory     per slot
+    pe         its parallel environment, or a pattern of those that will do; "" for none
     queues     queues or host groups it insists on, one of which a node has to be in; empty is any
     cloud      True only in a cloud, False only on our own hosts, None either
     host       the only host that will do, or a pattern of such; "" is any
@@ -76,6 +77,7 @@ class Job:
     rerun: bool = True
     parts: tuple[Part, ...] = ()
     ends: float = 0.0
+    pe: str = ""
 
 
 @dataclass(frozen=True)
@@ -197,9 +199,11 @@ class Limit:
     """A resource quota of the batch system: so many slots for those whom it matches.
 
     set               of the limits of one set only the first counts that covers a job; "" is a set of its own
-    owners, projects  whom; empty is everybody. Names may have * and ?, which stand for some name;
-                      one with a ! before it is left out
-    each              "owner" or "project" when the limit is for each one of them, "" when for all together
+    owners, projects, pes  whom; empty is everybody. Names may have * and ?, which stand for some name; one with a !
+                      before it is left out, one with an @ is a group of owners
+    each              "owner", "project", "pe" when the limit is for each one of them, "" when for all together
+    queues            only jobs that run there; empty is anywhere
+    vague             whom it covers, or how much it lets them have, is not known: nothing is counted
     """
 
     name: str
@@ -208,6 +212,9 @@ class Limit:
     projects: frozenset[str] = frozenset()
     each: str = ""
     set: str = ""
+    pes: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
+    vague: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,11 @@ from dataclasses import replace
 import pytest
 
 from oned.elastic.batch import BatchDown, Departed, Member
+from oned.elastic.demand import demand
+from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.reading import Host, Job, JobState
 from oned.elastic.sge.master import GridEngine
+from share.lab.sge import USER
 from tests.lab.sge_world import GROUP, QUEUE, SgeWorld, sge_world
 from tests.lab.world import until
 
@@ -29,6 +32,14 @@ job_is_first_task FALSE
 urgency_slots min
 accounting_summary FALSE
 qsort_args NONE
+"""
+RULES = """{
+   name         elastic
+   description  NONE
+   enabled      TRUE
+   limit        users @pilots queues all.q to slots=3
+   limit        users {*} to slots=1
+}
 """
 NAMES = [f"wn{number:02d}" for number in range(1, 7)]
 
@@ -255,6 +266,27 @@ def test_a_parallel_job_and_an_array_are_released_as_a_whole_or_by_task(sge: Gri
     assert sge.remove(["wn01", "wn02"]) == {}
     world.admin("qconf", "-dattr", "queue", "pe_list", "spread", QUEUE)
     world.admin("qconf", "-dp", "spread")
+
+
+def test_quotas_for_user_lists_and_queues_are_those_that_the_master_holds_jobs_to(
+    sge: GridEngine, world: SgeWorld
+) -> None:
+    assert sge.register([member("wn01", 8)]) == {}
+    assert sge.enable(["wn01"]) == {}
+    world.admin("qconf", "-au", USER, "pilots")
+    world.define("-Arqs", RULES)
+    try:
+        array = world.submit("-t", "1-9", "sleep", "600")
+        until(lambda: sum(job.state is JobState.RUNNING for job in jobs(sge, array)) == 3, 15, "three of them run")
+        observed = GridEngine(world.place).observe()
+        limits = [(limit.name, limit.slots, limit.owners, limit.each, limit.vague) for limit in observed.limits]
+        assert limits == [("elastic/1", 3, {USER}, "", False), ("elastic/2", 1, set(), "owner", False)]
+        asked = demand(observed.jobs, observed.limits, Policies((NodeClass("one", slots=2),)), time.time())
+        assert asked.wants == ()
+        assert [kept.reason for kept in asked.kept] == ["over the batch system's quota elastic/1 of 3 slots"]
+    finally:
+        world.admin("qconf", "-drqs", "elastic")
+        world.admin("qconf", "-dul", "pilots")
 
 
 @pytest.mark.soak

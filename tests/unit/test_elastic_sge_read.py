@@ -9,7 +9,7 @@ import pytest
 
 from oned.elastic.demand import demand
 from oned.elastic.policy import Policies
-from oned.elastic.reading import SPREAD, WHOLE, Job, JobState, Limit, Part
+from oned.elastic.reading import SPREAD, WHOLE, Job, JobState, Part
 from oned.elastic.sge import read
 from oned.elastic.sge.answer import Unreadable, parsed
 
@@ -133,21 +133,6 @@ def test_rules_of_parallel_environments() -> None:
     assert {name: read.rule(recorded(f"pe_{name}.txt").decode()) for name in RULES} == RULES
     with pytest.raises(Unreadable):
         read.rule("pe_name x\n")
-
-
-def test_limits_are_those_in_force_for_users_and_projects() -> None:
-    assert read.limits(recorded("srqs.txt").decode()) == [
-        Limit("each/1", 60, each="owner", set="each"),
-        Limit("each/2", 3, frozenset({"labuser", "bob"}), frozenset({"cern"}), set="each"),
-    ]
-    text = "{\n name a\n enabled TRUE\n limit users @staff to slots=4\n limit name q queues all.q to slots=4\n}\n"
-    assert read.limits(text) == []
-    assert read.limits("no resource quota set found\n") == []
-    (but,) = read.limits("{\n name a\n enabled TRUE\n limit users !ada,guest* to slots=4\n}\n")
-    assert (but.owners, but.projects) == ({"!ada", "guest*"}, set())
-    (each,) = read.limits("{\n name a\n enabled TRUE\n limit users * projects {*} to slots=4\n}\n")
-    assert (each.owners, each.projects, each.each) == (set(), {"*"}, "project")
-    assert read.limits("{\n name a\n enabled TRUE\n limit users {!ada,!bob} to slots=4\n}\n") == []
 
 
 def test_a_request_that_is_not_understood_asks_for_nothing() -> None:

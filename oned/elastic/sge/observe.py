@@ -12,7 +12,7 @@ from oned.elastic import accounting
 from oned.elastic.accounting import Typical
 from oned.elastic.batch import BatchDown, Observed
 from oned.elastic.reading import Host, Job, JobState, Limit
-from oned.elastic.sge import read
+from oned.elastic.sge import limits, read
 from oned.elastic.sge.answer import Unreadable
 from oned.elastic.sge.cell import facts_of, read_groups, read_queues
 from oned.elastic.sge.commands import Commands
@@ -170,6 +170,16 @@ class Observer:
             self._settled = (now, self._read_settled())
         return self._settled[1]
 
+    def _limits(self, queues: list[str]) -> tuple[Limit, ...]:
+        """The quotas in force; a user list that is not there has nobody in it."""
+        answer = self.commands.text("qconf", "-srqs")
+        there = set(self.commands.text("qconf", "-sul").split()) if (named := limits.lists_of(answer)) else set()
+        lists = {
+            name: limits.members(self.commands.text("qconf", "-su", name)) if name in there else frozenset[str]()
+            for name in named
+        }
+        return tuple(limits.limits(answer, queues, lists))
+
     def _read_settled(self) -> Settled:
         commands = self.commands
         queues = list(read_queues(commands).values())
@@ -180,7 +190,7 @@ class Observer:
         return Settled(
             groups=read_groups(commands),
             rules=rules,
-            limits=tuple(read.limits(commands.text("qconf", "-srqs"))),
+            limits=self._limits([queue.name for queue in queues]),
             reruns=all(queue.reruns for queue in queues),
             simulated="SIMULATE_EXECDS=1" in parameters.upper() or "SIMULATE_EXECDS=TRUE" in parameters.upper(),
             master=commands.file(f"{commands.place.common}/act_qmaster").strip(),

@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from lxml import etree
 
 from oned.elastic.needs import Shared
-from oned.elastic.reading import WHOLE, Host, Job, JobState, Limit, Part
+from oned.elastic.reading import WHOLE, Host, Job, JobState, Part
 from oned.elastic.sge.answer import Unreadable, parsed, root_of
 from oned.elastic.sge.cell import short
 from oned.elastic.sge.complexes import NO_COMPLEXES, Complexes, offered, shared, shown
@@ -28,8 +28,6 @@ _RERUN = {"1": True, "2": False}
 """JB_restart of a job with `-r y` and `-r n`; 0 is nothing said."""
 _RULE = re.compile(r"^allocation_rule\s+(\S+)\s*$", re.MULTILINE)
 _NUMBERS = re.compile(rb"<JB_job_number>([0-9]+)</JB_job_number>")
-_SET = re.compile(r"\{\s*(name\s.*?)\n\}", re.DOTALL)
-_LIMIT = re.compile(r"^\s*limit\s+(?:name\s+(\S+)\s+)?(.*?)\s*to\s+slots=(\d+)\s*$")
 
 
 @dataclass(frozen=True)
@@ -208,43 +206,6 @@ def rule(answer: str) -> str:
     return found[1]
 
 
-def limits(answer: str) -> list[Limit]:
-    """The limits on slots of `qconf -srqs` that are for users and projects and in force.
-
-    Those for queues, hosts and parallel environments are left out: they do not say how many nodes a job may have.
-    """
-    found = []
-    for given in _SET.findall(answer):
-        facts = dict(line.split(None, 1) for line in map(str.strip, given.splitlines()) if len(line.split(None, 1)) > 1)
-        if facts.get("enabled", "").strip().upper() != "TRUE":
-            continue
-        lines = [match for line in given.splitlines() if (match := _LIMIT.match(line))]
-        name = facts["name"].strip()
-        for number, match in enumerate(lines, 1):
-            if limit := _limit(match[1] or f"{name}/{number}", name, match[2], int(match[3])):
-                found.append(limit)
-    return found
-
-
-def _limit(name: str, of_set: str, words: str, slots: int) -> Limit | None:
-    """A limit by its filters, such as `users {*} projects cern`; None when it has others."""
-    filters = dict(re.findall(r"(\S+)\s+(\{[^}]*\}|\S+(?:\s*,\s*\S+)*)", words))
-    if set(filters) - {"users", "projects"}:
-        return None
-    each = [kind for kind, who in (("owner", filters.get("users", "")), ("project", filters.get("projects", "")))
-            if who.startswith("{")]  # fmt: skip
-    owners, projects = (_listed(filters.get(kind, "")) for kind in ("users", "projects"))
-    names = owners | projects
-    several = bool(each) and any(one.startswith("!") for one in names)  # that is a limit for each one left out
-    if len(each) > 1 or several or any(one.lstrip("!").startswith("@") for one in names):
-        return None
-    return Limit(name, slots, owners - {"*"}, projects, each[0] if each else "", of_set)
-
-
-def _listed(text: str) -> frozenset[str]:
-    return frozenset(re.split(r"[\s,]+", text.strip("{} "))) - {""}
-
-
 def _job(
     element: etree._Element, rules: Mapping[str, str], details: Mapping[str, Detail], zone: tzinfo, known: Complexes
 ) -> Job:  # fmt: skip
@@ -280,18 +241,20 @@ def _job(
 def _sized(job: Job, element: etree._Element, asked: Mapping[str, str], rules: Mapping[str, str], begun: float) -> Job:
     """The job with what its requests say of size, layout and time. Raises NotUnderstood."""
     memory = max((mebibytes(asked[name]) for name in MEMORY if name in asked), default=0)
-    pe = element.find("requested_pe")
+    pe, granted = element.find("requested_pe"), element.find("granted_pe")
     most, spread = job.slots, WHOLE
     if pe is not None:
         _, most = slot_range(pe.text or str(job.slots))
         spread = layout(rules.get(pe.get("name", ""), "$pe_slots"), job.slots)
     waits = job.state is not JobState.RUNNING
+    named = granted if granted is not None else pe
     limit = _seconds(asked.get("h_rt", ""))
     return replace(
         job,
         tasks=tasks(element.findtext("tasks") or "") if waits else 1,
         most=max(job.slots, most),
         layout=spread,
+        pe=named.get("name", "") if named is not None else "",
         memory=memory,
         ends=begun + limit if begun and limit else 0.0,
     )
