@@ -195,6 +195,19 @@ def test_released_jobs_wait_again_and_what_cannot_is_refused_or_deleted_with_a_l
     assert sge.remove(["wn01"]) == {}
 
 
+def test_jobs_and_tasks_that_share_a_node_are_all_released(sge: GridEngine, world: SgeWorld) -> None:
+    sge.register([member("wn01", slots=6)])
+    sge.enable(["wn01"])
+    plain = [world.submit("-r", "y", "sleep", "60") for _ in range(2)]
+    array = world.submit("-r", "y", "-t", "1-2", "sleep", "60")
+    fixed = [world.submit("-r", "n", "sleep", "60") for _ in range(2)]
+    until(lambda: host(sge, "wn01").used == 6, 15, "all of them run")
+    sge.drain(["wn01"])
+    assert sge.release(["wn01"], kill=True) == {}
+    assert all(job.state is JobState.WAITING for number in (*plain, array) for job in jobs(sge, number))
+    assert [jobs(sge, number) for number in fixed] == [[], []]
+
+
 def test_a_removed_node_is_named_nowhere_and_removing_it_again_is_no_error(sge: GridEngine, world: SgeWorld) -> None:
     assert sge.register([member(name) for name in NAMES]) == {}
     sge.enable(NAMES)

@@ -64,7 +64,7 @@ def _act(commands: Commands, words: tuple[str, ...], jobs: Iterable[Job], hosts:
     command, *options = words
     for force, ids in (((), heard), (("-f",), silent)):
         if ids:
-            said = commands.act(command, *force, *options, ",".join(ids))
+            said = commands.act(command, *force, *options, *ids)  # `qmod -rj 1,2` is refused: a word for each
             log.info("%s: %s", " ".join((command, *force, *options)), " ".join(said.split()))
 
 
