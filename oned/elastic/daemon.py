@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -38,6 +39,8 @@ from oned.elastic.wake import Watch
 from oned.locations import Locations
 
 log = logging.getLogger(__name__)
+FILES = 4096
+"""That the service may have open; systemd's default is 1024."""
 _LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 
 Batches = Callable[[ElasticConfig, Records], Batch]
@@ -248,8 +251,17 @@ def set_up_log(path: Path | None, level: int) -> None:
     logging.getLogger("oned").setLevel(_LEVELS.get(level, logging.DEBUG))
 
 
+def allow_files(most: int = FILES) -> None:
+    """Let this process have so many files open, as far as the system lets it: connections of nodes are files too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    if soft not in (resource.RLIM_INFINITY, wanted) and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main(config: ElasticConfig, batches: Batches, *, once: bool, dry: bool, stderr: bool) -> None:
     """`onesge run` with its options. Raises ConfigError, RecordsUnusable, ClientError, OSError."""
+    allow_files()
     places = Locations.of(os.environ)
     assembled = assemble(config, places, batches)
     set_up_log(None if stderr or dry else places.log / "onesge.log", assembled.service.level)

@@ -24,6 +24,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from oned.elastic.context import CLOCK_SKEW
+from oned.elastic.door import Bounds, Door
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ IN_A_ROW = 3
 """Reports that come late before it is the clock that is behind."""
 LONGEST = 16384
 """Bytes of a report."""
+_WAITING = 64
+"""Connections that are taken at a time."""
 _MEMORY_SHARE = 0.85
 """Of the memory promised, a guest sees so much at least: the kernel keeps some."""
 
@@ -141,9 +144,16 @@ def _less(what: str, said: str, wanted: int) -> str:
 
 
 def lines(text: str) -> dict[str, str]:
-    """KEY=VALUE lines, keys in small letters; others are passed over. Values are cut at 400 characters."""
+    """KEY=VALUE lines, keys in small letters; others are passed over. Values are cut at 400 characters.
+
+    What would move a terminal's cursor, or colour what people read, is told as a question mark.
+    """
     pairs = (line.partition("=") for line in text.splitlines())
-    return {key.strip().lower(): value.strip()[:400] for key, equals, value in pairs if equals}
+    return {key.strip().lower(): _shown(value.strip()[:400]) for key, equals, value in pairs if equals}
+
+
+def _shown(text: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def application(desk: Desk, clock: Callable[[], float] = time.time) -> Starlette:
@@ -204,19 +214,28 @@ async def _body(request: Request) -> bytes:
 
 
 class ReportServer:
-    """The application on a port, in a thread of its own, from start to stop.
+    """The application on a port, in a thread of its own, from start to stop. How many may knock there says Bounds.
 
     key, certificate  for HTTPS; None for plain HTTP
     """
 
     def __init__(
-        self, app: Starlette, host: str, port: int, key: Path | None = None, certificate: Path | None = None
+        self,
+        app: Starlette,
+        host: str,
+        port: int,
+        key: Path | None = None,
+        certificate: Path | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
+        # The loop is asyncio's: it takes connections by `accept`, which is the door's.
         config = uvicorn.Config(
-            app, host, port, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=5,
-            ssl_keyfile=key, ssl_certfile=certificate, timeout_graceful_shutdown=2,
+            app, host, port, loop="asyncio", ws="none", lifespan="off", log_level="warning", access_log=False,
+            timeout_keep_alive=5, timeout_graceful_shutdown=2, backlog=_WAITING,
+            ssl_keyfile=key, ssl_certfile=certificate,
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
+        self._bounds = bounds or Bounds()
         self._thread = threading.Thread(target=self._serve, name="report", daemon=True)
         self._failed = ""
 
@@ -227,6 +246,12 @@ class ReportServer:
 
     def start(self) -> None:
         """Returns once it listens. Raises OSError when it cannot."""
+        config = self._server.config
+        try:
+            self._server.door = Door(config.host, config.port, self._bounds)
+        except OSError as error:
+            where = f"{config.host} port {config.port}"
+            raise OSError(f"nothing can listen on {where}; another program may: {error.strerror}") from error
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
@@ -239,10 +264,17 @@ class ReportServer:
         self._thread.join(10)
 
     def _serve(self) -> None:
-        config = self._server.config
         try:
-            self._server.run()
-        except SystemExit:
-            self._failed = f"nothing can listen on {config.host} port {config.port}; another program may"
-        except OSError as error:
+            self._server.run([self._server.door])
+        except (SystemExit, OSError) as error:
             self._failed = f"the server for the nodes' reports does not start: {error}"
+
+
+class _Server(uvicorn.Server):
+    """A server that turns out who stays for too long."""
+
+    door: Door
+
+    async def on_tick(self, counter: int) -> bool:
+        self.door.sweep()
+        return await super().on_tick(counter)

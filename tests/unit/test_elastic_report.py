@@ -73,6 +73,10 @@ def test_lines_of_a_report_are_read_whatever_else_is_there() -> None:
         "name": "a", "": "", "wrong": "x=y", "free": "9" * 400}  # fmt: skip
 
 
+def test_what_a_report_says_moves_no_terminal_that_shows_it() -> None:
+    assert lines("wrong=\x1b[31mred\x07 \u202eturned\n") == {"wrong": "?[31mred? ?turned"}
+
+
 # --- the server ---
 
 
