@@ -1,9 +1,8 @@
 """The batch system's own quotas: how many of the tasks that wait they would let run."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
-from functools import lru_cache
 
 from oned.elastic.reading import Job, JobState, Limit
 
@@ -14,6 +13,7 @@ class Allowed:
     def __init__(self, limits: Sequence[Limit], jobs: Iterable[Job]) -> None:
         self._limits = limits
         self._used: dict[tuple[str, ...], int] = {}
+        self._found: dict[tuple[object, ...], list[Limit]] = {}
         for job in jobs if limits else ():
             if job.state in (JobState.RUNNING, JobState.ENDING):
                 self._use(job, job.tasks)
@@ -33,15 +33,24 @@ class Allowed:
             key = _key(limit, job)
             self._used[key] = self._used.get(key, 0) + tasks * job.slots
 
-    def _covering(self, job: Job) -> Iterator[Limit]:
-        """The limits that count for a job: of each set the first that covers it, unless it is not known whether."""
-        found = set()
-        for limit in self._limits:
-            if limit.set in found or (covers := _covers(limit, job)) is Covers.NO:
-                continue
-            found |= {limit.set} - {""}
-            if covers is Covers.YES:
-                yield limit
+    def _covering(self, job: Job) -> Sequence[Limit]:
+        """The limits that count for a job: found once for all jobs that are alike to them."""
+        alike = job.owner, job.group, job.project, job.pe, job.queues
+        if alike not in self._found:
+            self._found[alike] = _counting(self._limits, job)
+        return self._found[alike]
+
+
+def _counting(limits: Iterable[Limit], job: Job) -> list[Limit]:
+    """Of each set the first limit that covers a job, unless it is not known whether it does."""
+    ended, counting = set(), []
+    for limit in limits:
+        if limit.set in ended or (covers := _covers(limit, job)) is Covers.NO:
+            continue
+        ended |= {limit.set} - {""}
+        if covers is Covers.YES:
+            counting.append(limit)
+    return counting
 
 
 class Covers(Enum):
@@ -77,7 +86,6 @@ def _pattern(name: str) -> bool:
     return not {*"*?["}.isdisjoint(name)
 
 
-@lru_cache(maxsize=1 << 14)
 def _named(names: frozenset[str], who: tuple[str, ...]) -> bool:
     """Whether one is meant: who is not left out, and is among the others if there are any. No pattern matches ""."""
     said = [name for name in who if name]

@@ -241,6 +241,26 @@ def test_the_cap_holds_over_nodes_that_come_and_go(make: Make) -> None:
     assert "waits" in cluster.batch.states()
 
 
+def test_an_unwell_node_goes_in_time_and_the_hour_that_was_paid_for_it_lets_no_other_come(make: Make) -> None:
+    cluster = make("COST_CAP = [ HOUR = 1 ]\nQUARANTINE_TIME = 600\n", ", PRICE = 1, BILLING = hour")
+    job = runs(cluster)
+    (node,) = cluster.records.nodes()
+    assert cluster.records.report(node.node.token, "/home is not mounted")
+    cluster.until(lambda: cluster.nodes() == {"wn001": "QUARANTINED"})
+    waits = cluster.batch.submit()
+    cluster.later(601)
+    cluster.cycle()
+    assert cluster.nodes() == {"wn001": "QUARANTINED"}, "its job is left to end"
+    cluster.batch.finish(job)
+    cluster.until(lambda: not cluster.nodes())
+    (drain,) = [entry for entry in cluster.records.events("wn001") if entry.event == "drain"]
+    assert drain.rule == "quarantine"
+    cluster.later(120)
+    assert [step.verb for step in cluster.cycle().steps if step.verb is Verb.UP] == []
+    cluster.later(7200)
+    cluster.until(lambda: cluster.batch.job(waits)["state"] == "runs")
+
+
 def test_vms_without_a_node_go_after_a_while(small: Cluster) -> None:
     stray = Record(Node("wn003", "local", PLANNED, 0, "a token of nobody"), small.provider.leases(
         small.service.policies.klass("local"), 3, ())[2])  # fmt: skip
