@@ -18,6 +18,7 @@ from oned.elastic.accounts import read_accounts
 from oned.elastic.batch import Batch
 from oned.elastic.cycle import Cycle, World
 from oned.elastic.farewell import Farewell
+from oned.elastic.in_force import InForce
 from oned.elastic.leader import Lead
 from oned.elastic.loop import Loop
 from oned.elastic.metrics import Metrics, NoMetrics
@@ -31,8 +32,8 @@ from oned.elastic.pulse import beat
 from oned.elastic.records import Record, Records
 from oned.elastic.report import Promise
 from oned.elastic.said import Said
-from oned.elastic.service import Service, read_service
-from oned.elastic.settings import ElasticConfig, read
+from oned.elastic.service import Service
+from oned.elastic.settings import ElasticConfig
 from oned.elastic.site import BareSite, NetworkedSite, Site
 from oned.elastic.strays import EVERY, Strays
 from oned.elastic.wake import Watch
@@ -51,16 +52,22 @@ Batches = Callable[[ElasticConfig, Records], Batch]
 class Assembled:
     """A service that is not running yet.
 
+    service  the settings that it has started with
     network  that the service itself keeps; None where that is somebody else's
     """
 
     config: ElasticConfig
     service: Service
-    policies: Policies
+    in_force: InForce
     records: Records
     world: World
     network: Network | None
     one: Client
+
+    @property
+    def policies(self) -> Policies:
+        """Those of now."""
+        return self.world.policies()
 
     def close(self) -> None:
         self.world.farewell.close()
@@ -70,15 +77,16 @@ class Assembled:
 
 def assemble(config: ElasticConfig, places: Locations, batches: Batches, one: Client | None = None) -> Assembled:
     """The service of a configuration, `one` in place of the client that it says. ConfigError, RecordsUnusable."""
-    service, policies = read_service(config), read(config)
+    in_force = InForce(config)
+    service = in_force.service
     records = Records(database(service, places))
     network = Network(read_network(config, places.var / "onesge")) if _keeps_names(config) else None
-    site: Site = NetworkedSite(network, lambda: policies) if network else BareSite()
+    site: Site = NetworkedSite(network, in_force) if network else BareSite()
     one = one or Client(service.endpoint, None, service.timeout)
     provider = Provider(one, service.cluster, service.pattern, site.welcome)
     farewell = Farewell(service.job_ended)
-    world = World(records, batches(config, records), provider, site, lambda: policies, farewell)
-    return Assembled(config, service, policies, records, world, network, one)
+    world = World(records, batches(config, records), provider, site, in_force, farewell)
+    return Assembled(config, service, in_force, records, world, network, one)
 
 
 def database(service: Service, places: Locations) -> Path:
@@ -91,8 +99,11 @@ def _keeps_names(config: ElasticConfig) -> bool:
     return any(config.vectors(name) for name in ("NAMES", "NODE_CONTEXT", "REPORT", "VPN"))
 
 
-def run(assembled: Assembled, *, once: bool = False) -> None:
-    """Let nodes come and go until SIGTERM or SIGINT; or for one cycle. OSError when nothing can listen for reports."""
+def run(assembled: Assembled, *, once: bool = False, file: Path | None = None) -> None:
+    """Let nodes come and go until SIGTERM or SIGINT; or for one cycle. OSError when nothing can listen for reports.
+
+    file  is read anew at SIGHUP; without one that does nothing
+    """
     lead = Lead(assembled.records, assembled.service.leader)
     cycle = Cycle(assembled.world, lead)
     try:
@@ -100,7 +111,7 @@ def run(assembled: Assembled, *, once: bool = False) -> None:
             if once:
                 _once(assembled, cycle, lead)
             else:
-                _forever(assembled, cycle, lead)
+                _forever(assembled, cycle, lead, file)
     finally:
         _resign(lead)
 
@@ -121,7 +132,7 @@ def _once(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
     tell(cycle.run()[0], 0.0)
 
 
-def _forever(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
+def _forever(assembled: Assembled, cycle: Cycle, lead: Lead, file: Path | None) -> None:
     service = assembled.service
     loop = Loop(assembled.records, cycle, lead, service.interval, _teller(assembled, cycle))
     loop.times(assembled.policies, service.leader / 3)
@@ -130,12 +141,25 @@ def _forever(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
     watch = Watch(Client(service.endpoint, None, service.timeout), loop.poke, lambda: loop.vms)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, lambda *_: loop.reread())
+    if file:
+        loop.on_reread(lambda: reread(assembled, loop, file))
     watch.start()
     log.info("onesge runs, cluster %s, records %s", service.cluster, assembled.records.path)
     loop.run()
     watch.stop()
     log.info("onesge ends")
+
+
+def reread(assembled: Assembled, loop: Loop, file: Path) -> None:
+    """Take the settings of a file that may have changed, as far as they are taken while the service runs."""
+    if not assembled.in_force.reread(file):
+        return
+    service = assembled.in_force.service
+    loop.interval = service.interval
+    loop.windows(assembled.policies)
+    assembled.world.farewell.command = service.job_ended
+    set_level(service.level)
 
 
 def strays(assembled: Assembled, lead: Lead) -> Strays:
@@ -156,7 +180,7 @@ def _teller(assembled: Assembled, cycle: Cycle) -> Callable[[Plan, float], None]
     def told(made: Plan, seconds: float) -> None:
         tell(made, seconds)
         if cycle.reading:
-            beat(assembled.records, made, cycle.reading, seconds)
+            beat(assembled.records, made, cycle.reading, seconds, assembled.in_force.since)
         if metrics and cycle.reading:
             metrics.cycle(made, cycle.reading, assembled.policies.at(made.at), seconds=seconds)
             _written(metrics, service.metrics_file, said)
@@ -216,12 +240,12 @@ def _reports(assembled: Assembled) -> Iterator[None]:
     if assembled.network is None:
         yield
         return
-    records, policies = assembled.records, assembled.policies
+    records = assembled.records
 
     def promise(token: str) -> Promise | None:
         record = records.by_token(token)
         known = record is not None and record.node.state in EXISTING
-        return _promise(record, policies, assembled.network) if record and known else None
+        return _promise(record, assembled.policies, assembled.network) if record and known else None
 
     with assembled.network.serving(promise, records.report):
         yield
@@ -248,6 +272,11 @@ def set_up_log(path: Path | None, level: int) -> None:
     handler = logging.FileHandler(path, encoding="utf-8") if path else logging.StreamHandler()
     handler.setFormatter(_Lines())
     logging.basicConfig(handlers=[handler], level=logging.ERROR)
+    set_level(level)
+
+
+def set_level(level: int) -> None:
+    """What is logged: 0 errors to 3 everything."""
     logging.getLogger("oned").setLevel(_LEVELS.get(level, logging.DEBUG))
 
 
@@ -259,8 +288,13 @@ def allow_files(most: int = FILES) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def main(config: ElasticConfig, batches: Batches, *, once: bool, dry: bool, stderr: bool) -> None:
-    """`onesge run` with its options. Raises ConfigError, RecordsUnusable, ClientError, OSError."""
+def main(
+    config: ElasticConfig, batches: Batches, *, once: bool, dry: bool, stderr: bool, file: Path | None = None
+) -> None:
+    """`onesge run` with its options. Raises ConfigError, RecordsUnusable, ClientError, OSError.
+
+    file  of the settings, which is read anew at SIGHUP
+    """
     allow_files()
     places = Locations.of(os.environ)
     assembled = assemble(config, places, batches)
@@ -271,6 +305,6 @@ def main(config: ElasticConfig, batches: Batches, *, once: bool, dry: bool, stde
         if dry:
             dry_run(assembled, once=once)
         else:
-            run(assembled, once=once)
+            run(assembled, once=once, file=file)
     finally:
         assembled.close()

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Any
 
+from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -42,9 +43,11 @@ class Loop:
     def __init__(
         self, records: Records, cycle: Cycle, lead: Lead, interval: float, told: Callable[[Plan, float], None]
     ) -> None:
-        self._records, self._cycle, self._lead, self._interval, self._told = records, cycle, lead, interval, told
+        self._records, self._cycle, self._lead, self.interval, self._told = records, cycle, lead, interval, told
         self._scheduler = BackgroundScheduler(job_defaults=_DEFAULTS, timezone="UTC")
-        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._wake, self._stopping, self._asked = threading.Event(), threading.Event(), threading.Event()
+        self._reread: Callable[[], None] = lambda: None
+        self._boundaries: list[Job] = []
         self._said = Said(log)
         self._next = 0.0
         self._left: object = None
@@ -53,9 +56,25 @@ class Loop:
     def times(self, policies: Policies, renew: float) -> None:
         """Wake at the times of time tables, and renew the claim to lead so often."""
         self._scheduler.add_job(self._renew, "interval", seconds=renew)
-        for window in policies.windows:
-            for when in boundaries(window):
-                self._scheduler.add_job(self.poke, "cron", timezone=policies.zone, **when)
+        self.windows(policies)
+
+    def windows(self, policies: Policies) -> None:
+        """Wake at the times of these time tables, and of no other ones."""
+        for job in self._boundaries:
+            job.remove()
+        self._boundaries = [
+            self._scheduler.add_job(self.poke, "cron", timezone=policies.zone, **when)
+            for window in policies.windows
+            for when in boundaries(window)
+        ]
+
+    def on_reread(self, do: Callable[[], None]) -> None:
+        """What `reread` does, between two cycles."""
+        self._reread = do
+
+    def reread(self) -> None:
+        """For a signal handler: have the settings read anew, and a cycle by them."""
+        self._asked.set()
 
     def every(self, seconds: float, do: Callable[[], None]) -> None:
         """Call it so often beside the cycles, which do not wait for it; never twice at once."""
@@ -74,6 +93,10 @@ class Loop:
         self._scheduler.start()
         try:
             while not self._stopping.is_set():
+                if self._asked.is_set():
+                    self._asked.clear()
+                    self._reread()
+                    self._wake.set()
                 if self._wake.is_set() or clock.monotonic() >= self._next or self._somebody_left_word():
                     self._wake.clear()
                     self._next = clock.monotonic() + self._one()
@@ -104,7 +127,7 @@ class Loop:
             if not self._lead.take():
                 holder = self._records.leader()
                 self._said.once("lead", "Another onesge is active: %s. This one waits", holder and holder.holder)
-                return min(self._interval, QUICK)
+                return min(self.interval, QUICK)
             self._said.well("lead", "This onesge is the active one")
             return self._cycled()
         except Deposed as deposed:
@@ -113,7 +136,7 @@ class Loop:
             self._unusable(error)
         except Exception:
             log.exception("The cycle failed")
-        return self._interval
+        return self.interval
 
     def _cycled(self) -> float:
         begin, self._left = clock.monotonic(), self._records.version()
@@ -124,14 +147,14 @@ class Loop:
         self._told(made, clock.monotonic() - begin)
         if changed:
             return SOON
-        return min(self._interval, self._most(nodes))
+        return min(self.interval, self._most(nodes))
 
     def _most(self, nodes: Collection[Node]) -> float:
         """Seconds until the next cycle at most, by what is so."""
         if any(node.state in PASSING for node in nodes):
             return QUICK
         reading = self._cycle.reading
-        return AGAIN if reading and doubt(reading, clock.now()) else self._interval
+        return AGAIN if reading and doubt(reading, clock.now()) else self.interval
 
     def _renew(self) -> None:
         """Keep leading while a cycle takes long; a follower does not try here."""

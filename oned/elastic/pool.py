@@ -97,7 +97,7 @@ def pool(config: ElasticConfig, at: Locations, one: Client | None = None) -> Ass
 
     plain.running = running
     plain.aged = lambda: _aged([record.node for record in made.records.nodes()], policies.at(clock.now()))
-    return replace(made, policies=policies, world=replace(made.world, policies=lambda: policies))
+    return replace(made, world=replace(made.world, policies=lambda: policies))
 
 
 def _aged(nodes: Sequence[Node], policies: Policies) -> Aged:

@@ -20,6 +20,7 @@ class Pulse:
     at                when it was planned
     seconds           that it took
     jobs, hosts, vms  when each was read last, 0 for never
+    settings          since when its settings hold
     """
 
     at: float
@@ -27,11 +28,12 @@ class Pulse:
     jobs: float
     hosts: float
     vms: float
+    settings: float
 
 
-def beat(records: Records, made: Plan, reading: Reading, seconds: float) -> None:
+def beat(records: Records, made: Plan, reading: Reading, seconds: float, settings: float) -> None:
     """Leave word of a cycle that has ended."""
-    pulse = Pulse(made.at, seconds, reading.jobs.at, reading.hosts.at, reading.vms.at)
+    pulse = Pulse(made.at, seconds, reading.jobs.at, reading.hosts.at, reading.vms.at, settings)
     rows = [{"name": f"{_PREFIX}{name}", "value": value} for name, value in vars(pulse).items()]
     fresh = insert(fact)
     with records.engine.begin() as connection:

@@ -344,6 +344,12 @@ def test_a_look_changes_nothing_and_says_what_would_be_done(small: Cluster) -> N
     assert small.cycles.look().digest == made.digest
     assert (small.records.nodes(), small.tokens(), small.records.events()) == ([], [], [])
     assert small.lead.take()
+    with (small.root / "onesge.conf").open("a") as file:
+        file.write("DRAIN_TIME = 5\n")
+    assert small.service.in_force.reread(small.root / "onesge.conf")
+    with pytest.raises(StalePlan):
+        small.cycles.carry_out(made.digest)
+    made = small.cycles.look()
     assert small.cycles.carry_out(made.digest).digest == made.digest
     assert small.nodes() == {"wn001": "STARTING"}
     with pytest.raises(StalePlan):

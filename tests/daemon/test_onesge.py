@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from oned import clock
 from oned.cli.onesge.program import main
 from oned.elastic.changes import Why
 from oned.elastic.leader import Lead
+from oned.elastic.pulse import pulse
 from oned.elastic.records import Lease, Records
 from oned.template.parse import parse as parse_template
 from tests.daemon.played_sge import PlayedSge
@@ -172,10 +174,16 @@ def test_a_hook_wakes_the_loop_and_the_screen_says_how_old_its_readings_are(
             screen = onesge(engine, "status")
             assert f":{loop.pid} leads, heard of within the last " in screen
             assert re.search(r"it has read +: jobs [0-9]+ s ago, hosts [0-9]+ s ago, VMs [0-9]+ s ago\n", screen)
+            since = pulse(records).settings
+            loop.send_signal(signal.SIGHUP)
+            until(lambda: pulse(records).settings > since, "a cycle by settings that were read anew")
+            assert "settings            : in force for " in onesge(engine, "status")
             records.close()
         finally:
             loop.terminate()
-            assert b"Traceback" not in loop.communicate(timeout=20)[1]
+            said = loop.communicate(timeout=20)[1]
+    assert b"Traceback" not in said
+    assert b"onesge.conf are read anew" in said
     assert loop.returncode == 0
     for seconds, said in ((200.0, "FROZEN, nothing is stopped"), (700.0, "nothing is started and nothing is stopped")):
         monkeypatch.setattr(clock, "now", lambda ahead=seconds: time.time() + ahead)

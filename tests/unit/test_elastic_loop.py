@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from oned.elastic import tables
+from oned.elastic.in_force import InForce
 from oned.elastic.leader import Lead
 from oned.elastic.loop import Loop
 from oned.elastic.plan import Plan
+from oned.elastic.policy import Policies, Window
 from oned.elastic.records import Records
+from oned.elastic.settings import ElasticConfig
 from tests.daemon.process import until
 
 
@@ -28,6 +31,43 @@ class Idle:
     def run(self) -> tuple[Plan, int]:
         self.runs += 1
         return Plan.__new__(Plan), 0
+
+
+def test_settings_are_read_anew_and_those_that_cannot_be_used_change_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    file = tmp_path / "onesge.conf"
+    file.write_text("MAX = 3\n")
+    in_force = InForce(ElasticConfig.load(file))
+    file.write_text("INTERVAL = 5\nMAX = many\n")
+    assert not in_force.reread(file)
+    assert f'those of before hold: {file}, line 2: MAX = "many" is no' in caplog.text
+    file.unlink()
+    assert not in_force.reread(file)
+    assert (in_force().most, in_force.service.interval) == (3, 15)
+    file.write_text("INTERVAL = 5\nMAX = 4\nCLUSTER = other\nNAMES = [ DOMAIN = lab ]\n")
+    assert in_force.reread(file)
+    assert (in_force().most, in_force.service.interval) == (4, 5)
+    assert "CLUSTER, NAMES: taken at the next start only" in caplog.text
+
+
+def test_the_loop_reads_its_settings_anew_between_two_cycles_and_wakes_by_their_time_tables(tmp_path: Path) -> None:
+    records, idle = Records(tmp_path / "onesge.db"), Idle()
+    lead, read = Lead(records), list[int]()
+    loop = Loop(records, idle, lead, 1000, lambda plan, seconds: None)
+    night = Policies(windows=(Window("local", frozenset((5,)), 0, 60),))
+    loop.on_reread(lambda: (read.append(idle.runs), loop.windows(night)))
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    until(lambda: idle.runs)
+    loop.reread()
+    until(lambda: read and idle.runs > read[0])
+    loop.windows(Policies())
+    loop.stop()
+    thread.join()
+    lead.resign()
+    assert len(read) == 1
 
 
 @contextmanager

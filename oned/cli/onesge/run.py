@@ -19,7 +19,7 @@ def _run(_one: Client, *, once: bool, dry_run: bool, to_stderr: bool, config: st
     """Lets nodes come when jobs wait and go when nothing needs them, until SIGTERM.
 
     Several may run: one is active, the others wait and take over when it is not heard of any more. With --dry-run it
-    says what would be done, each time that this is something else.
+    says what would be done, each time that this is something else. SIGHUP lets it read its settings anew.
     """
     from oned.elastic.daemon import main
     from oned.elastic.metrics import NoMetrics
@@ -27,6 +27,7 @@ def _run(_one: Client, *, once: bool, dry_run: bool, to_stderr: bool, config: st
     from oned.setting import ConfigError
 
     try:
-        main(conf.load(config), conf.batch, once=once, dry=dry_run, stderr=to_stderr)
+        file = conf.path_of(config)
+        main(conf.load(config), conf.batch, once=once, dry=dry_run, stderr=to_stderr, file=file)
     except (ConfigError, NoMetrics, RecordsUnusable, OSError) as error:
         raise CommandError(str(error)) from None

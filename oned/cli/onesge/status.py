@@ -37,7 +37,7 @@ def _status(one: Client, *, config: str | None) -> None:
 
 
 def _screen(site: "Assembled", plan: "Plan") -> None:
-    say(f"Cluster {site.service.cluster}, {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(plan.at))}")
+    say(f"Cluster {site.service.cluster}, {_moment(plan.at)}")
     for note in plan.notes:
         say(f"  {note}")
     say()
@@ -78,7 +78,12 @@ def _pulse(site: "Assembled") -> Iterator[tuple[str, str]]:
     yield "last cycle", f"{waited(now - last.at)} ago, it took {last.seconds:.1f} s"
     read = {"jobs": last.jobs, "hosts": last.hosts, "VMs": last.vms}
     told = ", ".join(f"{name} {waited(now - at)} ago" if at else f"{name} never" for name, at in read.items())
+    yield "settings", f"in force for {waited(now - last.settings)}, since {_moment(last.settings)}"
     yield "it has read", f"{told}{_frozen(now - min(read.values()), site.policies.patience)}"
+
+
+def _moment(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def _frozen(age: float, patience: "Patience") -> str:
