@@ -10,6 +10,9 @@ import pytest
 
 from oned.cli.onesge.program import main
 from oned.elastic.batch import Member
+from oned.elastic.records import Records
+from oned.elastic.sge.cell import read_cell
+from oned.elastic.sge.commands import Commands
 from oned.elastic.sge.examine import examine
 from oned.elastic.sge.facts import Grade
 from oned.elastic.sge.master import GridEngine
@@ -84,6 +87,22 @@ def test_a_master_without_queue_and_host_group_gets_them_by_the_script(
     assert main(["doctor", "--config", conf, "--script"]) == 2
     mend(sge, capsys.readouterr().out)
     assert examine(sge.place) == []
+
+
+def test_a_host_that_is_left_over_is_told_and_removed_as_it_says(
+    sge: SgeWorld, conf: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open(conf, "a") as file:
+        file.write(f'DATABASE = "{tmp_path}/onesge.db"\n')
+    Records(tmp_path / "onesge.db").close()
+    sge.names({"wn007": "10.77.0.107"})
+    assert GridEngine(sge.place).register([Member("wn007", "10.77.0.107", 2)]) == {}
+    main(["doctor", "--config", conf, "--json"])
+    told = json.loads(capsys.readouterr().out)["DOCTOR"]["FINDING"]
+    (found,) = [one for one in told if "wn007 has a name as nodes have" in one["WHAT"]]
+    sge.admin("sh", "-c", found["MEND"])
+    assert not any("wn007" in what for what in whats(sge))
+    assert not read_cell(Commands(sge.place)).knows("wn007")
 
 
 def test_a_user_who_is_no_manager_is_told_how_to_become_one(sge: SgeWorld) -> None:

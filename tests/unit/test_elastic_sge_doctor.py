@@ -13,7 +13,7 @@ from oned.elastic.reading import Host
 from oned.elastic.sge.cell import Queue, queues
 from oned.elastic.sge.commands import Commands
 from oned.elastic.sge.doctor import findings
-from oned.elastic.sge.examine import _names, ping, stands
+from oned.elastic.sge.examine import Nodes, _names, ping, stands
 from oned.elastic.sge.facts import Answer, Facts, Finding, Grade, Stand
 from oned.elastic.sge.place import Place
 from oned.elastic.sge.read import Instance
@@ -68,6 +68,7 @@ def test_nothing_is_found_where_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("facts", "grade", "what", "mend"),
     [
+        (replace(WELL, master="", master_address=""), Grade.ERROR, "act_qmaster names no master", "echo MASTER >"),
         (replace(WELL, master_address=""), Grade.ERROR, "does not resolve", "/etc/hosts"),
         (replace(WELL, master_address="127.0.1.1"), Grade.ERROR, "leads to 127.0.1.1", "sed -i"),
         (replace(WELL, master_answer=Answer(True, -61.0)), Grade.WARNING, "master differs by -61 s", "step"),
@@ -149,6 +150,19 @@ def test_a_class_may_name_a_queue_or_a_host_group_alone() -> None:
     alone = (NodeClass("a", queues=frozenset(("a.q",))), NodeClass("b", queues=frozenset(("@b",))))
     assert [one[:2] for one in stands(Place(), alone)] == [(("a.q",), ("@allhosts",)), (("all.q",), ("@b",))]
     assert [one[:2] for one in stands(Place(), ())] == [(("all.q",), ("@allhosts",))]
+
+
+def test_a_host_with_the_name_of_a_node_that_no_node_has_is_told_with_how_to_remove_it() -> None:
+    nodes = Nodes("wn%03d", frozenset({"wn002"}))
+    hosts = ["wn001", "wn002", "wn01", "wn1000", "wnx", "node001"]
+    assert [name for name in hosts if nodes.lacks(name)] == ["wn001", "wn1000"]
+    assert not Nodes().lacks("1")
+    (found,) = findings(replace(WELL, unowned=("wn01",)))
+    assert (found.grade, "wn01 has a name as nodes have" in found.what) == (Grade.NOTE, True)
+    assert found.mend == (
+        'h=wn01; qmod -d "*@$h"; qconf -dattr hostgroup hostlist $h @allhosts; '
+        "qconf -purge queue '*' all.q@$h; qconf -de $h; qconf -dh $h"
+    )
 
 
 def test_nothing_has_to_run_on_a_host_without_slots() -> None:

@@ -11,6 +11,8 @@ from oned.client.client import Client
 from oned.client.documents import Document
 
 if TYPE_CHECKING:
+    from oned.elastic.settings import ElasticConfig
+    from oned.elastic.sge.examine import Nodes
     from oned.elastic.sge.facts import Finding
 
 SCRIPT = Option(
@@ -40,13 +42,30 @@ def _doctor(_one: Client, *, config: str | None, script: bool, **formats: Any) -
     settings = conf.load(config)
     if read_service(settings).batch != "sge":
         raise CommandError("The doctor is for Grid Engine, and BATCH of onesge.conf is another")
-    found = examine(read_place(settings), conf.read(settings).classes)
+    found = examine(read_place(settings), conf.read(settings).classes, _nodes(settings))
     if script:
         _say_script(found)
     elif not dump(_document(found), **{option.keyword: formats[option.keyword] for option in FORMATS}):
         _say(found)
     grades = {finding.grade for finding in found}
     return FAILED if Grade.ERROR in grades else UNSAFE if Grade.WARNING in grades else 0
+
+
+def _nodes(settings: "ElasticConfig") -> "Nodes | None":
+    """The nodes of the records; None where there are no records."""
+    from oned.elastic.records import Records, RecordsUnusable
+    from oned.elastic.service import read_service
+    from oned.elastic.sge.examine import Nodes
+
+    if not (path := conf.database(settings)).is_file():
+        return None
+    try:
+        records = Records(path)
+    except RecordsUnusable as error:
+        raise CommandError(str(error)) from None
+    names = frozenset(record.node.name for record in records.nodes())
+    records.close()
+    return Nodes(read_service(settings).pattern, names)
 
 
 def _say(found: "list[Finding]") -> None:
@@ -60,7 +79,7 @@ def _say(found: "list[Finding]") -> None:
 
 
 def _say_script(found: "list[Finding]") -> None:
-    """The commands, each below what it mends; those that need an address, or reach another host, are comments."""
+    """The commands, each below what it mends; those that need an address, a thought, or another host are comments."""
     say("#!/bin/sh")
     for finding in found:
         say(f"# {finding.what}: {finding.why}")

@@ -128,6 +128,23 @@ def queue_settings(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def unowned(facts: Facts) -> Iterator[Finding]:
+    """Hosts that look like nodes and are none."""
+    for host in facts.unowned:
+        instances = sorted(facts.instances.get(host, {}))
+        groups = sorted(group for group, members in facts.groups.items() if host in members)
+        steps = [f"h={host}", *(['qmod -d "*@$h"'] if instances else [])]
+        steps += [f"qconf -dattr hostgroup hostlist $h {group}" for group in groups]
+        steps += [f"qconf -purge queue '*' {queue}@$h" for queue in instances]
+        yield Finding(
+            Grade.NOTE,
+            f"{host} has a name as nodes have (NODE_NAMES), and no node has it",
+            "It is a host of the site, or left over from records that are lost: onesge does not touch it. What is left "
+            "over is removed when no job is on it",
+            "; ".join([*steps, "qconf -de $h", "qconf -dh $h"]),
+        )
+
+
 def our_queues(facts: Facts) -> list[Queue]:
     """The queues of the nodes, and those that have instances beside theirs on the same hosts."""
     ours = {queue for stand in facts.stands for queue in stand.queues}

@@ -7,7 +7,7 @@ master, run by a manager; "" where a person has to think.
 from collections.abc import Callable, Iterator
 
 from oned.elastic.reading import Host
-from oned.elastic.sge.arrangement import arranged, empty, our_queues, queue_settings, slots_twice, states
+from oned.elastic.sge.arrangement import arranged, empty, our_queues, queue_settings, slots_twice, states, unowned
 from oned.elastic.sge.facts import Answer, Facts, Finding, Grade
 from oned.elastic.sge.mends import added, clock_text, seconds, set_conf, set_scheduler
 from oned.elastic.sge.place import Place
@@ -33,7 +33,14 @@ def findings(facts: Facts) -> list[Finding]:
 
 def master_name(master: str, address: str, common: str) -> Iterator[Finding]:
     """What is wrong with the name of the master, in the directory `common`; this is known while it does not answer."""
-    if not address:
+    if not master:
+        yield Finding(
+            Grade.ERROR,
+            f"{common}/act_qmaster names no master",
+            "sge_qmaster writes its name there when it starts; on other hosts the file is a copy of the master's",
+            f"echo MASTER > {common}/act_qmaster",
+        )
+    elif not address:
         yield Finding(
             Grade.ERROR,
             f"{master}, the master in {common}/act_qmaster, does not resolve",
@@ -232,5 +239,5 @@ def _clocks(facts: Facts) -> Iterator[Finding]:
 Check = Callable[[Facts], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     _master, _version, _managers, _rescheduling, _silence, queue_settings, _scheduler, arranged, empty, slots_twice,
-    states, _names, _silent, _refused, _clocks,
+    states, unowned, _names, _silent, _refused, _clocks,
 )  # fmt: skip

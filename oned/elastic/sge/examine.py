@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import NamedTuple
 
 from oned import clock
 from oned.elastic.batch import BatchDown
@@ -26,10 +27,25 @@ _CLOCK = re.compile(r"^start time:.*\(([0-9]+)\)\s*\nrun time \[s\]:\s*([0-9]+)\
 _REFUSED = re.compile(r"(?:remote rdata host name|clients host name) \"([^\"]+)\"")
 
 
-def examine(place: Place, classes: Iterable[NodeClass] = ()) -> list[Finding]:
+class Nodes(NamedTuple):
+    """The nodes of the records, and the pattern of names such as wn%03d; without a pattern no name is like theirs."""
+
+    pattern: str = ""
+    names: frozenset[str] = frozenset()
+
+    def lacks(self, host: str) -> bool:
+        """Whether a host has a name as nodes have, and no node has it."""
+        head, _, form = self.pattern.partition("%")
+        number = host.removeprefix(head)
+        fits = host.startswith(head) and number.isdecimal() and bool(form) and f"%{form}" % int(number) == number
+        return fits and host not in self.names
+
+
+def examine(place: Place, classes: Iterable[NodeClass] = (), nodes: Nodes | None = None) -> list[Finding]:
     """What is wrong with the cell; of a master that cannot be asked only what is known without it.
 
     classes  of nodes, which say in which queues and host groups nodes are; without any it is as SGE_QUEUE says
+    nodes    of the records, where there are any: other hosts with such names are told of
     """
     commands = Commands(place)
     try:
@@ -38,7 +54,9 @@ def examine(place: Place, classes: Iterable[NodeClass] = ()) -> list[Finding]:
     except BatchDown as error:
         return [_down(str(error))]
     try:
-        return findings(replace(read_facts(commands, master, address), stands=stands(place, classes)))
+        facts = replace(read_facts(commands, master, address), stands=stands(place, classes))
+        lost = sorted(host.name for host in facts.hosts if nodes and nodes.lacks(host.name))
+        return findings(replace(facts, unowned=tuple(lost)))
     except BatchDown as error:
         return [_down(str(error)), *master_name(master, address, place.common)]
     except Unreadable as error:

@@ -66,6 +66,7 @@ class Facts:
     misnamed    host → why its name does not lead there and back
     answers     execd by host
     refused     names that the master has lately refused to talk to
+    unowned     hosts with a name as nodes have, which no node of the records has
     """
 
     place: Place
@@ -87,6 +88,7 @@ class Facts:
     misnamed: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
+    unowned: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
