@@ -15,7 +15,7 @@ from oned.elastic.deeds import ORDER, Deeds, Errand, Outcome, Outcomes
 from oned.elastic.farewell import Farewell
 from oned.elastic.leader import Lead
 from oned.elastic.ledger import Ledger
-from oned.elastic.node import COMING, FAILED, GONE, REGISTERED, UNREGISTERED, NodeState, WrongTransition
+from oned.elastic.node import COMING, DRAINING, FAILED, GONE, REGISTERED, UNREGISTERED, NodeState, WrongTransition
 from oned.elastic.plan import Plan, Step, Verb
 from oned.elastic.policy import Policies
 from oned.elastic.provider import ProviderDown, Refusal
@@ -99,7 +99,7 @@ class Actor:
     def _confirmed(self, changes: Changes, errand: Errand, outcome: Outcome) -> list[Intent]:
         intent, token = errand.intent, errand.token
         facts = dict(outcome.facts)
-        if intent.event == "drain":
+        if intent.goal is DRAINING:
             facts["drained_by"] = intent.rule
         if intent.goal is GONE:
             facts["held_until"] = changes.now + self._policies().patience.hold

@@ -9,7 +9,9 @@ from oned.elastic.policy import NodeClass, Patience
 from oned.elastic.reading import Host, Job, Node, Seen
 from oned.elastic.words import span
 
-OLD, ASIDE = "max life", "quarantine"
+OLD, ASIDE, TAKEN_BACK = "max life", "quarantine", "taken back"
+NOTICE = "EC2 takes it back"
+"""In the report of a node whose spot instance was told to go, which is two minutes earlier: words of onesge-node."""
 UNHEARD = "Its service does not run, does not reach the master, or calls itself by another name"
 """What a person looks for where a machine runs and does not join."""
 
@@ -131,7 +133,7 @@ def _joining(view: View, clock: Clock) -> Verdict:
     if view.vm_gone:
         return Verdict(Verb.REMOVE, "vm gone", f"its VM ended before it joined{view.end}")
     if report not in ("", "ok"):
-        return Verdict(Verb.REMOVE, "unhealthy", f"its health check says: {report}")
+        return Verdict(Verb.REMOVE, TAKEN_BACK if NOTICE in report else "unhealthy", f"its health check says: {report}")
     if age > most:
         missing = "its health check is missing" if view.heard else "the batch system does not hear of it"
         why = "" if view.heard else f". {UNHEARD}"
@@ -142,6 +144,8 @@ def _joining(view: View, clock: Clock) -> Verdict:
 def _ready(view: View, clock: Clock) -> Verdict:
     if lost := _lost_now(view, clock):
         return lost
+    if taken := _taken_back(view):
+        return taken
     if doubted := _doubted(view, clock):
         return doubted
     if view.node.report not in ("", "ok"):
@@ -154,7 +158,17 @@ def _draining(view: View, clock: Clock) -> Verdict:
         return lost
     if not view.busy and clock.hosts > view.node.since:
         return Verdict(Verb.REMOVE, "empty", "it was drained and no job runs on it")
+    if view.busy and view.node.drained_by != TAKEN_BACK and (taken := _taken_back(view)):
+        return taken
     return _deadline(view, clock) if view.busy else _stays(view)
+
+
+def _taken_back(view: View) -> Verdict | None:
+    """That EC2 ends the instance in two minutes: what may start again does so elsewhere, at once."""
+    if NOTICE not in view.node.report:
+        return None
+    sentence = f"it says: {view.node.report}. Jobs that may start again leave it now, others run as long as it does"
+    return Verdict(Verb.DRAIN, TAKEN_BACK, sentence)
 
 
 def _deadline(view: View, clock: Clock) -> Verdict:
@@ -218,6 +232,8 @@ def _lost(view: View, clock: Clock) -> Verdict:
 def _quarantined(view: View, clock: Clock) -> Verdict:
     if (view.busy or view.vm_gone) and (lost := _lost_now(view, clock)):
         return lost
+    if taken := _taken_back(view):
+        return taken
     if view.node.report == "ok" and view.heard and not (view.vm_gone or view.apart):
         return Verdict(Verb.ENABLE, "healthy", "its health check is good again")
     wrong = _wrong(view)

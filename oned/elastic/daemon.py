@@ -40,6 +40,8 @@ from oned.elastic.wake import Watch
 from oned.locations import Locations
 
 log = logging.getLogger(__name__)
+ENFORCED = 10.0
+"""Seconds between two looks whether somebody is in the tunnel with a certificate that is revoked."""
 FILES = 4096
 """That the service may have open; systemd's default is 1024."""
 _LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
@@ -138,6 +140,8 @@ def _forever(assembled: Assembled, cycle: Cycle, lead: Lead, file: Path | None) 
     loop.times(assembled.policies, service.leader / 3)
     if read_accounts(assembled.config):
         loop.every(EVERY, strays(assembled, lead).look)
+    if assembled.network and assembled.network.vpn:
+        loop.every(ENFORCED, assembled.network.enforce)
     watch = Watch(Client(service.endpoint, None, service.timeout), loop.poke, lambda: loop.vms)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())

@@ -120,6 +120,15 @@ class Deeds:
         kept = {errand.name for errand in errands if errand.intent.goal is not DRAINING}
         return _answered(errands, {name: why for name, why in refused.items() if name not in kept})
 
+    def drain_and_start_again(self, errands: Sequence[Errand]) -> Outcomes:
+        """Jobs that may start again do so elsewhere; the others go on, as long as the node does."""
+        outcomes = self.drain(errands)
+        drained = [errand.name for errand in errands if not outcomes[errand.token].why]
+        left = self.batch.release(drained, kill=False) if drained else {}
+        for name, why in left.items():
+            log.info("%s goes, and %s", name, why)
+        return outcomes
+
     def keep_console(self, errands: Sequence[Errand]) -> Outcomes:
         for errand in errands:
             if errand.record.node.vm >= 0:
@@ -189,6 +198,7 @@ _DEEDS: Mapping[str, Callable[[Deeds, Sequence[Errand]], Outcomes]] = {
     "enable": Deeds.enable,
     "register": Deeds.register,
     "start": Deeds.start,
+    "drain, start jobs again": Deeds.drain_and_start_again,
     "drain": Deeds.drain,
     "keep console": Deeds.keep_console,
     "stop, release jobs, unregister": Deeds.stop_release_and_unregister,

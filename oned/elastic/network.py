@@ -90,6 +90,11 @@ class Network:
             self.vpn.make()
             self.vpn.revoke(token)
 
+    def enforce(self) -> None:
+        """Let nobody be in the tunnel whose certificate is revoked; done again and again. Raises OSError."""
+        if self.vpn:
+            self.vpn.enforce()
+
     @contextmanager
     def serving(
         self, promise: Callable[[str], Promise | None], heard: Callable[[str, str], object]

@@ -85,10 +85,11 @@ LIFE = (
     Row(_one(DRAINING),         "undrain",         READY,        "enable"),
     Row(_one(READY, DRAINING),  "unhealthy",       QUARANTINED,  "drain"),
     Row(_one(QUARANTINED),      "healthy",         READY,        "enable"),
+    Row(_one(READY, DRAINING, QUARANTINED), "taken back", DRAINING, "drain, start jobs again"),
     Row(_one(READY, DRAINING, QUARANTINED), "unheard", LOST,     "drain"),
     Row(_one(READY, DRAINING, QUARANTINED), "vm gone", LOST),
     Row(_one(LOST),             "heard",           READY,        "enable"),
-    # -- the way out; jobs are let go only where nothing else can be done
+    # -- the way out; jobs are let go only where nothing else can be done, or what may start again at a spot notice
     Row(_one(DRAINING),         "empty",           UNREGISTERED, "unregister"),
     Row(_one(DRAINING),         "overdue",         UNREGISTERED, "release jobs, unregister"),
     # -- a machine that may still run, or report late, is ended before its name is nobody's

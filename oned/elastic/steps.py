@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from oned.elastic.care import TAKEN_BACK
 from oned.elastic.node import (
     COMING,
     DRAINING,
@@ -23,7 +24,7 @@ STOP = ""
 
 _ENABLED: Mapping[NodeState, str] = {STARTING: "joined", JOINING: "joined", QUARANTINED: "healthy", LOST: "heard"}
 _FAILED: Mapping[str, str] = {"never started": "overdue", "never joined": "overdue", "vm gone": "vm gone",
-                              "unhealthy": "unhealthy"}  # fmt: skip
+                              "unhealthy": "unhealthy", TAKEN_BACK: "cancel"}  # fmt: skip
 _DRAINED: Mapping[str, str] = {"empty": "empty", "deadline": "overdue"}
 
 
@@ -36,6 +37,8 @@ def event_of(step: Step, state: NodeState, *, vm_gone: bool) -> str:
         return _ENABLED.get(state, "joined")
     if step.verb is Verb.REMOVE:
         return _removed(step.rule, state, vm_gone=vm_gone)
+    if step.verb is Verb.DRAIN and step.rule == TAKEN_BACK:
+        return "taken back"
     return {Verb.UNDRAIN: "undrain", Verb.QUARANTINE: "unhealthy", Verb.DRAIN: "drain", Verb.FORGET: "vm gone"}[
         step.verb
     ]

@@ -1,8 +1,9 @@
 """The tunnel of nodes that are elsewhere: OpenVPN's server, a certificate and a fixed address for each node.
 
 A node is invited when it is planned (`invite`): its certificate is made, and a token that opens it once. The node asks
-with the token for its configuration (`redeem`). When it is gone its certificate is revoked (`revoke`). Its address is
-that of its lease, in the client-config-dir (`oned.elastic.names`).
+with the token for its configuration (`redeem`). When it is gone its certificate is revoked (`revoke`), and whoever is
+connected with it is cut off, sooner or later (`enforce`). Its address is that of its lease, in the client-config-dir
+(`oned.elastic.names`).
 """
 
 import base64
@@ -12,16 +13,17 @@ import json
 import logging
 import os
 import secrets
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from dataclasses import replace as with_
 from datetime import timedelta
 
 from oned.elastic.authority import PUBLIC, SECRET, Authority
+from oned.elastic.management import Unanswered, end_connections
 from oned.elastic.report import JoinRefused
+from oned.elastic.said import Said
 from oned.elastic.tunnel import EVENT, VpnSite, client_config, server_config
 from oned.server_files import replace
 
@@ -32,6 +34,9 @@ _LONG_LIFE = 3650 * _DAY
 """Of a certificate whose node has no end: it ends by being revoked."""
 _EVENTS_KEPT = 1 << 20
 """Bytes of the server's events after which a new file is begun."""
+_HANDSHAKE = 60.0
+"""Seconds that a connection takes to begin at most: until then one may come that was let in before the revocation."""
+_REVOKED = "its certificate was revoked"
 _AGAIN = "its one-time token was used again, from {}: somebody else may have its certificate"
 
 
@@ -44,6 +49,7 @@ class Certificate:
     expires  when its one-time token does
     given    when the node took it, and where from
     misused  what is wrong with that, "" for nothing
+    cut      when it was last known that nobody is connected with it, of one that is revoked
     """
 
     name: str
@@ -56,8 +62,13 @@ class Certificate:
     peer: str = ""
     misused: str = ""
     revoked: float = 0.0
+    cut: float = 0.0
     key: str = ""
     certificate: str = ""
+
+
+_Kept = tuple[str, Certificate]
+"""A certificate, after the name of its file."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class Vpn:
         self.site, self._clock = site, clock
         self.authority = Authority(site.directory)
         self._issued = site.directory / "issued"
+        self._said = Said(log)
 
     # -- the server -----------------------------------------------------------------------------------------------
     def make(self) -> bool:
@@ -113,14 +125,17 @@ class Vpn:
     def invite(self, name: str, token: str, life: float = 0.0) -> str:
         """The one-time token of a node, whose certificate is made now if it was not.
 
-        The same node has the same one-time token, so this may be done again: an unused one is valid longer then.
+        The same node has the same one-time token, so this may be done again: an unused one is valid longer then. What
+        another node of that name has is of no use from then on: the records may have lost it.
         life  seconds that the node lives at most, 0 without end
         """
         join = self._join_token(token)
-        now = self._clock()
+        now, older = self._clock(), list[_Kept]()
         with self.authority.locked():
             found = self._read(_file(join))
             if found is None:
+                older = [one for one in self._files() if one[1].name == name and not one[1].revoked]
+                self._revoke(older, now)
                 ends = (life or _LONG_LIFE) + _DAY
                 pair = self.authority.client(name, timedelta(seconds=ends))
                 found = Certificate(
@@ -128,6 +143,9 @@ class Vpn:
                 )
             if not (found.given or found.revoked):
                 self._write(_file(join), with_(found, expires=now + self.site.join_time))
+        if older:
+            log.warning("%s had a certificate of a node that is no more: it is revoked", name)
+            self.enforce()
         return join
 
     def redeem(self, join: str, peer: str) -> str:
@@ -151,28 +169,62 @@ class Vpn:
     def misused(self, token: str) -> str:
         """What is wrong with how the node joined, "" for nothing."""
         found = self._read(_file(self._join_token(token)))
-        return found.misused if found else ""
+        return (found.misused or (found.revoked and _REVOKED) or "") if found else ""
 
     def revoke(self, *nodes: str) -> list[Certificate]:
         """Let certificates be of no use any more: those of nodes with these names or tokens. Those revoked now.
 
-        A node that is connected is cut off, if the server runs here.
+        Whoever is connected with one is cut off, now or when `enforce` is called again.
         """
         now = self._clock()
         with self.authority.locked():
-            known = list(self._files())
-            valid = [(path, one) for path, one in known if not one.revoked and {one.name, one.token} & set(nodes)]
-            gone = [with_(one, revoked=now, key="") for _, one in valid]
-            if gone:
-                ended = {int(one.serial, 16): path for path, one in known if one.ends < now}
-                self.authority.revoke({int(one.serial, 16): now for one in gone}, ended.keys())
-                for (path, _), one in zip(valid, gone, strict=True):
-                    self._write(path, one)
-                for path in ended.values():
-                    (self._issued / path).unlink(missing_ok=True)
-        for one in gone:
-            self._cut(one.name)
+            valid = [
+                kept for kept in self._files() if not kept[1].revoked and {kept[1].name, kept[1].token} & set(nodes)
+            ]
+            gone = self._revoke(valid, now)
+        self.enforce()
         return gone
+
+    def _revoke(self, valid: Iterable["_Kept"], now: float) -> list[Certificate]:
+        """Put certificates on the list, and forget those that have ended by themselves. Under the lock."""
+        gone = {path: with_(one, revoked=now, key="") for path, one in valid}
+        if gone:
+            ended = {int(one.serial, 16): path for path, one in self._files() if one.ends < now}
+            self.authority.revoke({int(one.serial, 16): now for one in gone.values()}, ended.keys())
+            for path, one in gone.items():
+                self._write(path, one)
+            for path in ended.values():
+                (self._issued / path).unlink(missing_ok=True)
+        return list(gone.values())
+
+    def enforce(self) -> list[str]:
+        """Let nobody be connected with a certificate that is revoked. The names of those of whom that is not known.
+
+        OpenVPN looks at certificates when a connection begins, so those that have begun are ended. The server may be
+        speaking with somebody else: what could not be done is known from the files, and done at the next call, of
+        whatever process.
+        """
+        now = self._clock()
+        due = [(path, one) for path, one in self._files() if one.revoked and one.given and not one.cut]
+        if not due:
+            return []
+        when = {one.name: one.revoked for _, one in sorted(due, key=lambda kept: kept[1].revoked)}
+        try:
+            ended = end_connections(self.site.directory / "management", when)
+        except Unanswered as why:
+            names = sorted(when)
+            self._said.once(
+                "management", "It is not known whether %s are still in the tunnel: %s", ", ".join(names), why
+            )
+            return names
+        self._said.well("management", "OpenVPN's server answers again")
+        for name in ended:
+            log.info("%s was in the tunnel with a certificate that is revoked: it is cut off", name)
+        with self.authority.locked():
+            for path, one in due:
+                if now > one.revoked + _HANDSHAKE and (self._issued / path).exists():
+                    self._write(path, with_(one, cut=now))
+        return []
 
     def certificates(self) -> list[Certificate]:
         """All that are kept, the oldest first, without keys. PermissionError for others than the service's user."""
@@ -197,7 +249,7 @@ class Vpn:
     def _secret(self, name: str) -> str:
         return (self.site.directory / name).read_text()
 
-    def _files(self) -> Iterator[tuple[str, Certificate]]:
+    def _files(self) -> Iterator["_Kept"]:
         names = sorted(path.name for path in self._issued.glob("*.json")) if self._issued.is_dir() else []
         yield from ((name, found) for name in names if (found := self._read(name)))
 
@@ -212,18 +264,6 @@ class Vpn:
 
     def _write(self, name: str, one: Certificate) -> None:
         replace(self._issued / name, json.dumps(asdict(one)) + "\n", SECRET)
-
-    def _cut(self, name: str) -> None:
-        """End a node's connection; a server that does not run has none."""
-        try:
-            with socket.socket(socket.AF_UNIX) as wire:
-                wire.settimeout(2)
-                wire.connect(str(self.site.directory / "management"))
-                wire.sendall(f"kill {name}\nquit\n".encode())
-                while wire.recv(4096):
-                    pass
-        except OSError:
-            log.debug("no OpenVPN server was told to end the connection of %s", name)
 
 
 def _file(join: str) -> str:

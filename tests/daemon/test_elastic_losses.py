@@ -145,3 +145,24 @@ def test_whose_job_was_taken_away_is_told_by_the_audit_and_by_the_command_of_the
         f"word {again} kim wn001 restarted {LOST.value}", f"word {fixed} kim wn002 ended {LOST.value}",
     ]  # fmt: skip
     assert f"JOB_ENDED_COMMAND ends with 3 for job {fixed}: no mailer" in caplog.text
+
+
+def test_at_a_spot_notice_jobs_that_may_start_again_do_so_elsewhere_and_the_others_run_as_long_as_their_node(
+    small: Cluster,
+) -> None:
+    again, fixed = runs(small), runs(small, rerun=False)
+    for job in (again, fixed):
+        record = small.records.node(small.batch.job(job)["host"])
+        assert record
+        small.records.report(record.node.token, 'EC2 takes it back: {"action": "terminate"}')
+    first, second = (small.batch.job(job)["host"] for job in (again, fixed))
+    small.cycle()
+    assert [small.nodes()[name] for name in (first, second)] == ["DRAINING"] * 2
+    assert small.batch.job(again)["state"] == "waits", "it has left with the cycle that heard of it"
+    small.until(lambda: small.batch.job(again)["state"] == "runs")
+    assert (small.batch.job(again)["starts"], small.batch.job(fixed)["host"]) == (2, second)
+    small.until(lambda: first not in small.nodes())
+    assert (small.batch.job(fixed)["state"], small.nodes()[second]) == ("runs", "DRAINING")
+    assert [one.rule for one in small.records.events(second) if one.state == "DRAINING"] == ["taken back"], "once"
+    small.batch.finish(fixed)
+    small.until(lambda: second not in small.nodes())

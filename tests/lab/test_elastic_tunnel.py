@@ -1,6 +1,8 @@
 """Nodes in a cloud, reached through the tunnel only: they join once, take jobs under their names, and are shut out."""
 
+import contextlib
 import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +17,16 @@ pytestmark = [
     # A machine that is switched off takes no leave of its TLS connection, and uvloop warns of that at its end.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@contextlib.contextmanager
+def speaking(cloud: Cloud) -> Iterator[None]:
+    """Somebody else speaks with OpenVPN's server."""
+    assert cloud.network.vpn
+    with socket.socket(socket.AF_UNIX) as wire:
+        wire.connect(str(cloud.network.vpn.site.directory / "management"))
+        wire.recv(1)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +54,16 @@ def test_a_node_joins_takes_a_job_under_its_name_and_is_shut_out_when_it_is_gone
     assert hosts.startswith("127.0.0.1 localhost\n127.0.1.1 elsewhere\n")
     assert f"{MASTER_ADDRESS} sgemaster.lab sgemaster\n" in hosts
 
-    cloud.network.gone(node.token)
+    assert cloud.network.vpn
+    with speaking(cloud):
+        cloud.network.gone(node.token)
+        assert cloud.network.vpn.enforce() == ["ec2-01"], "OpenVPN speaks with one at a time"
+    assert cloud.connected("ec2-01")
+    until(lambda: cloud.network.vpn and not cloud.network.vpn.enforce(), 10, "it answers again")
     until(lambda: not cloud.connected("ec2-01"), 10, "the tunnel is cut")
-    node.run("sh", "-c", "kill -KILL $(cat /run/onesge/tunnel.child)")
-    until(lambda: "certificate revoked" in cloud.server_log, 15, "it is refused when it comes again")
+    until(
+        lambda: "certificate revoked" in cloud.server_log, 15, "the node was told, and is refused when it comes again"
+    )
     assert not cloud.connected("ec2-01")
 
 

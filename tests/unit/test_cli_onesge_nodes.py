@@ -83,6 +83,15 @@ def test_nodes_are_listed_with_state_address_and_reason(service: Service, run: R
     assert run("node --csv -l NAME,CLASS,VM") == "NAME,CLASS,VM\nwn001,local,41\nwn002,ec2,-\n"
 
 
+def test_health_is_told_with_its_age(service: Service, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.records.report(service.node(1, "local", *PATH_TO_READY), "ok")
+    service.node(2)
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + 754)
+    assert run("node list --csv -l NAME,HEALTH,REPORTED") == "NAME,HEALTH,REPORTED\nwn001,ok,12 min 34 s\nwn002,-,-\n"
+    assert "REPORTED            : 12 min 34 s" in run("node show wn001")
+
+
 def test_a_node_is_shown_with_what_is_under_way_and_what_happened(service: Service, run: Run) -> None:
     token = service.node(1, "local", *PATH_TO_READY)
     with service.lead.writing() as changes:

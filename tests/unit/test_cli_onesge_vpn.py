@@ -9,6 +9,9 @@ import pytest
 
 from oned.cli.command import FAILURE
 from oned.cli.onesge.program import main
+from oned.elastic.changes import Why
+from oned.elastic.leader import Lead
+from oned.elastic.records import Lease, Records
 from oned.elastic.report import JoinRefused
 from oned.elastic.tunnel import VpnSite
 from oned.elastic.vpn import Vpn
@@ -76,6 +79,34 @@ def test_certificates_are_revoked_by_name_and_what_has_none_is_told(run: Run, vp
     ]
     assert run("vpn list --csv -l NAME,STATE") == "NAME,STATE\nec2-01,revoked\nec2-02,revoked\n"
     assert "ec2-01 has no certificate that is valid" in run("vpn revoke ec2-01", FAILURE)
+
+
+def test_the_node_of_a_revoked_certificate_is_drained_at_once_and_that_of_its_successor_is_not(
+    run: Run, vpn: Vpn, tmp_path: Path
+) -> None:
+    records = Records(tmp_path / "var/onesge.db")
+    lead = Lead(records)
+    lead.take()
+    with lead.writing() as changes:
+        for number in (1, 2):
+            lease = Lease(3, f"ec2-0{number}", f"02:00:0a:4e:00:{number:02x}", f"10.78.0.{number}")
+            changes.plan(f"token-{number}", "ec2", lease, "", Why("demand", "a task waits"))
+    vpn.invite("ec2-01", "token-1")
+    vpn.invite("ec2-02", "token of an older one")
+    assert run("vpn revoke ec2-01,ec2-02").splitlines() == [
+        "ec2-01: its certificate is revoked, and the node is drained",
+        "ec2-02: its certificate is revoked",
+    ]
+    assert [(order.verb, order.subject) for order in records.orders()] == [("drain", "ec2-01")]
+    lead.resign()
+    records.close()
+
+
+def test_a_revocation_that_is_not_in_force_yet_is_told(run: Run, vpn: Vpn, monkeypatch: pytest.MonkeyPatch) -> None:
+    vpn.redeem(vpn.invite("ec2-01", "token-1"), "203.0.113.9")
+    monkeypatch.setattr(Vpn, "enforce", lambda _: ["ec2-01"])
+    said = run("vpn revoke ec2-01", FAILURE)
+    assert "ec2-01 may still be in the tunnel: OpenVPN's server does not answer. `onesge run` tries again" in said
 
 
 def test_without_a_tunnel_in_the_settings_there_is_a_hint(run: Run, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from oned.elastic.node import (
 from oned.elastic.plan import Verb
 from oned.elastic.policy import Policies
 from oned.elastic.reading import Host, Seen
-from tests.unit.elastic_world import AT_ONCE, LOCAL, NOW, SITE, World, running, verbs
+from oned.elastic.steps import event_of
+from tests.unit.elastic_world import AT_ONCE, CLOUD, LOCAL, NOW, SITE, World, running, verbs
 
 
 def test_a_node_joins_when_it_reports_and_is_healthy() -> None:
@@ -94,6 +95,38 @@ def test_an_unhealthy_node_takes_no_more_jobs_and_waits_for_a_person() -> None:
     assert "a person should look: /home is not mounted" in world.plan().explain_node(node)[0]
     world.nodes[node] = replace(world.nodes[node], report="ok")
     assert verbs(world.plan()) == [("enable", node, "healthy")]
+
+
+NOTICE = 'EC2 takes it back: {"action": "terminate"}'
+
+
+@pytest.mark.parametrize("state", [READY, QUARANTINED, DRAINING])
+def test_a_node_that_ec2_takes_back_is_drained_at_once_and_once(state: NodeState) -> None:
+    world = World(SITE)
+    node = world.add("cloud", state, report=f"/home is not mounted; {NOTICE};", drained_by="idle")
+    world.run(running("r", node))
+    made = world.plan()
+    assert verbs(made) == [("drain", node, "taken back")]
+    assert event_of(made.steps[0], state, vm_gone=False) == "taken back"
+    world.nodes[node] = replace(world.nodes[node], state=DRAINING, drained_by="taken back")
+    assert world.plan().steps == ()
+
+
+def test_a_replacement_of_a_node_that_ec2_takes_back_comes_with_the_same_plan() -> None:
+    cloud = replace(CLOUD, least=1)
+    world = World(replace(SITE, classes=(cloud,)))
+    node = world.add("cloud", report=NOTICE)
+    assert [(verb, rule) for verb, _, rule in verbs(world.plan())] == [("drain", "taken back"), ("up", "min")]
+    world.hosts[node] = replace(world.hosts[node], heard=False, silent=301)
+    assert verbs(world.plan())[0] == ("remove", node, "lost")
+
+
+def test_a_node_that_ec2_takes_back_before_it_joined_is_given_up_and_its_class_is_not_blamed() -> None:
+    world = World(SITE)
+    world.add("cloud", JOINING, since=NOW - 10, report=NOTICE)
+    (step,) = world.plan().steps
+    assert (step.verb, step.rule) == (Verb.REMOVE, "taken back")
+    assert event_of(step, JOINING, vm_gone=False) == "cancel", "an event that does not count as a failed start"
 
 
 def put_aside(world: World, klass: str, **facts: object) -> str:

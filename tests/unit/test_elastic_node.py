@@ -51,7 +51,7 @@ def test_every_state_on_the_way_has_a_limit_and_a_row_for_it() -> None:
 
 def test_a_node_that_is_up_goes_only_by_drain_or_when_it_is_lost() -> None:
     ways = {one.event: one.to for one in LIFE if READY in one.start}
-    assert set(ways) == {"drain", "unhealthy", "unheard", "vm gone"}
+    assert set(ways) == {"drain", "taken back", "unhealthy", "unheard", "vm gone"}
     assert NodeState.UNREGISTERED not in ways.values()
 
 
@@ -63,7 +63,7 @@ def test_jobs_are_let_go_only_at_the_deadline_and_from_lost_nodes() -> None:
 def test_a_wrong_event_says_what_is_possible() -> None:
     with pytest.raises(WrongTransition, match='GONE cannot have the event "drain"; it can have: nothing'):
         row(GONE, "drain")
-    with pytest.raises(WrongTransition, match="it can have: drain, unhealthy, unheard, vm gone"):
+    with pytest.raises(WrongTransition, match="it can have: drain, taken back, unhealthy, unheard, vm gone"):
         row(READY, "joined")
 
 

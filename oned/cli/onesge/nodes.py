@@ -45,11 +45,12 @@ NODE_TABLE = Table(
         column("VM", 5, "its VM in oned"),
         column("OWNER", 10, "the organisation whose quota it counts against", left=True),
         column("HEALTH", 12, "what it said of itself", left=True, expand=True),
+        column("REPORTED", 12, "how long ago it said that"),
         column("RULE", 12, "what wanted it", left=True),
         column("DRAINED_BY", 12, "what drains it", left=True),
         column("TOKEN", 36, "its token", left=True),
     ),
-    default="NAME,CLASS,STATE,SINCE,AGE,IDLE,IP,VM,HEALTH,RULE",
+    default="NAME,CLASS,STATE,SINCE,AGE,IDLE,IP,VM,HEALTH,REPORTED,RULE",
 )
 
 LEASE_TABLE = Table(
@@ -115,6 +116,7 @@ def _facts(record: "Record") -> Facts:
         "VM": node.vm if node.vm >= 0 else None,
         "OWNER": node.owner or None,
         "HEALTH": node.report or None,
+        "REPORTED": waited(at - record.reported) if record.reported else None,
         "RULE": record.rule or None,
         "DRAINED_BY": node.drained_by or None,
         "TOKEN": node.token,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from oned import clock
 from oned.cli.command import FAILURE, CommandError, Program
 from oned.cli.names import expand
-from oned.cli.onesge import conf
+from oned.cli.onesge import books, conf
 from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.rows import LISTED, Facts, column, show
 from oned.cli.output import complain, say
@@ -130,16 +130,33 @@ def _state(one: "Certificate") -> str:
 
 
 def _revoke(_one: Client, names: str, *, config: str | None) -> int:
-    """Lets the certificates of nodes be of no use any more; who is connected with one is cut off.
+    """Lets the certificates of nodes be of no use any more; who is connected with one is cut off, its node drained.
 
     The service does so by itself when a node has gone.
     """
     vpn, wanted = _vpn(config), list(dict.fromkeys(expand(names)))
     with _permitted():
-        gone = {one.name for one in vpn.revoke(*wanted)}
+        gone = {one.name: one.token for one in vpn.revoke(*wanted)}
+        open_yet = set(vpn.enforce())
     for name in wanted:
         if name in gone:
-            say(f"{name}: its certificate is revoked")
+            say(f"{name}: its certificate is revoked{_drained(name, gone[name], config)}")
         else:
             complain(f"{name} has no certificate that is valid")
-    return 0 if gone.issuperset(wanted) else FAILURE
+        if name in open_yet:
+            complain(f"{name} may still be in the tunnel: OpenVPN's server does not answer. `onesge run` tries again")
+    return 0 if not open_yet & set(wanted) and set(wanted) <= gone.keys() else FAILURE
+
+
+def _drained(name: str, token: str, config: str | None) -> str:
+    """Order that the node of a certificate takes no more jobs, if there is one that may; what to say of that."""
+    from oned.elastic.node import LEAVING, LOST
+
+    if not conf.database(conf.load(config)).is_file():
+        return ""
+    records = books.site(config).records
+    record = records.node(name)
+    if record is None or record.node.token != token or record.node.state in LEAVING | {LOST}:
+        return ""
+    records.order("drain", name, 1, "onesge vpn revoke")
+    return ", and the node is drained"
