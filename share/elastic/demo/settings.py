@@ -51,7 +51,7 @@ class Size:
 
 
 ONED_CONF = """
-HOST_MONITORING_INTERVAL = 2
+HOST_MONITORING_INTERVAL = 5
 VM_POLLING_INTERVAL = 2
 IM_MAD = [ NAME = "namespace", EXECUTABLE = "one_im_namespace", PROTOCOL = "4" ]
 VM_MAD = [ NAME = "namespace", EXECUTABLE = "one_vmm_namespace", TYPE = "xml", PROTOCOL = "xml" ]
