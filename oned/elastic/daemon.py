@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from oned.client.client import Client
 from oned.elastic.accounts import read_accounts
 from oned.elastic.batch import Batch
+from oned.elastic.clouds import no_server, unlooked
 from oned.elastic.cycle import Cycle, World
 from oned.elastic.farewell import Farewell
 from oned.elastic.in_force import InForce
@@ -150,6 +151,8 @@ def _forever(assembled: Assembled, cycle: Cycle, lead: Lead, file: Path | None) 
         loop.on_reread(lambda: reread(assembled, loop, file))
     watch.start()
     log.info("onesge runs, cluster %s, records %s", service.cluster, assembled.records.path)
+    for trouble in cloud_troubles(assembled):
+        log.warning("%s", trouble)
     loop.run()
     watch.stop()
     log.info("onesge ends")
@@ -164,6 +167,13 @@ def reread(assembled: Assembled, loop: Loop, file: Path) -> None:
     loop.windows(assembled.policies)
     assembled.world.farewell.command = service.job_ended
     set_level(service.level)
+
+
+def cloud_troubles(assembled: Assembled) -> list[str]:
+    """What of the set-up may let machines in a cloud be paid for in vain, or keep nodes there from coming."""
+    vpn = assembled.network.site.vpn if assembled.network else None
+    found = (unlooked(assembled.policies.classes, read_accounts(assembled.config)), no_server(vpn))
+    return [text for text in found if text]
 
 
 def strays(assembled: Assembled, lead: Lead) -> Strays:

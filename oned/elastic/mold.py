@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from oned.client.documents import Document
 from oned.elastic.addresses import NAMES, SGE
 from oned.elastic.images.record import ami_of
+from oned.elastic.owned import IMAGE, is_in, named
 from oned.elastic.records import Record
 from oned.template.template import Template
+
+CLOUDS = ("EC2", "PUBLIC_CLOUD")
+"""Names of sections for a cloud; those of the second say by TYPE for which."""
 
 
 @dataclass(frozen=True)
@@ -45,52 +49,67 @@ class Mold:
             added.add("NIC", nic | {"IP": record.lease.ip} if place == self.nic else dict(nic))
         if told:
             added.add("CONTEXT", content.vector("CONTEXT") | dict(told))
-        for cloud in content.vectors("EC2"):
-            marked = ",".join(filter(None, (cloud.get("TAGS"), *(f"{name}={value}" for name, value in tags.items()))))
-            added.add("EC2", cloud | {"CLIENTTOKEN": record.node.token, "TAGS": marked})
+        for name in CLOUDS:
+            for cloud in content.vectors(name):
+                ours = _is_ec2(name, cloud)
+                added.add(name, _marked(cloud, record.node.token, tags) if ours else dict(cloud))
         return added
 
 
-def find_network(mold: Mold, networks: Document) -> Mold:
+def _is_ec2(name: str, value: object) -> bool:
+    """Whether an attribute is a section for EC2, in either spelling."""
+    return isinstance(value, dict) and name in CLOUDS and (name == "EC2" or value.get("TYPE", "").lower() == "ec2")
+
+
+def _marked(cloud: Mapping[str, str], token: str, tags: Mapping[str, str]) -> dict[str, str]:
+    """A section with the token of its node in place of any other, and with tags beside its own."""
+    kept = {name: value for name, value in cloud.items() if name.replace("_", "") not in ("CLIENTTOKEN", "TAGS")}
+    marked = ",".join(filter(None, (cloud.get("TAGS"), *(f"{name}={value}" for name, value in tags.items()))))
+    return kept | {"CLIENTTOKEN": token, "TAGS": marked}
+
+
+def find_network(mold: Mold, networks: Document, me: int) -> Mold:
     """The template with its network for nodes: that of the first NIC whose network has SGE = YES.
 
+    me  the user that we run as
     Raises LookupError when no NIC has one; the text says what to do.
     """
     ours = [net for net in networks.all("VNET") if net.text(f"TEMPLATE/{SGE}").upper() == "YES"]
     for place, nic in enumerate(mold.content.vectors("NIC")):
         for net in ours:
-            if net.text("ID") == nic.get("NETWORK_ID") or net.text("NAME") == nic.get("NETWORK"):
+            if is_in(net, dict(nic), me):
                 return replace(mold, nic=place, network=net.int("ID"), names=net.text(f"TEMPLATE/{NAMES}"))
-    hint = f"Put one into a network with {SGE} = YES (onevnet update)"
+    hint = f"Put one into a network with {SGE} = YES (onevnet update); if that is another user's, say NETWORK_UNAME"
     raise LookupError(f"template {mold.name} has no NIC in a network for nodes. {hint}")
 
 
-def find_amis(mold: Mold, images: Callable[[], Document]) -> Mold:
+def find_amis(mold: Mold, images: Callable[[], Document], me: int) -> Mold:
     """The template with AMIs where its EC2 sections name an IMAGE of oned, as it was published (in their REGION).
 
     images  the pool, which is asked for only if there is such a section
+    me      the user that we run as
     Raises LookupError when an image is no AMI; the text says what to do.
     """
-    if not any(_wants_ami(cloud) for cloud in mold.content.vectors("EC2")):
+    if not any(_wants_ami(name, value) for name, value in mold.content):
         return mold
     known = images().all("IMAGE")
     content = Template()
     for name, value in mold.content:
-        if name == "EC2" and isinstance(value, dict) and _wants_ami(value):
-            content.add(name, _with_ami(mold, dict(value), known))
+        if isinstance(value, dict) and _wants_ami(name, value):
+            content.add(name, _with_ami(mold, dict(value), known, me))
         else:
             content.add(name, value)
     return replace(mold, content=content)
 
 
-def _with_ami(mold: Mold, cloud: dict[str, str], known: Sequence[Document]) -> dict[str, str]:
+def _with_ami(mold: Mold, cloud: dict[str, str], known: Sequence[Document], me: int) -> dict[str, str]:
     """The section with the AMI of its IMAGE."""
-    named = cloud.pop("IMAGE")
-    image = next((one for one in known if named in (one.text("NAME"), one.text("ID"))), None)
-    if image is None:
-        raise LookupError(f"template {mold.name}: there is no image {named}. oneimage list shows them")
+    try:
+        image = named(known, cloud.pop("IMAGE"), me, IMAGE)
+    except LookupError as error:
+        raise LookupError(f"template {mold.name}: {error}") from None
     return cloud | {"AMI": ami_of(image, cloud.get("REGION", ""))}
 
 
-def _wants_ami(cloud: Mapping[str, str]) -> bool:
-    return "IMAGE" in cloud and "AMI" not in cloud
+def _wants_ami(name: str, value: object) -> bool:
+    return isinstance(value, dict) and _is_ec2(name, value) and "IMAGE" in value and "AMI" not in value

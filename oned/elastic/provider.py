@@ -16,6 +16,7 @@ from oned.client.failures import ClientError, ServerRefused
 from oned.client.states import VM_STATES
 from oned.elastic.addresses import ON_HOLD, Network
 from oned.elastic.mold import Mold, find_amis, find_network
+from oned.elastic.owned import TEMPLATE, named
 from oned.elastic.policy import NodeClass
 from oned.elastic.reading import Seen, Taken
 from oned.elastic.records import Lease, Record
@@ -86,6 +87,7 @@ class Provider:
 
     def __init__(self, one: Client, cluster: str, pattern: str, welcome: Welcome) -> None:
         self._one, self._cluster, self._pattern, self._welcome = one, cluster, pattern, welcome
+        self._me = -1
 
     # --- what is there ---
 
@@ -263,18 +265,25 @@ class Provider:
     def _mold(self, klass: NodeClass) -> Mold:
         """The template of a class, and its network for nodes. Raises Refusal."""
         try:
-            mold = find_amis(Mold.of(self._template(klass)), lambda: self._document("one.imagepool.info", ALL, -1, -1))
-            return find_network(mold, self._document("one.vnpool.info", ALL, -1, -1))
+            me, images = self._user(), lambda: self._document("one.imagepool.info", ALL, -1, -1)
+            mold = find_amis(Mold.of(self._template(klass, me)), images, me)
+            return find_network(mold, self._document("one.vnpool.info", ALL, -1, -1), me)
         except (ServerRefused, LookupError) as error:
             raise Refusal(f"class {klass.name}: {error}") from None
 
-    def _template(self, klass: NodeClass) -> Document:
-        if klass.template.isdigit():
+    def _user(self) -> int:
+        """The number of the user that we are."""
+        if self._me < 0:
+            self._me = self._document("one.user.info", -1).int("ID")
+        return self._me
+
+    def _template(self, klass: NodeClass, me: int) -> Document:
+        """By its number anybody's, by its name ours."""
+        if klass.template.isdecimal():
             return self._document("one.template.info", int(klass.template))
-        for found in self._document("one.templatepool.info", ALL, -1, -1).all("VMTEMPLATE"):
-            if found.text("NAME") == klass.template:
-                return found
-        raise LookupError(f"there is no template {klass.template}. onetemplate list shows them")
+        return named(
+            self._document("one.templatepool.info", ALL, -1, -1).all("VMTEMPLATE"), klass.template, me, TEMPLATE
+        )
 
     def _network(self, number: int) -> Network:
         try:

@@ -137,8 +137,8 @@ ELASTIC_SETTINGS = Table(
         *IMAGE_SETTINGS,
         *ACCOUNT_SETTINGS,
         Setting("NODE_CLASS", VECTOR, "", "oned",
-                "A kind of node, once for each: NAME; TEMPLATE of oned (NAME); SLOTS (1), MEMORY in MiB (0 is not "
-                "counted), ARCH; QUEUES and host groups that a node is in (SGE_QUEUE, SGE_HOST_GROUP); COMPLEX_VALUES "
+                "A kind of node, once for each: NAME; TEMPLATE of oned (NAME), of our user or oneadmin, else a number "
+                "or OWNER/NAME; SLOTS (1), MEMORY in MiB (0 is not counted), ARCH; QUEUES and host groups that a node is in (SGE_QUEUE, SGE_HOST_GROUP); COMPLEX_VALUES "
                 "that jobs may ask for, such as gpu=2,model=v100: Grid Engine is told of each node; PLACE local or "
                 "cloud (local); MIN, MAX nodes (0, 10); "
                 "SPARE_SLOTS always free (0); WAIT_BEFORE_UP, IDLE_TIME, MAX_LIFE, QUARANTINE_TIME in place of the "

@@ -114,6 +114,25 @@ def test_a_class_that_names_an_image_starts_its_ami_and_says_what_to_do_without_
     assert [ec2.text(name) for name in ("AMI", "INSTANCETYPE", "IMAGE")] == ["ami-7", "m5.large", ""]
 
 
+def test_a_template_or_a_network_that_just_anybody_gave_the_name_is_never_taken(site: Site) -> None:
+    name = f"bob{site.number}"
+    bob = site.oned.people(name)[name]
+    his = f"CPU = 0.1\nMEMORY = 16\nNIC = [ NETWORK_ID = {site.network} ]\n"
+    bob.number("one.template.allocate", f"NAME = worker{site.number}\n{his}")
+    foreign = bob.number("one.template.allocate", f"NAME = his{site.number}\n{his}")
+    network = "BRIDGE = b\nVN_MAD = dummy\nSGE = YES\nAR = [ TYPE = IP4, IP = 10.250.0.1, SIZE = 1 ]"
+    twin = site.oned.admin.number("one.vn.allocate", f"NAME = bobs{site.number}\n{network}", -1)
+    site.oned.one.vn.chown(twin, parse(bob.text("one.user.info", -1)).int("ID"), -1)
+    site.oned.one.vn.rename(twin, f"net{site.number}")
+    (record,) = site.records(1)
+    assert record.lease.network == site.network
+    assert site.oned.vm(int(site.start(record))).int("TEMPLATE/TEMPLATE_ID") == site.template
+    with pytest.raises(Refusal, match=f"template his{site.number} is {name}'s, and only those of our own user"):
+        site.provider.leases(replace(site.klass, template=f"his{site.number}"), 1, ())
+    for named in (str(foreign), f"{name}/his{site.number}"):
+        assert site.provider.leases(replace(site.klass, template=named), 1, ())
+
+
 def test_a_node_that_is_started_again_gets_the_vm_that_it_has(site: Site) -> None:
     (record,) = site.records(1)
     vm = site.start(record)

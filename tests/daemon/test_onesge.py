@@ -160,7 +160,7 @@ def test_a_hook_wakes_the_loop_and_the_screen_says_how_old_its_readings_are(
 ) -> None:
     assert "last cycle" not in onesge(engine, "status")
     with (engine.etc / "onesge.conf").open("a") as file:
-        file.write("INTERVAL = 3600\nMAX = 0\n")
+        file.write("INTERVAL = 3600\nMAX = 0\nNODE_CLASS = [ NAME = far, TEMPLATE = worker, PLACE = cloud ]\n")
     vm = engine.allocate('ONESGE = [ CLUSTER = "onesge", TOKEN = "t1" ]')
     command = [Path(sys.executable).with_name("onesge"), "run", "--stderr"]
     environment = {**engine.environment, "ONE_XMLRPC": engine.endpoint}
@@ -181,9 +181,11 @@ def test_a_hook_wakes_the_loop_and_the_screen_says_how_old_its_readings_are(
             records.close()
         finally:
             loop.terminate()
-            said = loop.communicate(timeout=20)[1]
-    assert b"Traceback" not in said
-    assert b"onesge.conf are read anew" in said
+            said = loop.communicate(timeout=20)[1].decode()
+    assert "Traceback" not in said
+    assert "onesge.conf are read anew" in said
+    assert "[W]: no EC2_ACCOUNT: instances without a node are not looked for" in said
+    assert "no EC2_ACCOUNT: instances without a node are not looked for" in screen
     assert loop.returncode == 0
     for seconds, said in ((200.0, "FROZEN, nothing is stopped"), (700.0, "nothing is started and nothing is stopped")):
         monkeypatch.setattr(clock, "now", lambda ahead=seconds: time.time() + ahead)

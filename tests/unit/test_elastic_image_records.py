@@ -9,15 +9,19 @@ from oned.elastic.images import record
 from oned.elastic.images.catalogue import write_template
 from oned.elastic.images.record import Ami
 from oned.elastic.mold import Mold, find_amis
+from oned.elastic.node import PLANNED
+from oned.elastic.reading import Node
+from oned.elastic.records import Lease, Record
 from oned.template.parse import parse as parse_template
 
 AMI = "<EC2_AMI><REGION>{0}</REGION><AMI>{1}</AMI><SNAPSHOT>snap-{1}</SNAPSHOT><SHA256>aa</SHA256></EC2_AMI>"
 
 
-def image(oid: int, name: str, *amis: str) -> Document:
+def image(oid: int, name: str, *amis: str, uid: int = 5) -> Document:
     said = "".join(AMI.format(*ami.split("/")) for ami in amis)
     disk = "<EC2_DISK><FILE>tag</FILE><SHA256>aa</SHA256></EC2_DISK>"
-    return parse(f"<IMAGE><ID>{oid}</ID><NAME>{name}</NAME><TEMPLATE>{disk}{said}</TEMPLATE></IMAGE>")
+    owner = f"<UID>{uid}</UID><UNAME>u{uid}</UNAME>"
+    return parse(f"<IMAGE><ID>{oid}</ID>{owner}<NAME>{name}</NAME><TEMPLATE>{disk}{said}</TEMPLATE></IMAGE>")
 
 
 def pool() -> Document:
@@ -46,7 +50,7 @@ def test_a_digest_is_known_as_long_as_the_file_is_the_same() -> None:
     ],
 )
 def test_a_template_that_names_an_image_gets_its_ami(section: str, ami: str) -> None:
-    found = find_amis(mold(f"CPU = 1\nEC2 = [ {section}, INSTANCETYPE = m5.large ]\nNIC = [ NETWORK = n ]"), pool)
+    found = find_amis(mold(f"CPU = 1\nEC2 = [ {section}, INSTANCETYPE = m5.large ]\nNIC = [ NETWORK = n ]"), pool, 5)
     [cloud] = found.content.vectors("EC2")
     assert (cloud["AMI"], cloud["INSTANCETYPE"]) == (ami, "m5.large")
     assert (found.content.get("CPU"), found.content.vectors("NIC")) == ("1", [{"NETWORK": "n"}])
@@ -54,7 +58,7 @@ def test_a_template_that_names_an_image_gets_its_ami(section: str, ami: str) -> 
 
 def test_images_are_asked_for_only_if_a_template_names_one() -> None:
     plain = mold("EC2 = [ AMI = ami-5 ]")
-    assert find_amis(plain, lambda: pytest.fail("asked")) is plain
+    assert find_amis(plain, lambda: pytest.fail("asked"), 5) is plain
 
 
 @pytest.mark.parametrize(
@@ -68,8 +72,41 @@ def test_images_are_asked_for_only_if_a_template_names_one() -> None:
 )
 def test_an_image_that_is_no_ami_is_told_of_with_what_to_do(section: str, why: str) -> None:
     with pytest.raises(LookupError) as told:
-        find_amis(mold(f"EC2 = [ {section} ]"), pool)
+        find_amis(mold(f"EC2 = [ {section} ]"), pool, 5)
     assert str(told.value) == why
+
+
+def test_an_image_of_that_name_that_is_somebody_elses_is_never_taken() -> None:
+    def images() -> Document:
+        made = Document("IMAGE_POOL")
+        made.children = [
+            image(10, "worker", "eu/ami-bad", uid=9),
+            *pool().children,
+            image(3, "base", "eu/ami-0", uid=0),
+        ]
+        made.children.append(image(11, "his", "eu/ami-bad", uid=9))
+        return made
+
+    def ami(name: str) -> str:
+        return find_amis(mold(f'EC2 = [ IMAGE = "{name}" ]'), images, 5).content.vector("EC2")["AMI"]
+
+    assert (ami("worker"), ami("base"), ami("u9/his"), ami("11")) == ("ami-1", "ami-0", "ami-bad", "ami-bad")
+    with pytest.raises(
+        LookupError, match=r"image his is u9's, and only those of our own user and of oneadmin.*: u9/his$"
+    ):
+        ami("his")
+
+
+def test_sections_for_ec2_in_the_newer_spelling_get_their_ami_the_nodes_token_and_its_tags() -> None:
+    text = """
+PUBLIC_CLOUD = [ TYPE = ec2, IMAGE = worker, CLIENT_TOKEN = theirs, TAGS = "a=b" ]
+PUBLIC_CLOUD = [ TYPE = azure, IMAGE = other ]
+"""
+    record = Record(Node("wn001", "cloud", PLANNED, 0, "t-1"), Lease(4, "wn001", "02:00:0a:00:00:01", "10.0.0.1"))
+    added = find_amis(mold(text), pool, 5).added(record, {}, {"ONESGE_NODE": "wn001"})
+    ours, others = added.vectors("PUBLIC_CLOUD")
+    assert ours == {"TYPE": "ec2", "AMI": "ami-1", "CLIENTTOKEN": "t-1", "TAGS": "a=b,ONESGE_NODE=wn001"}
+    assert others == {"TYPE": "azure", "IMAGE": "other"}
 
 
 class Sent:

@@ -1,5 +1,7 @@
 """onesge doctor: what is wrong with the batch system, why it matters, and the command that mends it."""
 
+import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from oned.cli.command import CommandError, Option, Program
@@ -11,6 +13,7 @@ from oned.client.client import Client
 from oned.client.documents import Document
 
 if TYPE_CHECKING:
+    from oned.elastic.policy import Policies
     from oned.elastic.settings import ElasticConfig
     from oned.elastic.sge.examine import Nodes
     from oned.elastic.sge.facts import Finding
@@ -42,7 +45,8 @@ def _doctor(_one: Client, *, config: str | None, script: bool, **formats: Any) -
     settings = conf.load(config)
     if read_service(settings).batch != "sge":
         raise CommandError("The doctor is for Grid Engine, and BATCH of onesge.conf is another")
-    found = examine(read_place(settings), conf.read(settings).classes, _nodes(settings))
+    policies = conf.read(settings)
+    found = [*examine(read_place(settings), policies.classes, _nodes(settings)), *_clouds(settings, policies)]
     if script:
         _say_script(found)
     elif not dump(_document(found), **{option.keyword: formats[option.keyword] for option in FORMATS}):
@@ -66,6 +70,26 @@ def _nodes(settings: "ElasticConfig") -> "Nodes | None":
     names = frozenset(record.node.name for record in records.nodes())
     records.close()
     return Nodes(read_service(settings).pattern, names)
+
+
+def _clouds(settings: "ElasticConfig", policies: "Policies") -> "Iterator[Finding]":
+    """What is wrong with the nodes that may be in a cloud."""
+    from oned.elastic.accounts import read_accounts
+    from oned.elastic.clouds import SET_ACCOUNT, WHY_UNLOOKED, no_server, unlooked
+    from oned.elastic.network_settings import read_network
+    from oned.elastic.sge.facts import Finding, Grade
+    from oned.locations import Locations
+    from oned.setting import ConfigError
+
+    if what := unlooked(policies.classes, read_accounts(settings)):
+        yield Finding(Grade.WARNING, what, WHY_UNLOOKED, SET_ACCOUNT)
+    try:
+        vpn = read_network(settings, Locations.of(os.environ).var / "onesge").vpn
+    except ConfigError as error:
+        raise CommandError(str(error)) from None
+    if vpn and (what := no_server(vpn)):
+        why = "Nodes in a cloud cannot join, and one whose certificate is revoked is not cut off"
+        yield Finding(Grade.ERROR, what, why, f"openvpn --config {vpn.configuration}")
 
 
 def _say(found: "list[Finding]") -> None:

@@ -37,8 +37,10 @@ def _status(one: Client, *, config: str | None) -> None:
 
 
 def _screen(site: "Assembled", plan: "Plan") -> None:
+    from oned.elastic.daemon import cloud_troubles
+
     say(f"Cluster {site.service.cluster}, {_moment(plan.at)}")
-    for note in plan.notes:
+    for note in (*plan.notes, *cloud_troubles(site)):
         say(f"  {note}")
     say()
     facts("SERVICE", [("loop", _loop(site)), *_pulse(site), *_queue(plan)])

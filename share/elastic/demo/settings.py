@@ -128,6 +128,7 @@ NAMES = [ DOMAIN = lab, PID_FILE = "{directory}/dnsmasq.pid" ]
 NODE_CONTEXT = [ MASTER = {MASTER}, MASTER_IP = {MASTER_ADDRESS}, DEAD_AFTER = 120 ]
 EC2_IMAGES = [ REGION = us-east-1, BUCKET = {BUCKET}, S3_ENDPOINT = "http://127.0.0.1:{EC2_PORT}",
                EC2_ENDPOINT = "http://127.0.0.1:{EC2_PORT}" ]
+EC2_ACCOUNT = [ REGION = us-east-1, ENDPOINT = "http://127.0.0.1:{EC2_PORT}" ]
 REPORT = [ URL = "https://10.77.0.1:{REPORT_PORT}", CLOUD_URL = "https://{DOOR}:{REPORT_PORT}" ]
 VPN = [ REMOTE = {DOOR}, NETWORK = {TUNNEL}.0/24, ROUTES = 10.77.0.0/24 ]
 {"".join(_node_class(klass, most) for klass, most in size.most.items())}\
