@@ -6,7 +6,7 @@ another one has by now, the name is left to that one.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,10 +14,22 @@ from oned.client.documents import Document
 from oned.client.states import vm_state
 from oned.elastic.addresses import NAMES, ON_HOLD, SGE, Network
 from oned.elastic.batch import Batch, Member, Refused
+from oned.elastic.owned import ADMIN
 from oned.elastic.provider import MARK
+from oned.setting import TEXT, VECTOR, Setting, whole
 
 QUEUES, SLOTS = "SGE_QUEUES", "SGE_SLOTS"
 """Attributes of a VM: queues and host groups of its node (a network may have it for all), slots in place of VCPUs."""
+MOST_SLOTS = 64
+
+HOOK_SETTINGS = (
+    Setting("PLAIN_HOOKS", VECTOR, "", "oned",
+            "Whose VMs become nodes by hooks alone (onesge hook --plain): those of the user that the hook runs as, and "
+            "of OWNERS, users of oned. A node runs the jobs of all others: name nobody who should not. SLOTS of such a "
+            "node at most (64), whatever its template says; QUEUES and host groups that templates may name beside "
+            "SGE_QUEUE and SGE_HOST_GROUP.",
+            keys={"OWNERS": TEXT, "SLOTS": whole("slots, above 0", 1), "QUEUES": TEXT}),
+)  # fmt: skip
 
 
 class Wanted(Enum):
@@ -57,12 +69,43 @@ class Node:
     holder: int | None
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Whose VMs and networks count, and what a template may say of its node.
+
+    me      the user that we run as
+    owners  names of others
+    slots   of a node at most
+    queues  that a VM may name; those that its network names are the administrator's word
+    """
+
+    me: int
+    owners: frozenset[str] = frozenset()
+    slots: int = MOST_SLOTS
+    queues: frozenset[str] = frozenset()
+
+    def has(self, one: Document) -> bool:
+        """Whether a VM or a network belongs to one who may make nodes."""
+        return one.int("UID", -1) in (self.me, ADMIN) or one.text("UNAME") in self.owners
+
+    @classmethod
+    def of(cls, me: int, said: Mapping[str, str], usual: frozenset[str]) -> "Trust":
+        """What PLAIN_HOOKS says.
+
+        usual  queues and host groups of nodes that name none
+        """
+        owners, queues = (_words(said.get(name, "")) for name in ("OWNERS", "QUEUES"))
+        return cls(me, owners, int(said.get("SLOTS", MOST_SLOTS)), queues | usual)
+
+
 class NoNode(Exception):
     """A VM that is no node of the plain way; the text says why."""
 
 
-def node_of(vm: Document, network: Callable[[int], Document], pattern: str) -> Node:
+def node_of(vm: Document, network: Callable[[int], Document], pattern: str, trust: Trust) -> Node:
     """The node that a VM is: by its first NIC in a network with SGE = YES. Raises NoNode.
+
+    A node is given the jobs of others, so not everybody's VM may be one.
 
     network  gives the document of a network by its number
     pattern  of names where the network has none
@@ -74,19 +117,29 @@ def node_of(vm: Document, network: Callable[[int], Document], pattern: str) -> N
     for nic in vm.all("TEMPLATE/NIC"):
         net = network(nic.int("NETWORK_ID")) if nic.text("NETWORK_ID") else None
         if net is not None and net.text(f"TEMPLATE/{SGE}").upper() == "YES" and nic.text("IP"):
-            return _node(vm, net, nic.text("IP"), pattern)
+            for one, what in ((vm, f"VM {number}"), (net, f"network {net.text('NAME')}")):
+                if not trust.has(one):
+                    whose = f"{what} is {one.text('UNAME')}'s, whom OWNERS of PLAIN_HOOKS in onesge.conf does not name"
+                    raise NoNode(f"{whose}: no node is made of it")
+            return _node(vm, net, nic.text("IP"), pattern, trust)
     raise NoNode(f"VM {number} has no NIC in a network with {SGE} = YES")
 
 
-def _node(vm: Document, net: Document, ip: str, pattern: str) -> Node:
+def _node(vm: Document, net: Document, ip: str, pattern: str, trust: Trust) -> Node:
     known = Network(net)
     lease = known.lease(ip, net.text(f"TEMPLATE/{NAMES}") or pattern)
     if lease is None:
         raise NoNode(f"VM {vm.int('ID')} has the address {ip}, which network {known.name} does not have any more")
-    queues = vm.text(f"USER_TEMPLATE/{QUEUES}") or net.text(f"TEMPLATE/{QUEUES}")
+    wanted, usual = (_words(text) for text in (vm.text(f"USER_TEMPLATE/{QUEUES}"), net.text(f"TEMPLATE/{QUEUES}")))
+    if foreign := sorted(wanted - trust.queues - usual):
+        raise NoNode(f"VM {vm.int('ID')} wants to be in {foreign[0]}, which QUEUES of PLAIN_HOOKS does not name")
     slots = vm.int(f"USER_TEMPLATE/{SLOTS}") or vm.int("TEMPLATE/VCPU") or math.ceil(vm.float("TEMPLATE/CPU", 1.0))
-    member = Member(lease.name, ip, max(1, slots), queues=frozenset(queues.replace(",", " ").split()))
+    member = Member(lease.name, ip, min(max(1, slots), trust.slots), queues=wanted or usual)
     return Node(vm.int("ID"), member, vm_state(vm), known.holder(ip))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.replace(",", " ").split())
 
 
 def settle(node: Node, batch: Batch, *, kill: bool = False) -> tuple[str, Refused]:

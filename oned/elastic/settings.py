@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from oned.elastic.accounts import ACCOUNT_SETTINGS
+from oned.elastic.hooked import HOOK_SETTINGS
 from oned.elastic.images.image_settings import IMAGE_SETTINGS
 from oned.elastic.needs import Offers
 from oned.elastic.network_settings import NETWORK_SETTINGS
@@ -136,11 +137,12 @@ ELASTIC_SETTINGS = Table(
         *NETWORK_SETTINGS,
         *IMAGE_SETTINGS,
         *ACCOUNT_SETTINGS,
+        *HOOK_SETTINGS,
         Setting("NODE_CLASS", VECTOR, "", "oned",
                 "A kind of node, once for each: NAME; TEMPLATE of oned (NAME), of our user or oneadmin, else a number "
-                "or OWNER/NAME; SLOTS (1), MEMORY in MiB (0 is not counted), ARCH; QUEUES and host groups that a node is in (SGE_QUEUE, SGE_HOST_GROUP); COMPLEX_VALUES "
-                "that jobs may ask for, such as gpu=2,model=v100: Grid Engine is told of each node; PLACE local or "
-                "cloud (local); MIN, MAX nodes (0, 10); "
+                "or OWNER/NAME; SLOTS (1), MEMORY in MiB (0 is not counted), ARCH; QUEUES and host groups that a node "
+                "is in (SGE_QUEUE, SGE_HOST_GROUP); COMPLEX_VALUES that jobs may ask for, such as gpu=2,model=v100: "
+                "Grid Engine is told of each node; PLACE local or cloud (local); MIN, MAX nodes (0, 10); "
                 "SPARE_SLOTS always free (0); WAIT_BEFORE_UP, IDLE_TIME, MAX_LIFE, QUARANTINE_TIME in place of the "
                 "general ones; "
                 "PRICE per hour (0), BILLING by hour or second (second), BOOT_TIME seconds (120).",

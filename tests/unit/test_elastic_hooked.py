@@ -8,7 +8,7 @@ import pytest
 from oned.client.documents import Document, parse
 from oned.client.states import VM_STATES
 from oned.elastic.batch import Member, Observed, Refused
-from oned.elastic.hooked import NoNode, Wanted, node_of, settle, wanted
+from oned.elastic.hooked import NoNode, Trust, Wanted, node_of, settle, wanted
 from oned.elastic.reading import Host
 
 NUMBERS = {name: (state, lcm) for state, lcm, name, _ in VM_STATES}
@@ -51,33 +51,36 @@ class Cluster:
         return {}
 
 
-def vm(number: int, state: str, ip: str = "10.9.0.3", extra: str = "") -> Document:
+US = Trust(3, queues=frozenset({"@cloud"}))
+
+
+def vm(number: int, state: str, ip: str = "10.9.0.3", extra: str = "", uid: int = 3) -> Document:
     first, lcm = NUMBERS[state]
     return parse(
-        f"<VM><ID>{number}</ID><NAME>any</NAME><STATE>{first}</STATE><LCM_STATE>{lcm}</LCM_STATE><TEMPLATE><VCPU>2</VCPU>"
+        f"<VM><ID>{number}</ID><UID>{uid}</UID><UNAME>u{uid}</UNAME><NAME>any</NAME><STATE>{first}</STATE><LCM_STATE>{lcm}</LCM_STATE><TEMPLATE><VCPU>2</VCPU>"
         f"<NIC><NETWORK_ID>4</NETWORK_ID><IP>192.168.0.9</IP></NIC><NIC><NETWORK_ID>5</NETWORK_ID><IP>{ip}</IP></NIC>"
         f"</TEMPLATE><USER_TEMPLATE>{extra}</USER_TEMPLATE></VM>"
     )
 
 
-def network(number: int, holder: int | None = None) -> Document:
+def network(number: int, holder: int | None = None, uid: int = 0) -> Document:
     lease = f"<LEASES><LEASE><IP>10.9.0.3</IP><VM>{holder}</VM></LEASE></LEASES>" if holder is not None else ""
     sge = "<SGE>yes</SGE><SGE_QUEUES>@allhosts all.q</SGE_QUEUES>" if number == 5 else ""
     return parse(
-        f"<VNET><ID>{number}</ID><NAME>n{number}</NAME><TEMPLATE>{sge}</TEMPLATE><AR_POOL><AR><SIZE>9</SIZE>"
+        f"<VNET><ID>{number}</ID><UID>{uid}</UID><UNAME>u{uid}</UNAME><NAME>n{number}</NAME><TEMPLATE>{sge}</TEMPLATE><AR_POOL><AR><SIZE>9</SIZE>"
         f"<IP>10.9.0.1</IP><MAC>02:00:0a:09:00:01</MAC>{lease}</AR></AR_POOL></VNET>"
     )
 
 
 def hook(cluster: Cluster, document: Document, holder: int | None, *, kill: bool = False) -> tuple[str, Refused]:
-    return settle(node_of(document, lambda number: network(number, holder), "wn%02d"), cluster, kill=kill)
+    return settle(node_of(document, lambda number: network(number, holder), "wn%02d", US), cluster, kill=kill)
 
 
 def test_a_vm_is_the_node_of_its_address_in_the_network_for_nodes() -> None:
-    node = node_of(vm(7, "RUNNING"), network, "wn%02d")
+    node = node_of(vm(7, "RUNNING"), network, "wn%02d", US)
     assert node.member == Member("wn03", "10.9.0.3", 2, queues=frozenset({"@allhosts", "all.q"}))
     own = "<SGE_SLOTS>6</SGE_SLOTS><SGE_QUEUES>@cloud</SGE_QUEUES>"
-    node = node_of(vm(7, "RUNNING", extra=own), network, "wn%02d")
+    node = node_of(vm(7, "RUNNING", extra=own), network, "wn%02d", US)
     assert (node.member.slots, node.member.queues) == (6, frozenset({"@cloud"}))
 
 
@@ -91,7 +94,23 @@ def test_a_vm_is_the_node_of_its_address_in_the_network_for_nodes() -> None:
 )
 def test_other_vms_are_told_apart(document: Document, reason: str) -> None:
     with pytest.raises(NoNode, match=reason):
-        node_of(document, network, "wn%02d")
+        node_of(document, network, "wn%02d", US)
+
+
+def test_the_vm_of_just_anybody_becomes_no_node_and_no_template_says_how_much_it_takes() -> None:
+    greedy = "<SGE_SLOTS>500</SGE_SLOTS><SGE_QUEUES>all.q</SGE_QUEUES>"
+    bobs = vm(7, "RUNNING", extra=greedy, uid=9)
+    with pytest.raises(NoNode, match=r"VM 7 is u9's, whom OWNERS of PLAIN_HOOKS in onesge.conf does not name"):
+        node_of(bobs, network, "wn%02d", US)
+    with pytest.raises(NoNode, match="network n5 is u9's"):
+        node_of(vm(7, "RUNNING"), lambda number: network(number, uid=9), "wn%02d", US)
+    named = Trust.of(3, {"OWNERS": "ann, u9", "SLOTS": "16"}, frozenset({"all.q"}))
+    assert node_of(bobs, network, "wn%02d", named).member.slots == 16
+    wish = vm(7, "RUNNING", extra="<SGE_QUEUES>gold.q</SGE_QUEUES>")
+    with pytest.raises(NoNode, match=r"VM 7 wants to be in gold.q, which QUEUES of PLAIN_HOOKS does not name"):
+        node_of(wish, network, "wn%02d", named)
+    wide = Trust.of(3, {"QUEUES": "gold.q"}, frozenset())
+    assert node_of(wish, network, "wn%02d", wide).member.queues == {"gold.q"}
 
 
 def test_every_state_of_a_vm_wants_something_that_was_thought_of() -> None:

@@ -35,7 +35,8 @@ def _up(one: Client, vm: str, *, plain: bool, config: str | None) -> int:
     The loop looks for itself, so a hook only saves the time until it would have looked anyway. VMs that are no nodes
     are left alone. With --plain there is no loop: the VM is made known to the batch system, or taken from it, as its
     state of now wants, by the name of its address in its network (NODE_NAMES). SGE_QUEUES and SGE_SLOTS of the VM
-    count, and SGE_QUEUES of the network.
+    count, and SGE_QUEUES of the network, as far as PLAIN_HOOKS of onesge.conf lets them; VMs of users whom that does
+    not name are left alone.
     """
     return _settle(one, vm, config, kill=False) if plain else _hint(one, vm, config)
 
@@ -88,7 +89,9 @@ def _settle(one: Client, word: str, config: str | None, *, kill: bool) -> int:
     with _turn():
         vm = parse(one.text("one.vm.info", number))
         try:
-            node = hooked.node_of(vm, lambda net: _network(one, net), read_service(given).pattern)
+            me = parse(one.text("one.user.info", -1)).int("ID")
+            trust = hooked.Trust.of(me, given.vector("PLAIN_HOOKS"), given.usual_queues)
+            node = hooked.node_of(vm, lambda net: _network(one, net), read_service(given).pattern, trust)
             said, refused = hooked.settle(node, conf.batch(given), kill=kill)
         except hooked.NoNode as none:
             say(f"{none}: nothing to do")
