@@ -8,6 +8,7 @@ time, 1). Keys are never logged, and what libraries log of requests is not eithe
 
 import importlib
 import logging
+import math
 import random
 import threading
 import time
@@ -67,6 +68,17 @@ class Cloud:
         """What is set for the host."""
         return settings.get(name, default, self.host)
 
+    def seconds(self, name: str, default: str) -> float:
+        """A setting that is a time. Errors: ActionFailed, which names it."""
+        text = self.setting(name, default)
+        try:
+            found = float(text)
+        except ValueError:
+            found = math.nan
+        if not 0 <= found < math.inf:
+            raise ActionFailed(f"{name} of host {self.host} is {text}, which is no number of seconds: see etc/ec2")
+        return found
+
     def call(self, method: str, **parameters: Any) -> Any:
         """The answer of a method of boto3's client; asked again while EC2 is busy. Errors: ActionFailed, Cancelled."""
         try:
@@ -107,7 +119,7 @@ class Cloud:
     # --- the request ---
 
     def _patiently(self, method: str, parameters: Mapping[str, Any]) -> Any:
-        pause = float(self.setting("EC2_PAUSE", "1"))
+        pause = self.seconds("EC2_PAUSE", "1")
         while True:
             self._task.check()
             try:
@@ -150,8 +162,14 @@ class Cloud:
         with making:  # looking for a key may take seconds, in which the other hosts go on
             found = _clients.get(self._key)
             if found is None:
-                found = _clients[self._key] = _made(*self._key)
+                found = _clients[self._key] = self._made()
             return found
+
+    def _made(self) -> Any:
+        try:
+            return _made(*self._key)
+        except ValueError as error:
+            raise Refused("", f"EC2_ENDPOINT of host {self.host} cannot be asked: {error}. It is a URL") from None
 
     def _forget(self) -> None:
         """Keys that were refused may have been renewed when they are needed next."""

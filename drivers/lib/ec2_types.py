@@ -5,6 +5,7 @@ Settings, for all hosts or for one: EC2_CAPACITY = "m5.large=10 m5.xlarge=2", in
 that the server does not tell of.
 """
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -41,11 +42,18 @@ def prices(cloud: Cloud) -> dict[str, float]:
     """Type → money per hour. Errors: ActionFailed."""
     found = {}
     for name, value in _pairs(cloud, "EC2_PRICES").items():
-        try:
-            found[name] = float(value)
-        except ValueError:
-            raise ActionFailed(f"EC2_PRICES of host {cloud.host}: {name}={value} is no price per hour") from None
+        found[name] = _money(value)
+        if not 0 <= found[name] < math.inf:
+            raise ActionFailed(f"EC2_PRICES of host {cloud.host}: {name}={value} is no price per hour")
     return found
+
+
+def _money(text: str) -> float:
+    """The number; NaN, which is no price, for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def sizes(cloud: Cloud, types: list[str]) -> dict[str, Size]:
@@ -80,7 +88,10 @@ def _told(cloud: Cloud, types: list[str]) -> dict[str, Size]:
 
 
 def _pairs(cloud: Cloud, name: str) -> dict[str, str]:
-    pairs = (word.partition("=") for word in cloud.setting(name).replace(",", " ").split())
+    pairs = [word.partition("=") for word in cloud.setting(name).replace(",", " ").split()]
+    types = [key for key, _, _ in pairs]
+    if twice := [key for key in types if types.count(key) > 1]:
+        raise ActionFailed(f"{name} of host {cloud.host} has {twice[0]} twice: which of both counts is not known")
     return {key: value for key, _, value in pairs}
 
 

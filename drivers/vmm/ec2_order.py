@@ -248,10 +248,10 @@ def _tagged(values: Mapping[str, str]) -> list[dict[str, Any]]:
 # --- user data ---
 
 
-def user_data(vm: Element, section: Section, task: Task) -> str:
+def user_data(vm: Element, section: Section, task: Task) -> bytes:
     """USERDATA, or what is in USERDATAFILE, else the context as context.sh has it."""
-    data = section.get("USERDATA") or _from_file(section.get("USERDATAFILE"), task) or _context(vm)
-    if (size := len(data.encode())) > USER_DATA_LIMIT:
+    data = section.get("USERDATA").encode() or _from_file(section.get("USERDATAFILE"), task) or _context(vm).encode()
+    if (size := len(data)) > USER_DATA_LIMIT:
         raise ActionFailed(
             f"the user data have {size} bytes, and EC2 takes {USER_DATA_LIMIT}. Let a short script fetch what is long"
         )
@@ -265,13 +265,16 @@ def _context(vm: Element) -> str:
     return assignments({child.tag: child.text or "" for child in context})
 
 
-def _from_file(path: str, task: Task) -> str:
-    """The text of a file of the front-end; only of one that users may have read to them."""
+def _from_file(path: str, task: Task) -> bytes:
+    """What is in a file of the front-end, text or not; only of one that users may have read to them."""
     if not path:
-        return ""
+        return b""
     safe, path = safe_directories(), os.path.normpath(path)
     if not any(Path(path).is_relative_to(os.path.normpath(directory)) for directory in safe):
         raise ActionFailed(f"USERDATAFILE: {path} is outside of the directories of CONTEXT_SAFE_DIRS in oned.conf")
     with tempfile.TemporaryDirectory() as directory:
         Gathering(Path(directory), safe, var_directory() / "vms", task).add(path)
-        return (Path(directory) / Path(path).name).read_text("utf-8")
+        found = Path(directory) / Path(path).name
+        if not found.is_file():
+            raise ActionFailed(f"USERDATAFILE: {path} is no file")
+        return found.read_bytes()

@@ -12,7 +12,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from oned.drivers.lib.driver import Driver
 from oned.drivers.lib.ec2 import GONE, LIVING, Cloud, Instance, Refused, check_installed, reason, soon, state, tags
@@ -45,21 +45,34 @@ def prepare(arguments: argparse.Namespace) -> None:
 def deploy(request: VMRequest, task: Task) -> str:
     """Start the instance, or find the one that an earlier request has started; its id once it runs."""
     cloud = Cloud(request.host, task)
-    wanted = order(request, cloud, task)
+    wanted, pace = order(request, cloud, task), _pace(cloud)
     address = _address(cloud, wanted)
     with room.kept(cloud, wanted, task):
-        instance = _running(cloud, _started(cloud, wanted, task), task)
+        started = _started(cloud, wanted, pace, task)
+        instance = _running(cloud, started, pace, task)
     if address:
-        _associate(cloud, instance, address)
+        _give(cloud, instance, address, new=state(started) != "stopped")
     zone = instance.get("Placement", {}).get("AvailabilityZone") or cloud.region
     task.info(f"{instance['InstanceId']}: {wanted.type} of {wanted.parameters['ImageId']} in {zone}")
     return str(instance["InstanceId"])
 
 
-def _started(cloud: Cloud, wanted: Order, task: Task) -> Instance:
+class Pace(NamedTuple):
+    """Seconds for which a new instance is waited for, and those between two looks."""
+
+    wait: float
+    look: float
+
+
+def _pace(cloud: Cloud) -> Pace:
+    """As the host has it set, which is read before anything is started. Errors: ActionFailed."""
+    return Pace(cloud.seconds("EC2_WAIT", WAIT), cloud.seconds("EC2_LOOK", LOOK))
+
+
+def _started(cloud: Cloud, wanted: Order, pace: Pace, task: Task) -> Instance:
     """The living instance of the VM's token. One that has ended has used its token up, and the next is tried."""
     for token in _tokens(wanted.token):
-        if (instance := _run(cloud, wanted, token, task)) is None:
+        if (instance := _run(cloud, wanted, token, pace, task)) is None:
             continue
         if state(instance) in GONE:
             task.info(f"{instance['InstanceId']} of an earlier start has ended ({reason(instance) or state(instance)})")
@@ -82,7 +95,7 @@ def _tokens(first: str) -> Iterator[str]:
         yield str(uuid.uuid5(NAMESPACE, f"{first} {number}"))
 
 
-def _run(cloud: Cloud, wanted: Order, token: str, task: Task) -> Instance | None:
+def _run(cloud: Cloud, wanted: Order, token: str, pace: Pace, task: Task) -> Instance | None:
     """The instance of the token: a new one, or the one that EC2 knows by it already, as it is now.
 
     None if the token was that of one which EC2 shows no more. The template may have changed since the first request.
@@ -93,20 +106,20 @@ def _run(cloud: Cloud, wanted: Order, token: str, task: Task) -> Instance | None
     except Refused as refusal:
         if refusal.code != "IdempotentParameterMismatch":
             raise ActionFailed(str(refusal)) from None
-    found = soon(lambda: cloud.instances(client_token=token), task, float(cloud.setting("EC2_LOOK", LOOK)), times=3)
+    found = soon(lambda: cloud.instances(client_token=token), task, pace.look, times=3)
     return found[0] if found else None
 
 
-def _running(cloud: Cloud, instance: Instance, task: Task) -> Instance:
+def _running(cloud: Cloud, instance: Instance, pace: Pace, task: Task) -> Instance:
     """The instance when it runs, or after EC2_WAIT seconds as it is then. Errors: ActionFailed if it has ended."""
-    name, pause = str(instance["InstanceId"]), float(cloud.setting("EC2_LOOK", LOOK))
-    for _ in range(max(1, round(float(cloud.setting("EC2_WAIT", WAIT)) / max(pause, 0.001)))):
+    name = str(instance["InstanceId"])
+    for _ in range(max(1, round(pace.wait / max(pace.look, 0.001)))):
         seen = cloud.instance(name)
         if seen is not None and state(seen) in GONE:
             raise ActionFailed(f"{name} has ended before it ran: {reason(seen) or 'EC2 gives no reason'}")
         if seen is not None and state(seen) != "pending":
             return seen
-        task.sleep(pause)
+        task.sleep(pace.look)
     task.info(f"{name} is still pending")
     return instance
 
@@ -126,6 +139,28 @@ def _address(cloud: Cloud, wanted: Order) -> dict[str, Any]:
             f"ELASTICIP {wanted.elastic_ip} is that of {found['InstanceId']} now. Take another, or end that"
         )
     return dict(found)
+
+
+def _give(cloud: Cloud, instance: Instance, address: dict[str, Any], *, new: bool) -> None:
+    """Let the instance have the address. A new one that cannot is of no use, and is ended: it would be paid for.
+
+    Errors: ActionFailed
+    """
+    try:
+        _associate(cloud, instance, address)
+    except ActionFailed as failed:
+        if not new:
+            raise
+        raise ActionFailed(f"{failed}. {_given_up(cloud, str(instance['InstanceId']))}") from None
+
+
+def _given_up(cloud: Cloud, name: str) -> str:
+    """What became of an instance that is ended at once."""
+    try:
+        cloud.call("terminate_instances", InstanceIds=[name])
+    except ActionFailed as failed:
+        return f"{name} runs until the VM is deleted, for it could not be ended: {failed}"
+    return f"{name} was ended, for it was to have that address; a retry starts another"
 
 
 def _associate(cloud: Cloud, instance: Instance, address: dict[str, Any]) -> None:
@@ -163,7 +198,7 @@ def _all(cloud: Cloud, request: VMRequest, task: Task) -> list[Instance]:
         return [found] if found else []
     if request.document is None:
         return []
-    name, pause = identity(request.document), float(cloud.setting("EC2_LOOK", LOOK))
+    name, pause = identity(request.document), cloud.seconds("EC2_LOOK", LOOK)
     return soon(lambda: cloud.instances(tag__ONE_VM=name), task, pause, times=3) or []
 
 

@@ -9,6 +9,7 @@ from oned.client.client import Client
 from oned.elastic.batch import BatchDown
 from oned.elastic.care import is_old
 from oned.elastic.daemon import Assembled, assemble, run, set_up_log
+from oned.elastic.hooked import HOOK_SETTINGS
 from oned.elastic.images.image_settings import IMAGE_SETTINGS
 from oned.elastic.plain import Aged, Plain, Wanted, plain_policies
 from oned.elastic.policy import Policies
@@ -29,7 +30,7 @@ def _command(text: str) -> str:
     return text if words(text) else ""
 
 
-_LEFT_OUT = {setting.name for setting in (*SGE_SETTINGS, *IMAGE_SETTINGS)}
+_LEFT_OUT = {setting.name for setting in (*SGE_SETTINGS, *IMAGE_SETTINGS, *HOOK_SETTINGS)}
 _ABOUT_JOBS = {"BATCH", "QUOTA", "WAIT_BEFORE_UP", "LOOK_AHEAD", "BURST_AFTER"}
 _DEFAULTS = {"CLUSTER": NAME, "NODE_NAMES": "node%03d", "IDLE_TIME": "0", "COOL_DOWN_DOWN": "0"}
 """What is not wanted any more goes at once."""

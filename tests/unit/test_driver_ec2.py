@@ -1,6 +1,7 @@
 """The hypervisor driver of EC2: a program over a real pipe, and the stub of EC2 behind it."""
 
 import base64
+import gzip
 import re
 from collections.abc import Iterator
 
@@ -305,3 +306,42 @@ def test_a_poll_of_what_has_just_been_started_does_not_say_that_it_is_gone(drive
     unseen = {"deploy_id": "i-0123456789abcdef0"}
     assert driver.ask("POLL", 7, **unseen).split()[0] == "STATE=d"
     assert driver.ask("POLL", 7, rstime="9999999999", **unseen).split()[0] == "STATE=-"
+
+
+def test_an_instance_that_cannot_have_its_address_is_ended_and_a_retry_starts_another(
+    aws: Ec2Stub, driver: Ec2Driver, image: str
+) -> None:
+    address = aws.client("ec2").allocate_address(Domain="vpc")["PublicIp"]
+    wanted = section(AMI=image, INSTANCETYPE="m5.large", ELASTICIP=address)
+    aws.fault("AssociateAddress", "IncorrectInstanceState", 2)
+    assert "was ended, for it was to have that address" in driver.ask("DEPLOY", 7, wanted)
+    assert aws.instances() == []
+    aws.throttle("TerminateInstances", 1)
+    assert "was ended, for it was to have that address" in driver.ask("DEPLOY", 7, wanted)
+    name = driver.ask("DEPLOY", 7, wanted)
+    assert [one.id for one in aws.instances()] == [name]
+
+
+@pytest.mark.parametrize("line", ["EC2_WAIT=x", "EC2_LOOK=nan", "EC2_PAUSE=abc", "EC2_ENDPOINT=notaurl"])
+def test_a_setting_that_makes_no_sense_is_named_before_anything_is_started(
+    aws: Ec2Stub, driver: Ec2Driver, plain: str, line: str
+) -> None:
+    driver.set("odd", f"{line}\n")
+    said = driver.ask("DEPLOY", 7, plain, host="odd")
+    assert line.partition("=")[0] in said
+    assert line.partition("=")[2] in said
+    assert aws.requests("RunInstances") == []
+
+
+def test_user_data_may_be_compressed_and_a_directory_is_none(aws: Ec2Stub, driver: Ec2Driver, image: str) -> None:
+    safe = driver.etc.parent / "safe"
+    safe.mkdir(exist_ok=True)
+    packed = gzip.compress(b"#!/bin/sh\n")
+    (safe / "init.gz").write_bytes(packed)
+    wanted = section(AMI=image, INSTANCETYPE="m5.large", USERDATAFILE=str(safe / "init.gz"))
+    assert driver.ask("DEPLOY", 7, wanted).startswith("i-")
+    (sent,) = aws.requests("RunInstances")
+    assert base64.b64decode(sent["UserData"]) == packed
+    (safe / "more").mkdir(exist_ok=True)
+    wanted = section(AMI=image, INSTANCETYPE="m5.large", USERDATAFILE=str(safe / "more"))
+    assert f"USERDATAFILE: {safe / 'more'} is no file" in driver.ask("DEPLOY", 8, wanted)

@@ -153,3 +153,18 @@ def test_both_keep_the_protocol(
     document = json.loads(capsys.readouterr().out)
     assert [row for row in document["results"] if row["result"] == "fails"] == []
     assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("EC2_PRICES=m5.large=nan", "m5.large=nan is no price per hour"),
+        ("EC2_PRICES=m5.large=-1", "m5.large=-1 is no price per hour"),
+        ('EC2_CAPACITY="m5.large=9 m5.xlarge=1 m5.large=2"', "EC2_CAPACITY of host odd has m5.large twice"),
+    ],
+)
+def test_prices_that_are_none_and_a_type_that_is_there_twice_are_told(
+    monitor: Ec2Driver, lines: str, said: str
+) -> None:
+    monitor.set("odd", f"{lines}\n")
+    assert said in monitor.monitor("odd")
