@@ -13,14 +13,12 @@ from pathlib import Path
 from types import FrameType
 
 from oned.elastic.records import Records
-from share.elastic.demo.settings import Size, onesge_conf
+from share.elastic.demo.settings import Size, site_conf
 from share.elastic.demo.site import Site
 from share.lab.world import until
 
 PATIENCE = 120.0
 """Seconds for a step of a lab."""
-OWN = ("NODE_CLASS", "COST_CAP", " ")
-"""How lines of onesge.conf begin that each lab has in its own way."""
 
 
 class Stage:
@@ -45,8 +43,7 @@ class Stage:
 
     def configure(self, classes: str) -> None:
         """Write onesge.conf with these classes; a loop that runs is ended and started again, which costs nothing."""
-        lines = onesge_conf(self.site.size, self.site.directory).splitlines(keepends=True)
-        self.site.configure("".join(line for line in lines if not line.startswith(OWN)) + classes)
+        self.site.configure(site_conf(self.site.size, self.site.directory) + classes)
         if running := self.site.services.pop("onesge", None):
             running.send_signal(signal.SIGTERM)
             running.wait(20)

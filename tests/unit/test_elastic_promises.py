@@ -146,7 +146,7 @@ def no_strict_quota_is_passed(world: World, made: Plan) -> None:
 
 
 def the_least_numbers_stay(world: World, made: Plan) -> None:
-    steps = [step for step in made.steps if not step.node or world.nodes[step.node].report == "ok"]
+    steps = [step for step in made.steps if not step.node or may_serve(world, step.node)]
     would_be = Counter(
         step.klass
         for step in steps
@@ -157,6 +157,13 @@ def the_least_numbers_stay(world: World, made: Plan) -> None:
     for klass in world.policies.classes:
         assert drained[klass.name] == 0 or before[klass.name] - drained[klass.name] >= klass.least
     assert not drained or before.total() - drained.total() >= world.policies.least
+
+
+def may_serve(world: World, node: str) -> bool:
+    """Whether it serves, or would if it were let: its end then counts against the least number."""
+    if world.nodes[node].state is QUARANTINED and not (node in world.hosts and world.hosts[node].heard):
+        return False
+    return world.nodes[node].report == "ok"
 
 
 def a_node_with_jobs_is_removed_only_when_it_is_lost(world: World, made: Plan) -> None:

@@ -120,7 +120,13 @@ EC2_LOOK=0.3
 
 
 def onesge_conf(size: Size, directory: Path) -> str:
-    """When nodes come and go: as a site would have it, but for times that nobody wants to sit through."""
+    """The settings of onesge: those of the site, the classes of the demonstration and what they may cost."""
+    classes = "".join(_node_class(klass, most) for klass, most in size.most.items())
+    return f"{site_conf(size, directory)}{classes}COST_CAP = [ HOUR = 0.50 ]\n"
+
+
+def site_conf(size: Size, directory: Path) -> str:
+    """When nodes come and go: as a site would have it, but for times that nobody wants to sit through. No class."""
     return f"""\
 CLUSTER = "demo"
 INTERVAL = 2
@@ -131,8 +137,6 @@ EC2_IMAGES = [ REGION = us-east-1, BUCKET = {BUCKET}, S3_ENDPOINT = "http://127.
 EC2_ACCOUNT = [ REGION = us-east-1, ENDPOINT = "http://127.0.0.1:{EC2_PORT}" ]
 REPORT = [ URL = "https://10.77.0.1:{REPORT_PORT}", CLOUD_URL = "https://{DOOR}:{REPORT_PORT}" ]
 VPN = [ REMOTE = {DOOR}, NETWORK = {TUNNEL}.0/24, ROUTES = 10.77.0.0/24 ]
-{"".join(_node_class(klass, most) for klass, most in size.most.items())}\
-COST_CAP = [ HOUR = 0.50 ]
 WAIT_BEFORE_UP = 2
 BURST_AFTER = {size.burst}
 IDLE_TIME = {size.idle}

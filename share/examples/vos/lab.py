@@ -21,23 +21,27 @@ def play(stage: Stage) -> None:
     stage.show("onesge", "class", "list")
     stage.show("onesge", "quota")
 
-    stage.say("2. atlas has sixteen jobs. Two nodes are its own; cms wants none, so atlas may have all four")
-    for _ in range(16):
+    stage.say("2. atlas has twenty-eight jobs. Two nodes are its own; cms wants none, so atlas may have all four")
+    for _ in range(28):
         stage.submit("-P", "atlas", "-q", "atlas.q", "sleep", "12")
     stage.wait("atlas has four nodes", lambda: list(stage.nodes().values()).count("atlas") == 4)
     stage.show("onesge", "node", "list")
     stage.show("onesge", "quota")
 
     stage.say(
-        "3. cms comes with four jobs. There is no room: what atlas has borrowed goes back when its jobs have ended"
+        "3. cms comes with four jobs. There is no room; what atlas has borrowed goes back, though it has jobs that wait"
     )
-    jobs = [stage.submit("-P", "cms", "-q", "cms.q", "sleep", "6") for _ in range(4)]
+    jobs = [stage.submit("-P", "cms", "-q", "cms.q", "sleep", "20") for _ in range(4)]
     stage.wait("all nodes are known to be taken", lambda: "MAX" in stage.site.run("onesge", "explain", jobs[0]))
     stage.show("onesge", "explain", jobs[0])
+    stage.wait("a lent node takes no further job", lambda: stage.nodes("DRAINING"))
+    stage.show("onesge", "explain", next(iter(stage.nodes("DRAINING"))))
     stage.wait("cms has a node", lambda: "cms" in stage.nodes().values())
     stage.show("onesge", "node", "list")
     stage.show("onesge", "quota")
+    stage.wait("the first job of cms runs", lambda: "runs" in stage.site.run("onesge", "explain", jobs[0]))
     stage.show("onesge", "explain", jobs[0])
+    stage.show("onesge", "status")
 
     stage.say("4. All is done, and no node is left for anybody")
     stage.end()
