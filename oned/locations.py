@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-SHIPPED_HOOKS = Path(sys.prefix) / "share/one/hooks"
+
+def shipped_hooks(module: Path, prefix: Path) -> Path:
+    """The directory of the hooks that come with oned: in its source tree when it runs from there, else as installed.
+
+    module  this file
+    prefix  of the installation
+    """
+    sources = module.resolve().parents[1] / "share/hooks"
+    return sources if sources.is_dir() else prefix / "share/one/hooks"
+
+
+SHIPPED_HOOKS = shipped_hooks(Path(__file__), Path(sys.prefix))
 
 
 @dataclass(frozen=True)

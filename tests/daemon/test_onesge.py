@@ -21,7 +21,7 @@ from oned.elastic.pulse import pulse
 from oned.elastic.records import Lease, Records
 from oned.template.parse import parse as parse_template
 from tests.daemon.played_sge import PlayedSge
-from tests.daemon.process import Daemon, until
+from tests.daemon.process import SIMULATED, Daemon, until
 
 CONF = """\
 NODE_CLASS = [ NAME = local, TEMPLATE = worker, SLOTS = 4, MAX = 3, PRICE = 0.10 ]
@@ -128,6 +128,21 @@ def test_hooks_are_declared_as_oned_reads_them(engine: Daemon) -> None:
         ("RUNNING", "node-up $ID --plain"),
         *((event, "node-down $ID --plain") for event in ("UNKNOWN", "SHUTDOWN", "STOP", "DONE", "FAILED")),
     }
+
+
+def test_hooks_that_are_declared_are_run_by_oned_and_wake_the_loop(tmp_path: Path) -> None:
+    lines = subprocess.run(
+        [Path(sys.executable).with_name("onesge"), "hook"], capture_output=True, text=True, check=True
+    ).stdout
+    with Daemon(tmp_path, SIMULATED + lines) as oned:
+        assert "there is no command" not in oned.log()
+        records = Records(oned.var / "onesge.db")
+        vm = oned.allocate('ONESGE = [ CLUSTER = "onesge", TOKEN = "t1" ]')
+        oned.one.vm.deploy(vm, oned.monitored("alpha"))
+        until(lambda: (vm, "RUNNING") in [(hint.vm, hint.state) for hint in records.hints()], "the word of RUNNING")
+        oned.one.vm.action("terminate-hard", vm)
+        until(lambda: (vm, "DONE") in [(hint.vm, hint.state) for hint in records.hints()], "the word of DONE")
+        records.close()
 
 
 def test_vms_with_our_mark_that_no_node_has_are_removed_at_once(engine: Daemon, sge: PlayedSge) -> None:

@@ -1,7 +1,6 @@
 """onesge without its loop, with a real Grid Engine and a real oned: plans applied by hand, and nodes by hooks alone."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ CONF = """\
 NODE_CLASS = [ NAME = local, TEMPLATE = worker, SLOTS = 2, MAX = 2, PRICE = 0.10, WAIT_BEFORE_UP = 0 ]
 NODE_NAMES = wn%02d
 """
-HOOK = Path(__file__).resolve().parents[2] / "share/hooks/onesge"
 NETWORK = "NAME = nodes\nBRIDGE = br0\nVN_MAD = dummy\nSGE = YES\nAR = [ TYPE = IP4, IP = 10.77.1.1, SIZE = 9 ]\n"
 TEMPLATE = "NAME = worker\nCPU = 0.1\nVCPU = 2\nMEMORY = 64\nNIC = [ NETWORK = nodes ]\n"
 
@@ -77,9 +75,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     hooks = subprocess.run(
         [Path(sys.executable).with_name("onesge"), "hook", "--plain"], capture_output=True, text=True, check=True
     ).stdout
-    shipped = root / "oned/share/hooks"
-    shipped.mkdir(parents=True)
-    shutil.copy2(HOOK, shipped)
     with sge_world(root / "sge", simulated=True) as sge, Daemon(root / "oned", SIMULATED + hooks) as oned:
         host = oned.monitored("alpha")
         oned.admin.number("one.vn.allocate", NETWORK, -1)

@@ -2,12 +2,14 @@
 
 import calendar
 import shlex
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from oned.cli.onesge.doctor import _say_script
 from oned.elastic.policy import NodeClass
 from oned.elastic.reading import Host
 from oned.elastic.sge.cell import Queue, queues
@@ -182,6 +184,28 @@ def test_adjustments_matter_only_beside_thresholds() -> None:
 def test_simulated_hosts_are_told_of() -> None:
     found = findings(changed("qmaster_params", "SIMULATE_EXECDS=1,ENABLE_RESCHEDULE_KILL=1"))
     assert ["SIMULATE_EXECDS=1" in one.what for one in found] == [True]
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        ("MAX_DYN_EC=500,SIMULATE_EXECDS=1", "MAX_DYN_EC=500,ENABLE_RESCHEDULE_KILL=1"),
+        ("SIMULATE_EXECDS=TRUE LOG=/var/a&b's,enable_reschedule_kill=1", "LOG=/var/a&b's,enable_reschedule_kill=1"),
+        ("SIMULATE_EXECDS=1,ENABLE_RESCHEDULE_KILL=1", "ENABLE_RESCHEDULE_KILL=1"),
+    ],
+)
+def test_the_script_takes_one_word_of_a_setting_out_and_leaves_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, then: str
+) -> None:
+    _say_script(findings(changed("qmaster_params", words)))
+    script = capsys.readouterr().out
+    assert script.count("qconf -Mconf") == 1
+    (tmp_path / "conf").write_text(f"max_unheard 00:05:00\nqmaster_params   {words}\nshells /bin/sh\n")
+    qconf = tmp_path / "qconf"
+    qconf.write_text('#!/bin/sh\ncd "${0%/*}"\ncase $1 in -sconf) cat conf ;; -Mconf) cat "$2" > taken ;; esac\n')
+    qconf.chmod(0o755)
+    subprocess.run(["sh"], input=script, text=True, check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert (tmp_path / "taken").read_text() == f"max_unheard 00:05:00\nqmaster_params {then}\nshells /bin/sh\n"
 
 
 def test_names_that_the_master_refused_are_told_with_the_node_that_it_does_not_hear() -> None:

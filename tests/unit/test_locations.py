@@ -1,11 +1,12 @@
 """Paths of the two layouts."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from oned.locations import Locations
+from oned.locations import Locations, shipped_hooks
 
 SELF, SYSTEM = Locations.of({"ONE_LOCATION": "/srv/one", "HOME": "/home/a"}), Locations.of({"HOME": "/home/a"})
 
@@ -39,6 +40,20 @@ def test_a_drivers_own_directory_comes_before_the_bundled_programs() -> None:
     bundled = Path(sys.executable).parent
     assert SELF.drivers == (Path("/srv/one/lib/mads"), bundled)
     assert SYSTEM.drivers == (Path("/usr/lib/one/mads"), bundled)
+
+
+@pytest.mark.parametrize("name", ["onesge", "note_event", "host_error"])
+def test_the_hooks_that_come_with_oned_are_found_where_it_was_set_up(name: str) -> None:
+    found = Path(SELF.hook_program(name))
+    assert found.is_file(), found
+    assert os.access(found, os.X_OK), found
+
+
+def test_hooks_are_in_the_source_tree_or_where_an_installation_puts_them(tmp_path: Path) -> None:
+    module, prefix = tmp_path / "tree/oned/locations.py", tmp_path / "usr/local"
+    assert shipped_hooks(module, prefix) == prefix / "share/one/hooks"
+    (tmp_path / "tree/share/hooks").mkdir(parents=True)
+    assert shipped_hooks(module, prefix) == tmp_path / "tree/share/hooks"
 
 
 def test_credentials_are_looked_for_in_the_given_file_first() -> None:

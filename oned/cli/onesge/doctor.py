@@ -103,12 +103,14 @@ def _say(found: "list[Finding]") -> None:
 
 
 def _say_script(found: "list[Finding]") -> None:
-    """The commands, each below what it mends; those that need an address, a thought, or another host are comments."""
+    """The commands, each once below what it mends; those that need an address, thought, or another host are comments."""
     say("#!/bin/sh")
+    said = set()
     for finding in found:
         say(f"# {finding.what}: {finding.why}")
-        if finding.mend:
+        if finding.mend and finding.mend not in said:
             say(finding.mend if finding.mend.startswith(("qconf ", "qmod ", "f=$(mktemp")) else f"# {finding.mend}")
+        said.add(finding.mend)
 
 
 def _document(found: "list[Finding]") -> Document:

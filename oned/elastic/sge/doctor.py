@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from oned.elastic.reading import Host
 from oned.elastic.sge.arrangement import arranged, empty, our_queues, queue_settings, slots_twice, states, unowned
 from oned.elastic.sge.facts import Answer, Facts, Finding, Grade
-from oned.elastic.sge.mends import added, clock_text, seconds, set_conf, set_scheduler
+from oned.elastic.sge.mends import changed, clock_text, seconds, set_conf, set_scheduler
 from oned.elastic.sge.place import Place
 
 MOST_SKEW = 5.0
@@ -105,12 +105,27 @@ def _rescheduling(facts: Facts) -> Iterator[Finding]:
             "Grid Engine never starts the jobs of a dead node again by itself; only onesge does, while it runs",
             set_conf("reschedule_unknown", "00:02:00"),
         )
-    if "ENABLE_RESCHEDULE_KILL=" not in facts.conf.get("qmaster_params", "").upper():
+
+
+def _parameters(facts: Facts) -> Iterator[Finding]:
+    """What is wrong with words of qmaster_params: one command mends them all, and leaves the others alone."""
+    words = facts.conf.get("qmaster_params", "")
+    kills = "ENABLE_RESCHEDULE_KILL=" in words.upper()
+    out = ("SIMULATE_EXECDS",) if facts.simulated else ()
+    mend = set_conf("qmaster_params", changed(words, out, () if kills else ("ENABLE_RESCHEDULE_KILL=1",)))
+    if not kills:
         yield Finding(
             Grade.WARNING,
             "qmaster_params has no ENABLE_RESCHEDULE_KILL",
             "Jobs of a dead node that cannot be started again are shown as running for ever, and keep its slots",
-            set_conf("qmaster_params", added(facts.conf.get("qmaster_params", ""), "ENABLE_RESCHEDULE_KILL=1")),
+            mend,
+        )
+    if facts.simulated:
+        yield Finding(
+            Grade.WARNING,
+            "qmaster_params has SIMULATE_EXECDS=1",
+            "Hosts are only simulated: no job is really run",
+            mend,
         )
 
 
@@ -150,13 +165,6 @@ def _scheduler(facts: Facts) -> Iterator[Finding]:
             f"schedule_interval is {interval:.0f} s",
             "A node that is ready waits so long for its first job",
             set_scheduler("schedule_interval", "0:0:10"),
-        )
-    if facts.simulated:
-        yield Finding(
-            Grade.WARNING,
-            "qmaster_params has SIMULATE_EXECDS=1",
-            "Hosts are only simulated: no job is really run",
-            set_conf("qmaster_params", "none"),
         )
 
 
@@ -238,6 +246,6 @@ def _clocks(facts: Facts) -> Iterator[Finding]:
 
 Check = Callable[[Facts], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
-    _master, _version, _managers, _rescheduling, _silence, queue_settings, _scheduler, arranged, empty, slots_twice,
-    states, unowned, _names, _silent, _refused, _clocks,
+    _master, _version, _managers, _rescheduling, _parameters, _silence, queue_settings, _scheduler, arranged, empty,
+    slots_twice, states, unowned, _names, _silent, _refused, _clocks,
 )  # fmt: skip

@@ -1,5 +1,9 @@
 """Commands that mend what the doctor finds, for a shell on the master."""
 
+import re
+import shlex
+from collections.abc import Collection
+
 
 def seconds(text: str) -> float:
     """Seconds of `00:05:00` or `300`; 0 for INFINITY and the like."""
@@ -14,9 +18,11 @@ def clock_text(number: float) -> str:
     return f"{int(number) // 3600:02d}:{int(number) // 60 % 60:02d}:{int(number) % 60:02d}"
 
 
-def added(words: str, word: str) -> str:
-    """Words of a list with one more."""
-    return word if words.lower() in ("", "none") else f"{words},{word}"
+def changed(words: str, out: Collection[str], more: Collection[str] = ()) -> str:
+    """A list of words NAME=VALUE without those of some names and with some more; all others stay as they are."""
+    kept = [word for word in re.split(r"[\s,]+", words) if word and word.lower() != "none"]
+    kept = [word for word in kept if word.partition("=")[0].upper() not in out]
+    return ",".join((*kept, *more)) or "none"
 
 
 def set_conf(word: str, value: str) -> str:
@@ -31,5 +37,6 @@ def set_scheduler(word: str, value: str) -> str:
 
 def _changed(show: str, word: str, value: str, take: str, name: str) -> str:
     """What is shown with one value changed, through a file with the name of the object; values stay in one line."""
-    edit = f"SGE_SINGLE_LINE=1 qconf {show} | sed 's/^{word} .*/{word} {value}/'"
+    text = re.sub(r"([/&\\])", r"\\\1", value)
+    edit = f"SGE_SINGLE_LINE=1 qconf {show} | sed {shlex.quote(f's/^{word} .*/{word} {text}/')}"
     return f"f=$(mktemp -d)/{name} && {edit} > $f && qconf {take} $f"
