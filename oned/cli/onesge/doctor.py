@@ -103,7 +103,7 @@ def _say(found: "list[Finding]") -> None:
 
 
 def _say_script(found: "list[Finding]") -> None:
-    """The commands, each once below what it mends; those that need an address, thought, or another host are comments."""
+    """The commands, each once below what it mends; what needs an address, a thought, or another host is a comment."""
     say("#!/bin/sh")
     said = set()
     for finding in found:
