@@ -113,3 +113,17 @@ def test_hooks_alone_make_a_vm_known_as_a_node_and_forget_it_with_it(site: Site)
     assert len(log.stdout.splitlines()) == 1, log.stdout
     said = site.onesge("node-down", str(vm), "--plain")
     assert f"wn07: VM {vm} is DONE, the batch system forgets it" in said
+
+
+def test_the_vm_of_another_user_becomes_a_node_only_if_the_settings_name_him(site: Site) -> None:
+    bob = parse(site.oned.people("bob")["bob"].text("one.user.info", -1)).int("ID")
+    nic = 'NIC = [ NETWORK = nodes, IP = "10.77.1.8" ]'
+    vm = site.oned.admin.number("one.template.instantiate", site.template, "bobs", True, nic)
+    site.oned.one.vm.chown(vm, bob, -1)
+    assert f"VM {vm} is bob's, whom OWNERS of PLAIN_HOOKS in onesge.conf does not name" in site.onesge(
+        "node-up", str(vm), "--plain"
+    )
+    with (site.oned.etc / "onesge.conf").open("a") as file:
+        file.write('PLAIN_HOOKS = [ OWNERS = "bob", SLOTS = 4 ]\n')
+    assert f"wn08: VM {vm} is HOLD" in site.onesge("node-up", str(vm), "--plain")
+    site.oned.one.vm.recover(vm, 3)
