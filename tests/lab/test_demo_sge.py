@@ -33,8 +33,9 @@ def start(directory: Path, *options: str, **more: str) -> "subprocess.Popen[str]
     cache = {"ONE_CACHE": str(TREE / ".cache")}
     environment = {**cache, **os.environ, **more, "DEMO_SGE_DIR": str(directory), "NO_SYSTEM": "1"}
     return subprocess.Popen(
-        [DEMO, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [DEMO, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
 
 
 def run(directory: Path, *options: str, **more: str) -> str:
@@ -110,7 +111,10 @@ def test_one_that_is_told_to_end_ends_and_leaves_nothing(tmp_path: Path, number:
     directory = tmp_path / "demo"
     with start(directory, *SHORT) as demo:
         read_until(demo, "wn01     READY")
-        demo.send_signal(number)
+        if number == signal.SIGINT:
+            os.killpg(demo.pid, number)  # as a terminal does it, to all of them
+        else:
+            demo.send_signal(number)
         assert "nothing of it is left" in read_until(demo, "Ended")
         assert demo.wait(20) == 130
     assert (directory.exists(), left_of(directory)) == (False, [])

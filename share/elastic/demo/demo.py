@@ -23,6 +23,7 @@ from share.elastic.demo.summary import summary
 
 LOOK = 0.7
 """Seconds between two looks."""
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LIMIT = 280.0
 """Seconds after which it is given up."""
 
@@ -33,7 +34,7 @@ class Ended(Exception):
 
 def main() -> int:
     """The whole; its exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDS:
         signal.signal(number, _end)
     arguments = _arguments()
     size = Size(**{one.name: getattr(arguments, one.name) for one in fields(Size)})
@@ -49,6 +50,8 @@ def main() -> int:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
+    for one in ENDS:  # Ctrl-C comes twice: from the terminal, and from who waits for us
+        signal.signal(one, signal.SIG_IGN)
     raise Ended
 
 
