@@ -4,6 +4,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.lab.sge_world import GROUP, QUEUE, SgeWorld
 from tests.lab.world import until
 
 NODES = 6
+PAUSE = 0.1
+"""Seconds between two looks."""
 ANCHOR = "anchor"
 """A host without a machine: where a queue has none at all, qsub warns that no queue takes the job, and exits with 1."""
 COMMAND = "import sys; from oned.cli.onesge.program import main; sys.exit(main())"
@@ -212,12 +215,19 @@ class Site:
 
         def step() -> object:
             self.nature()
-            return happened()
+            found = happened()
+            if not found:
+                self.pause()
+            return found
 
         try:
             until(step, seconds, what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()[-4000:]}\n{self.sge.admin('qstat', '-f', '-u', '*')}") from None
+
+    def pause(self) -> None:
+        """A moment, for others to have the processor: most looks run a command of Grid Engine."""
+        time.sleep(PAUSE)
 
     def job(self, *words: str) -> str:
         """A job that writes its output into the user's home."""

@@ -13,7 +13,7 @@ import pytest
 
 from oned.elastic.node import READY
 from tests.daemon.process import SIMULATED, Daemon
-from tests.lab.elastic_sge import Side, Site, lasts, works
+from tests.lab.elastic_sge import PAUSE, Side, Site, lasts, works
 from tests.lab.sge_world import SgeWorld, sge_world
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
@@ -68,6 +68,10 @@ class MortalSite(Site):
         status, self._child = int(self._pipe("stdout").readline()), 0
         assert status == -signal.SIGKILL, f"it ended with {status}\n{self.log()[-4000:]}"
         return True
+
+    def pause(self) -> None:
+        """A moment, or until a service has died."""
+        select.select([self._pipe("stdout")], [], [], PAUSE)
 
     def stop(self) -> int:
         """SIGTERM; the exit status. And the end of the one that starts them."""

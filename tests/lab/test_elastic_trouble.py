@@ -37,10 +37,16 @@ def states(site: Site, name: str) -> list[str]:
     return [entry.state for entry in site.records.events(name)]
 
 
+def all_busy(site: Site) -> bool:
+    """Whether each node has a job, as far as onesge knows."""
+    return {record.node.idle_since for record in site.records.nodes()} == {0.0}
+
+
 def test_nodes_lost_while_the_master_is_dead_are_replaced_and_the_others_go_on(site: Site) -> None:
     with runs(site, "MAX_UNHEARD = 3\nMASTER_GRACE = 12\n"):
         jobs = [site.job("-r", "y", *lasts("back")) for _ in range(3)]
         silent, gone, steady = site.placed(*jobs)
+        site.until(lambda: all_busy(site), 30, "onesge has seen that the nodes are busy")
         begins, vms = len(site.log()), len(site.tokens())
         site.sge.stop_master(signal.SIGKILL)
         site.crash(silent)

@@ -78,7 +78,7 @@ def test_without_capacity_in_ec2_the_class_rests_and_is_asked_again_and_its_job_
     aws, before = site.aws, len(site.tokens())
     started = len(aws.instances(ended=True))
     aws.no_capacity()
-    with runs(site, "PROTECT = 2\nPROTECT_TIME = 8\n"):
+    with runs(site, "PROTECT = 2\nPROTECT_TIME = 6\n"):
         job = site.job(*works(1))
         site.until(lambda: site.records.failures().get("local", NONE).count >= 2, 60, "two starts have failed")
         site.until(lambda: not site.records.nodes(), 30, "what has failed is gone")
