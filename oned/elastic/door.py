@@ -66,10 +66,10 @@ class Door(socket.socket):
         self._inside[guest] = None
         return guest, address
 
-    def sweep(self) -> None:
-        """Turn out those that have been there for too long. Called by the loop, so often as it likes."""
+    def sweep(self, *, everybody: bool = False) -> None:
+        """Turn out those that have been there for too long, or everybody. Called by the loop, so often as it likes."""
         before = time.monotonic() - self._bounds.seconds
-        for guest in [one for one in self._inside if one.since < before]:
+        for guest in [one for one in self._inside if everybody or one.since < before]:
             self._turn_out(guest)
 
     def _left(self, guest: _Guest) -> None:

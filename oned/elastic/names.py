@@ -160,12 +160,14 @@ class Names:
 
         Called before a node is registered with the batch system, and again when it has gone. A name or an address that
         was another's a moment ago (`hold`) is left out and told as waiting: whoever remembers the old pair would
-        refuse the new one. Raises Refused, and NotDone with why; then it is called again.
+        refuse the new one. So is one of the master's. Raises Refused, and NotDone with why; then it is called again.
         """
         check(entries)
-        past = _Past.read(self._site.directory / _STATE, self._site.hold)
+        past = _Past.read(self._site.directory / _STATE, self._site)
         past.note(entries, self._clock())
-        waiting = {entry.name: reason for entry in entries if (reason := past.forbids(entry))}
+        waiting = {
+            entry.name: reason for entry in entries if (reason := _of_master(entry, self._site) or past.forbids(entry))
+        }
         going = [entry for entry in entries if entry.name not in waiting]
         past.write(going)
         changed = self._publish_ccd(going)  # a node without its file is refused by the VPN server for good
@@ -197,6 +199,17 @@ class Names:
         return changed
 
 
+def _of_master(entry: Entry, site: NameSite) -> str:
+    """Why a node cannot be called so, "" if it can: names and addresses of the master are its own."""
+    for line in site.masters:
+        address, *names = line.split()
+        if entry.name in {name.partition(".")[0].lower() for name in names}:
+            return f"{entry.name} is the name of the master"
+        if address in (entry.address, entry.ip):
+            return f"{address} is the master's"
+    return ""
+
+
 def _read(path: Path) -> str:
     with suppress(FileNotFoundError, IsADirectoryError):
         return path.read_text()
@@ -212,18 +225,19 @@ class _Past:
         self._path, self._hold, self._present, self._freed = path, hold, present, freed
 
     @classmethod
-    def read(cls, path: Path, hold: float) -> "_Past":
-        """What the last publication left; an unreadable file is as none."""
+    def read(cls, path: Path, site: NameSite) -> "_Past":
+        """What the last publication left; where that cannot be read, what its hosts file has, without MACs."""
         try:
             found = json.loads(path.read_text())
-            return cls(path, hold, dict(found["present"]), [(*words, float(at)) for *words, at in found["freed"]])
+            return cls(path, site.hold, dict(found["present"]), [(*words, float(at)) for *words, at in found["freed"]])
         except (OSError, ValueError, KeyError, TypeError):
-            return cls(path, hold, {}, [])
+            return cls(path, site.hold, _present(_read(site.directory / HOSTS), site.masters), [])
 
     def note(self, entries: Collection[Entry], now: float) -> None:
-        """What was there and is not any more was freed now."""
+        """What was there and is not any more was freed now, and so was what a clock that was ahead freed later."""
         there = {entry.name: (entry.address, entry.mac) for entry in entries}
-        self._freed = [freed for freed in self._freed if now - self._hold < freed[3] <= now]
+        kept = [freed for freed in self._freed if now - self._hold < freed[3]]
+        self._freed = [(name, address, mac, min(at, now)) for name, address, mac, at in kept]
         for name, (address, mac) in self._present.items():
             if there.get(name) != (address, mac):
                 self._freed.append((name, address, mac, now))
@@ -245,3 +259,9 @@ class _Past:
             replace(self._path, text)
         except OSError as error:
             raise NotDone(f"{self._path} cannot be written: {error.strerror}") from None
+
+
+def _present(hosts: str, masters: Collection[str]) -> dict[str, Sequence[str]]:
+    """Names with their addresses, and no MAC, of a hosts file of ours."""
+    lines = [line.split() for line in hosts.splitlines() if line not in masters and not line.startswith("#")]
+    return {words[-1]: (words[0], "") for words in lines if len(words) > 1}

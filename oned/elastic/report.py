@@ -7,7 +7,9 @@
 Tokens come as `Authorization: Bearer TOKEN`; they are never logged.
 """
 
+import asyncio
 import logging
+import socket
 import threading
 import time
 from collections import Counter
@@ -270,6 +272,10 @@ class ReportServer:
             self._failed = f"the server for the nodes' reports does not start: {error}"
 
 
+_LAST = 0.05
+"""Seconds in which the loop sees the end of the connections that were turned out last."""
+
+
 class _Server(uvicorn.Server):
     """A server that turns out who stays for too long."""
 
@@ -278,3 +284,9 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         self.door.sweep()
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Whoever takes no leave, as a machine that was switched off, is turned out before the loop ends."""
+        await super().shutdown(sockets)
+        self.door.sweep(everybody=True)
+        await asyncio.sleep(_LAST)

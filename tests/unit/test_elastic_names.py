@@ -157,10 +157,34 @@ def test_a_server_that_was_not_told_is_told_the_next_time(place: Place) -> None:
     assert (place.publish(LOCAL).changed, place.told) == ((), 1)
 
 
-def test_a_state_that_cannot_be_read_is_as_none(place: Place) -> None:
+def test_where_the_state_cannot_be_read_what_was_published_is_known_by_its_hosts_file(place: Place) -> None:
     place.publish(LOCAL)
     (place.directory / "names/.published").write_text("{")
-    assert place.publish(OTHER).waiting == {}
+    taken = Entry("wn007", "02:00:0a:4d:00:30", LOCAL.ip)
+    assert place.publish(OTHER, taken).waiting == {"wn007": "10.77.0.21 was wn001's less than 120 s ago"}
+    assert place.publish(OTHER, LOCAL).waiting == {}
+
+
+def test_a_clock_that_goes_back_frees_nothing_early_and_keeps_nothing_long(place: Place) -> None:
+    place.publish(LOCAL)
+    place.publish()
+    taken = Entry("wn007", LOCAL.mac, LOCAL.ip)
+    place.clock.now -= 3600
+    assert "wn007" in place.publish(taken).waiting
+    place.clock.now += 119
+    assert "wn007" in place.publish(taken).waiting
+    place.clock.now += 2
+    assert place.publish(taken).waiting == {}
+
+
+def test_no_node_is_called_as_the_master_or_has_its_address(place: Place) -> None:
+    master, address = Entry("sgemaster", "", "10.77.0.48"), Entry("wn009", "", "10.77.0.2")
+    assert place.publish(LOCAL, master, address).waiting == {
+        "sgemaster": "sgemaster is the name of the master", "wn009": "10.77.0.2 is the master's",
+    }  # fmt: skip
+    assert place.text("names/hosts").splitlines()[1:] == [
+        "10.77.0.2 sgemaster.lab sgemaster", "10.77.0.21 wn001.lab wn001",
+    ]  # fmt: skip
 
 
 entries = st.builds(
