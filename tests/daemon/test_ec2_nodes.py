@@ -135,11 +135,9 @@ def test_a_node_whose_instance_cannot_be_ended_is_not_gone_before_ec2_has_confir
     engine: Daemon, aws: Ec2Stub, make: Make
 ) -> None:
     cluster = make("PROTECT = 1\nPROTECT_TIME = 36000\n", "")
-    address = aws.client("ec2").allocate_address(Domain="vpc")["PublicIp"]
-    image = aws.client("ec2").register_image(Name="other")["ImageId"]
-    section = f'EC2 = [ AMI = "{image}", INSTANCETYPE = "m5.large", ELASTICIP = "{address}" ]\n'
-    engine.one.template.update(template_of(engine), f'{section}SCHED_REQUIREMENTS = "HYPERVISOR = ec2"\n', 1)
-    aws.fault("AssociateAddress", "AddressLimitExceeded", 1_000)
+    engine.one.template.update(template_of(engine), 'SCHED_REQUIREMENTS = "HYPERVISOR = ec2"\n', 1)
+    aws.lose_answer("RunInstances", 1)
+    aws.no_capacity()
     aws.throttle("TerminateInstances", 1_000_000)
     cluster.batch.submit()
     cluster.until(lambda: "UNREGISTERED" in cluster.nodes().values(), "the node has failed")
