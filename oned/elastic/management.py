@@ -63,7 +63,10 @@ def _clients(talk: IO[str]) -> list[Client]:
             columns = words[1:]
         elif kind == "CLIENT_LIST":
             row = dict(zip(columns, words, strict=False))
-            found.append(Client(row["Common Name"], row["Client ID"], int(row["Connected Since (time_t)"])))
+            try:
+                found.append(Client(row["Common Name"], row["Client ID"], int(row["Connected Since (time_t)"])))
+            except (KeyError, ValueError):
+                raise OSError("it tells of its clients in an unknown way; OpenVPN 2.4 or newer is needed") from None
     return found
 
 

@@ -102,3 +102,25 @@ def test_a_job_at_the_drain_deadline_starts_again_elsewhere_or_keeps_its_node_un
         site.until(lambda: site.ended(again) and not site.state(kept), 60, "the job has run, and the node is gone")
     assert f"job {fixed} of labuser cannot be started again and is deleted: {kept} leaves" in site.log()
     assert not site.ended(fixed)
+
+
+@pytest.mark.soak
+def test_at_a_spot_notice_a_job_that_may_start_again_leaves_at_once_and_one_that_may_not_runs_on(site: Site) -> None:
+    with runs(site):
+        again, fixed = site.job("-r", "y", *lasts("taken")), site.job("-r", "n", *lasts("stays"))
+        left, kept = site.placed(again, fixed)
+        for name in (left, kept):
+            record = site.records.node(name)
+            assert record
+            site.records.report(record.node.token, 'EC2 takes it back: {"action": "terminate"}')
+        site.until(
+            lambda: site.place(again) not in ("", left), 60, "the first job runs on a node that came in its place"
+        )
+        assert (site.place(fixed), site.state(kept)) == (kept, "DRAINING")
+        for name in ("taken", "stays"):
+            site.let_end(name)
+        site.until(lambda: site.ended(again) and site.ended(fixed), 60, "both have run")
+        site.until(lambda: not site.state(left) and not site.state(kept), 60, "their nodes go")
+    for name in (left, kept):
+        assert [entry.rule for entry in site.records.events(name) if entry.state == "DRAINING"] == ["taken back"]
+    assert f"{kept} goes, and job {fixed} of labuser is there: it cannot be started again" in site.log()

@@ -172,6 +172,15 @@ def test_a_name_that_is_invited_anew_leaves_no_valid_certificate_of_another_node
     assert vpn.misused("token-3") == ""
 
 
+def test_a_server_that_tells_of_no_numbers_is_told_of(
+    vpn: Vpn, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "HEAD", "HEADER\tCLIENT_LIST\tCommon Name")
+    server.clients = {7: ("ec2-01", 1)}
+    with pytest.raises(Unanswered, match=r"OpenVPN 2\.4 or newer is needed"):
+        end_connections(vpn.site.directory / "management", {"ec2-01": 2.0})
+
+
 def test_where_no_server_runs_nobody_is_connected(vpn: Vpn, server: Server) -> None:
     path = vpn.site.directory / "management"
     server.close()
