@@ -1,5 +1,6 @@
 """Images on their way out: pages of their bytes, and `oneimage export` to files and to S3."""
 
+import fcntl
 import hashlib
 import http.client
 import os
@@ -149,6 +150,27 @@ def test_a_qcow2_image_is_made_raw_or_kept_as_it_is(site: Site, tmp_path: Path) 
         made = tmp_path / "made"
         assert site.run("export", str(image), "--to-file", str(made), *words).stderr == ""
         assert made.read_bytes() == wanted
+
+
+def test_what_killed_exports_left_goes_and_what_is_in_use_stays(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_programs("qemu-img")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", site.root / "swept.img", "1M"], check=True)
+    oid = site.image("swept")
+    dead, alive, fresh, other = (tmp_path / name for name in ("oneimage-a", "oneimage-b", "oneimage-c", "another"))
+    for directory in (dead, alive, fresh, other):
+        directory.mkdir()
+        (directory / "raw").write_bytes(b"x")
+    for directory in (dead, alive, other):
+        os.utime(directory, (1, 1))
+    handle = os.open(alive, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    assert site.run("export", str(oid), "--to-file", str(tmp_path / "out")).returncode == 0
+    os.close(handle)
+    assert [directory.exists() for directory in (dead, alive, fresh, other)] == [False, True, True, True]
+    assert len(list(tmp_path.glob("oneimage-*"))) == 2
 
 
 def test_a_qcow2_file_that_leads_elsewhere_is_not_made_raw(site: Site, tmp_path: Path) -> None:

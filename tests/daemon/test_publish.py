@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -166,6 +168,144 @@ def test_an_image_becomes_a_bundle_with_a_manifest(site: Site, cloud: Ec2Stub, r
     run("unpublish", "old")
     assert (cloud.client("s3").list_objects_v2(Bucket="through")["KeyCount"], amis(cloud)) == (0, [])
     assert record.amis(image(site, oid)) == []
+
+
+def test_a_bundle_and_a_snapshot_of_one_image_are_both_remembered_and_withdrawn(
+    site: Site, cloud: Ec2Stub, run: Run, tmp_path: Path
+) -> None:
+    need_programs("openssl")
+    oid, keys = site.image("twofold", DATA + b"twofold"), Keys(tmp_path)
+    options = ("--account", "123456789012", "--key", keys.file("user.key"), "--cert", keys.file("user.crt"))
+    bundle = ("publish", "twofold", "--bundle", *options, "--cloud-cert", keys.file("cloud.crt"))
+    run(*bundle)
+    run("publish", "twofold")
+    first, second = record.amis(image(site, oid))
+    assert (bool(first.manifest), bool(second.snapshot)) == (True, True)
+    assert record.ami_of(image(site, oid)) == second.ami
+    run(*bundle)
+    assert record.ami_of(image(site, oid)) == first.ami
+    said = run("unpublish", "twofold").splitlines()
+    assert said == [f"{REGION}: {second.ami} is gone", f"{REGION}: {first.ami} is gone"]
+    assert (cloud.client("s3").list_objects_v2(Bucket="through")["KeyCount"], amis(cloud)) == (0, [])
+    assert record.amis(image(site, oid)) == []
+
+
+def test_an_ami_of_two_images_stays_until_the_last_of_them_is_unpublished(site: Site, cloud: Ec2Stub, run: Run) -> None:
+    one, other = site.image("twin", DATA + b"twins"), site.image("sister", DATA + b"twins")
+    run("publish", "twin")
+    run("publish", "sister")
+    [ami] = amis(cloud)
+    stays = f"{REGION}: {ami} stays, for it is that of image sister ({other}) too: --force removes it for all\n"
+    assert run("unpublish", "twin") == stays
+    assert (amis(cloud), record.amis(image(site, one)), record.ami_of(image(site, other))) == ([ami], [], ami)
+    assert run("unpublish", "sister") == f"{REGION}: {ami} is gone\n"
+    assert amis(cloud) == []
+
+
+def test_an_ami_of_two_images_is_removed_from_under_the_other_by_force(site: Site, cloud: Ec2Stub, run: Run) -> None:
+    one, other = site.image("cain", DATA + b"brothers"), site.image("abel", DATA + b"brothers")
+    run("publish", "cain")
+    run("publish", "abel")
+    [ami] = amis(cloud)
+    assert run("unpublish", "cain", "--force") == f"{REGION}: {ami} is gone, which image abel ({other}) was too\n"
+    assert (amis(cloud), record.amis(image(site, one)), record.amis(image(site, other))) == ([], [], [])
+
+
+def foreign(cloud: Ec2Stub) -> tuple[str, str]:
+    """An AMI and its snapshot that oned has not made."""
+    ec2 = cloud.client("ec2")
+    volume = ec2.create_volume(Size=1, AvailabilityZone=f"{REGION}a")["VolumeId"]
+    snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    disk = {"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot}}
+    made = ec2.register_image(Name="production", RootDeviceName="/dev/xvda", BlockDeviceMappings=[disk])
+    return made["ImageId"], snapshot
+
+
+@pytest.mark.parametrize("said", ["ami", "snapshot", "manifest", "digest", "name"])
+def test_what_an_owner_wrote_of_the_amis_of_others_removes_nothing(
+    site: Site, cloud: Ec2Stub, run: Run, said: str
+) -> None:
+    s3, ec2 = cloud.client("s3"), cloud.client("ec2")
+    s3.create_bucket(Bucket="payroll")
+    for key in ("db.manifest.xml", "db.secret"):
+        s3.put_object(Bucket="payroll", Key=key, Body=b"x")
+    ami, snapshot = foreign(cloud)
+    oid = site.image(f"ann-{said}", DATA + said.encode())
+    run("publish", str(oid))
+    [own] = record.amis(image(site, oid))
+    wrong = {
+        "ami": own._replace(ami=ami),
+        "snapshot": own._replace(snapshot=snapshot),
+        "manifest": own._replace(ami="ami-1", snapshot="", manifest="payroll/db.manifest.xml"),
+        "digest": own._replace(sha256=""),
+        "name": own._replace(sha256="0" * 64),
+    }[said]
+    site.one.image.rmattr(oid, record.AMI)
+    record.remember(site.admin, parse(f"<IMAGE><ID>{oid}</ID></IMAGE>"), wrong)
+    before = sorted(amis(cloud))
+    refused = run("unpublish", str(oid), "--force", code=255)
+    assert f"is not of IMAGE {oid}, though its EC2_AMI says so: " in refused
+    assert f"Nothing was removed. To have oned forget it: oneimage rmattr {oid} EC2_AMI" in refused
+    assert sorted(amis(cloud)) == before
+    assert len(ec2.describe_snapshots(SnapshotIds=[snapshot, own.snapshot])["Snapshots"]) == 2
+    assert s3.list_objects_v2(Bucket="payroll")["KeyCount"] == 2
+    assert record.amis(image(site, oid)) == [wrong]
+
+
+def test_an_image_without_bytes_is_refused_and_leaves_no_upload(site: Site, cloud: Ec2Stub, run: Run) -> None:
+    oid = site.image("empty", b"")
+    assert "the disk has no bytes" in run("publish", str(oid), code=255)
+    assert "Uploads" not in cloud.client("s3").list_multipart_uploads(Bucket="through")
+
+
+def test_another_type_of_volume_for_a_published_disk_is_refused(site: Site, run: Run) -> None:
+    oid = site.image("volumes", DATA + b"volumes")
+    run("publish", str(oid))
+    assert "is of the same disk with VolumeType " in run("publish", str(oid), "--volume-type", "io2", code=255)
+
+
+class Other(BaseHTTPRequestHandler):
+    """A server that is no EC2: a page for whatever it is asked."""
+
+    page = b""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.page)))
+        self.end_headers()
+        self.wfile.write(self.page)
+
+    do_GET = do_HEAD = do_PUT = do_POST
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("page", [b"", b"<html><p>Welcome</html>", b"<a>1</a>"])
+def test_an_endpoint_that_is_no_ec2_is_told_of_in_a_sentence(site: Site, cloud: Ec2Stub, run: Run, page: bytes) -> None:
+    if "elsewhere" not in site.images_by_name():
+        site.image("elsewhere", DATA + b"elsewhere")
+    handler = type("Page", (Other,), {"page": page})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://who:secretword@127.0.0.1:{server.server_port}"
+        said = run("publish", "elsewhere", "--ec2-endpoint", url, code=255)
+        server.shutdown()
+    assert "AMIs cannot be listed: the answer " in said
+    assert "Does EC2 or S3 answer there" in said
+    assert (len(said.splitlines()), "secretword" in said) == (1, False)
+
+
+def test_a_url_with_a_password_is_told_of_without_it(site: Site, cloud: Ec2Stub, run: Run) -> None:
+    oid = site.image("secretly", DATA + b"secretly")
+    said = run("publish", str(oid), "--s3-endpoint", "http://who:secretword@127.0.0.1:1", code=255)
+    assert "127.0.0.1:1" in said
+    assert "secretword" not in said
+
+
+def test_a_region_that_is_none_is_told_of_in_a_sentence(site: Site, cloud: Ec2Stub, run: Run) -> None:
+    oid = site.image("martian", DATA + b"martian")
+    assert "region" in run("publish", str(oid), "--region", "mars-1", code=255)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ KERNEL = Option("kernel", ("--kernel",), "of a bundle: AKI of a paravirtual mach
 RAMDISK = Option("ramdisk", ("--ramdisk",), "of a bundle: its ARI", "ARI")
 SIGNED = (BUNDLE, ACCOUNT, KEY, CERT, CLOUD_CERT, KERNEL, RAMDISK)
 _ASKED = {"account": "EC2_USER_ID", "key": "EC2_PRIVATE_KEY", "cert": "EC2_CERT", "cloud_cert": "EUCALYPTUS_CERT"}
+FORCE = Option("force", ("--force",), "remove it though other images are the same AMI")
 CHECK = Option("check", ("--check",), "ask EC2 whether they are still there")
 PLACE = (REGION, BUCKET, ROLE, S3_ENDPOINT, EC2_ENDPOINT, CONFIG)
 _SITE = ("region", "bucket", "role", "s3_endpoint", "ec2_endpoint")
@@ -76,7 +77,7 @@ def add_images(program: Program) -> None:
     machine = (ARCH, BOOT, DEVICE, VOLUME)
     program.command("image publish", "<image>", *PLACE, *machine, *SIGNED, TEMPLATE)(_publish)
     program.command("image list", "", CHECK, EC2_ENDPOINT, CONFIG, *LISTED)(_list)
-    program.command("image unpublish", "<image>", REGION, S3_ENDPOINT, EC2_ENDPOINT, CONFIG)(_unpublish)
+    program.command("image unpublish", "<image>", REGION, FORCE, S3_ENDPOINT, EC2_ENDPOINT, CONFIG)(_unpublish)
 
 
 def _publish(one: Client, image: ImageId, **options: Any) -> None:
@@ -114,7 +115,7 @@ def _machine(options: dict[str, Any]) -> Any:
         arch,
         options["boot"] or ("uefi" if arch == "arm64" else usual.boot_mode),
         options["device"] or usual.root_device,
-        options["volume"] or usual.volume_type,
+        options["volume"] or "",
         options["kernel"] or "",
         options["ramdisk"] or "",
     )
@@ -146,18 +147,25 @@ def _client(site: "ImageSite", service: str) -> Any:
     return Place(site.region, site.s3_endpoint if service == "s3" else site.ec2_endpoint).client(service)
 
 
-def _unpublish(one: Client, image: ImageId, **options: Any) -> None:
-    """Removes the AMI of an image in a region, and its snapshot; the image stays, and so do instances."""
-    from oned.elastic.images import catalogue
+def _unpublish(one: Client, image: ImageId, *, force: bool, **options: Any) -> None:
+    """Removes the AMIs of an image in a region, and their snapshots; the image stays, and so do instances.
+
+    What another image is too stays for it, and what is not of the image's disk is refused.
+    """
+    from oned.elastic.images import withdrawal
 
     document = parse(one.text("one.image.info", image))
     site = _site(options)
-    client = _client(site, "ec2")
-    gone = catalogue.unpublish(one, document, client, _client(site, "s3"))
-    if gone is None:
-        region = client.meta.region_name
+    clients = withdrawal.Clients(one, _client(site, "ec2"), _client(site, "s3"), complain)
+    done = withdrawal.unpublish(clients, document, lambda: IMAGES.objects(one), force=force)
+    if not done:
+        region = clients.ec2.meta.region_name
         raise CommandError(f"IMAGE {image} is no AMI in {region} as far as oned knows. See: onesge image list")
-    say(f"{gone.region}: {gone.ami} is gone")
+    for ami, users, gone in done:
+        also = ", ".join(f"{user.text('NAME')} ({user.text('ID')})" for user in users)
+        stays = f"stays, for it is that of image {also} too: --force removes it for all" if users else ""
+        end = f"is gone{f', which image {also} was too' if users else ''}" if gone else stays
+        say(f"{ami.region}: {ami.ami} {end}")
 
 
 def _list(one: Client, *, check: bool, **options: Any) -> None:

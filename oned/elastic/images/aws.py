@@ -3,6 +3,7 @@
 import functools
 import importlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from oned.client.client import ClientError
 ATTEMPTS = 8
 """Of a request, unless AWS_MAX_ATTEMPTS says another number."""
 _SECONDS = 60
+_PASSWORD = re.compile(r"://[^/\s]*@")
 _CREDENTIALS = "It takes them as boto3 does: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, ~/.aws, a role"
 HINTS: Mapping[str, str] = {
     "NoSuchBucket": "Make the bucket first (aws s3 mb s3://BUCKET), or name another",
@@ -83,6 +85,7 @@ def _attempts() -> int:
 def failures(what: str) -> Iterator[None]:
     """Failures of boto3 as CloudError: what could not be done, why, what to do."""
     exceptions: Any = importlib.import_module("botocore.exceptions")
+    parsers: Any = importlib.import_module("botocore.parsers")
     try:
         yield
     except exceptions.ClientError as error:
@@ -94,9 +97,14 @@ def failures(what: str) -> Iterator[None]:
         raise CloudError(_sentence(what, str(error), _CREDENTIALS)) from None
     except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
         raise CloudError(_sentence(what, str(error), "Is the endpoint right, and the network up?")) from None
+    except (parsers.ResponseParserError, KeyError) as error:
+        why = f"the answer has no {error}" if isinstance(error, KeyError) else f"the answer cannot be read ({error})"
+        raise CloudError(_sentence(what, why, "Does EC2 or S3 answer there, and for that region?")) from None
     except (exceptions.BotoCoreError, exceptions.HTTPClientError, ValueError) as error:
         raise CloudError(_sentence(what, str(error), "")) from None
 
 
 def _sentence(what: str, why: str, hint: str) -> str:
-    return f"{what}: {why}{f'. {hint}' if hint else ''}"
+    """In one line, without the password of a URL."""
+    said = f"{what}: {why}{f'. {hint}' if hint else ''}"
+    return _PASSWORD.sub("://…@", " ".join(said.split()))

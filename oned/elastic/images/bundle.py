@@ -34,6 +34,8 @@ _END_OF_TAR = bytes(1024)
 
 def check_size(size: int) -> None:
     """ClientError for a disk that does not fit into a bundle."""
+    if not size:
+        raise ClientError("the disk has no bytes: there is nothing to bundle")
     if size > LARGEST:
         raise ClientError(
             f"a bundle holds {LARGEST >> 30} GiB, and the disk has {size / (1 << 30):.1f}: leave --bundle out"

@@ -8,14 +8,12 @@ from oned.elastic.images.publishing import Cloud, Machine, Made, Opened, availab
 from oned.elastic.images.sending import Target
 from oned.elastic.images.snapshots import Label
 from oned.elastic.images.waiting import Watch
-
-KIND = "bundle-"
-_END = ".manifest.xml"
+from oned.elastic.images.withdrawal import BUNDLE, MANIFEST
 
 
 def publish(cloud: Cloud, plain: Label, machine: Machine, opened: Opened, signer: Signer, watch: Watch) -> Made:
     """The AMI of a disk, available; one for a digest. Raises ClientError; run again, it goes on."""
-    label = plain._replace(kind=KIND)
+    label = plain._replace(kind=BUNDLE)
     target = Target(cloud.s3, cloud.bucket, f"{cloud.prefix}{label.name}")
     if label.name not in find(cloud.ec2, [label.name]):
         disk, found = opened()
@@ -28,7 +26,7 @@ def publish(cloud: Cloud, plain: Label, machine: Machine, opened: Opened, signer
 
 
 def _manifest(target: Target) -> str:
-    return f"{target.bucket}/{target.key}{_END}"
+    return f"{target.bucket}/{target.key}{MANIFEST}"
 
 
 def _register(ec2: Any, label: Label, machine: Machine, place: str) -> None:
@@ -43,4 +41,4 @@ def _register(ec2: Any, label: Label, machine: Machine, place: str) -> None:
 def remove(s3: Any, manifest: str) -> None:
     """The bundle of a manifest (bucket/key) is gone. Raises CloudError."""
     bucket, _, key = manifest.partition("/")
-    bundle.remove(Target(s3, bucket, key.removesuffix(_END)))
+    bundle.remove(Target(s3, bucket, key.removesuffix(MANIFEST)))

@@ -1,4 +1,4 @@
-"""Images of oned as AMIs: published, found again, withdrawn, and written into the templates that use them."""
+"""Images of oned as AMIs: published, found again, and written into the templates that use them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -75,23 +75,6 @@ def _told(asker: Asker, keep: Callable[[], None]) -> None:
         keep()
     except ClientError as error:
         asker.warn(f"oned does not remember it: {error}")
-
-
-def unpublish(one: Client, image: Document, ec2: Any, s3: Any) -> Ami | None:
-    """The AMI of an image in the region of the clients, which is gone now with its snapshot or bundle.
-
-    Raises ClientError.
-    """
-    region = str(ec2.meta.region_name)
-    ami = next((known for known in record.amis(image) if known.region == region), None)
-    if ami is not None:
-        publishing.withdraw(ec2, Made(ami.ami, ami.snapshot))
-        if ami.manifest:
-            from oned.elastic.images import bundling
-
-            bundling.remove(s3, ami.manifest)
-        record.forget(one, image, region)
-    return ami
 
 
 def states(ec2: Any, amis: Iterable[Ami]) -> Iterator[tuple[Ami, str]]:

@@ -1,12 +1,15 @@
 """The bytes of an image as a guest sees them: raw, whatever its file is."""
 
+import fcntl
 import os
 import shutil
+import stat
 import struct
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -19,6 +22,9 @@ RAW, QCOW2 = "raw", "qcow2"
 _QCOW = b"QFI\xfb"
 _EXTERNAL_DATA = 1 << 2
 _HEADER = 80
+_PREFIX = "oneimage-"
+_FRESH = 2.0
+"""Seconds in which a directory that was made is surely locked by who made it."""
 
 
 class Disk(Protocol):
@@ -79,14 +85,36 @@ def opened(one: Client, image: Document, bars: Bars, *, as_is: bool = False) -> 
 @contextmanager
 def _scratch(needed: int) -> Iterator[Path]:
     """A directory of its own for so many bytes and more. Raises ClientError."""
-    place = os.environ.get("TMPDIR") or "/var/tmp"
+    place = Path(os.environ.get("TMPDIR") or "/var/tmp")
     try:
+        sweep(place)
         if shutil.disk_usage(place).free < needed:
             raise ClientError(f"{place} has no room for {needed >> 20} MiB. Name another directory by TMPDIR")
-        with tempfile.TemporaryDirectory(prefix="oneimage-", dir=place) as made:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as made, _held(Path(made)):
             yield Path(made)
     except OSError as error:
         raise ClientError(f"{error.filename or place}: {error.strerror}. TMPDIR names another directory") from None
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """As long as this process lives the directory is locked, so that others see that it is in use."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def sweep(place: Path) -> None:
+    """Directories that killed commands of this user have left there are gone."""
+    for left in place.glob(f"{_PREFIX}*"):
+        about = left.lstat()
+        if about.st_uid != os.geteuid() or not stat.S_ISDIR(about.st_mode) or time.time() - about.st_mtime < _FRESH:
+            continue
+        with suppress(OSError), _held(left):  # one that is locked is in use
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

@@ -17,19 +17,21 @@ from oned.elastic.images.snapshots import Label, Origin
 from oned.elastic.images.survey import Survey
 from oned.elastic.images.waiting import Watch
 
+VOLUME_TYPE = "gp3"
 TAKEN = "InvalidAMIName.Duplicate"
 
 
 class Machine(NamedTuple):
     """What the disk is for: how instances of the AMI boot from it.
 
+    volume_type      of the disk of instances; "" for gp3, or what an AMI has that is there
     kernel, ramdisk  of a bundle: AKI and ARI of a paravirtual machine, which else boots by itself
     """
 
     architecture: str = "x86_64"
     boot_mode: str = "legacy-bios"
     root_device: str = "/dev/xvda"
-    volume_type: str = "gp3"
+    volume_type: str = ""
     kernel: str = ""
     ramdisk: str = ""
 
@@ -105,7 +107,7 @@ def _snapshot(cloud: Cloud, label: Label, opened: Opened, watch: Watch) -> str:
 
 
 def _register(ec2: Any, label: Label, machine: Machine, snapshot: str) -> None:
-    disk = {"SnapshotId": snapshot, "VolumeType": machine.volume_type, "DeleteOnTermination": True}
+    disk = {"SnapshotId": snapshot, "VolumeType": machine.volume_type or VOLUME_TYPE, "DeleteOnTermination": True}
     facts = {
         "RootDeviceName": machine.root_device,
         "VirtualizationType": "hvm",
@@ -151,14 +153,22 @@ def _tag(ec2: Any, label: Label, ami: dict[str, Any]) -> None:
 
 
 def _snapshot_of(ami: dict[str, Any]) -> str:
+    return str(_disk_of(ami).get("SnapshotId", ""))
+
+
+def _disk_of(ami: dict[str, Any]) -> dict[str, Any]:
+    """What is told of the disk of an AMI; nothing of one that has a bundle."""
     disks = (mapping.get("Ebs", {}) for mapping in ami.get("BlockDeviceMappings", ()))
-    return next((str(disk["SnapshotId"]) for disk in disks if disk.get("SnapshotId")), "")
+    return next((disk for disk in disks if disk.get("SnapshotId")), {})
 
 
 def _check_same(ami: dict[str, Any], machine: Machine) -> None:
     """CloudError if the AMI of the digest boots in another way than is wanted."""
     facts = {"Architecture": machine.architecture, "BootMode": machine.boot_mode, "RootDeviceName": machine.root_device}
-    other = [f"{name} {ami[name]}, not {wanted}" for name, wanted in facts.items() if ami.get(name, wanted) != wanted]
+    if machine.volume_type:
+        facts["VolumeType"] = machine.volume_type
+    said = {**ami, **_disk_of(ami)}
+    other = [f"{name} {said[name]}, not {wanted}" for name, wanted in facts.items() if said.get(name, wanted) != wanted]
     if other:
         hint = "Publish it as that, or onesge image unpublish first"
         raise CloudError(f"{ami['ImageId']} is of the same disk with {'; '.join(other)}. {hint}")

@@ -1,11 +1,15 @@
 """What oned remembers of an image's AMIs, in the image's own template.
 
     EC2_DISK = [ FILE = "tag of its file", SHA256 = "of the raw disk" ]
-    EC2_AMI  = [ REGION = "eu-west-1", AMI = "ami-…", SNAPSHOT = "snap-…", SHA256 = "…" ]     one for each region
+    EC2_AMI  = [ REGION = "eu-west-1", AMI = "ami-…", SNAPSHOT = "snap-…", SHA256 = "…" ]
 
-EC2 has the same in tags and names; so what is lost here is found there.
+There may be one of a snapshot and one of a bundle (MANIFEST) for each region; the last one counts.
+
+EC2 has the same in tags and names; so what is lost here is found there, and what somebody has written here is
+not believed when something is removed (withdrawal.py).
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from oned.client.client import Client
@@ -33,16 +37,18 @@ def amis(image: Document) -> list[Ami]:
 
 
 def ami_of(image: Document, region: str = "") -> str:
-    """The AMI of an image in a region; in the only one if none is named. Raises LookupError with what to do."""
+    """The AMI of an image in a region, that which was published last; in the only region if none is named.
+
+    Raises LookupError with what to do.
+    """
     named = f"image {image.text('NAME')}"
-    found = [one for one in amis(image) if region in ("", one.region)]
+    found = {one.region: one.ami for one in amis(image) if region in ("", one.region)}
     if not found:
         where = f" in {region}" if region else ""
         raise LookupError(f"{named} is no AMI{where}: onesge image publish {image.text('NAME')}")
     if len(found) > 1:
-        regions = ", ".join(one.region for one in found)
-        raise LookupError(f"{named} is an AMI in {regions}: name a REGION")
-    return found[0].ami
+        raise LookupError(f"{named} is an AMI in {', '.join(found)}: name a REGION")
+    return next(iter(found.values()))
 
 
 def known_digest(image: Document, tag: str) -> str:
@@ -58,15 +64,17 @@ def remember_digest(one: Client, image: Document, tag: str, sha256: str) -> None
 
 
 def remember(one: Client, image: Document, made: Ami) -> None:
-    """Keep an AMI in place of what was known for its region. Raises ClientError."""
-    if made in amis(image):
-        return
-    _keep(one, image, [*(known for known in amis(image) if known.region != made.region), made])
+    """Keep an AMI as the last one of its region, in place of what was known of its kind there. Raises ClientError."""
+    known = amis(image)
+    kept = [ami for ami in known if ami.region != made.region or bool(ami.manifest) != bool(made.manifest)]
+    if [ami for ami in known if ami.region == made.region][-1:] != [made]:
+        _keep(one, image, [*kept, made])
 
 
-def forget(one: Client, image: Document, region: str) -> None:
-    """Keep nothing for a region. Raises ClientError."""
-    _keep(one, image, [known for known in amis(image) if known.region != region])
+def forget(one: Client, image: Document, gone: Iterable[Ami]) -> None:
+    """Keep nothing of these AMIs. Raises ClientError."""
+    forgotten = {(ami.region, ami.ami) for ami in gone}
+    _keep(one, image, [known for known in amis(image) if (known.region, known.ami) not in forgotten])
 
 
 def _keep(one: Client, image: Document, known: list[Ami]) -> None:

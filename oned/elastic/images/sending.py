@@ -92,6 +92,8 @@ def same_object(target: Target, size: int, checksum: str, etag: str) -> bool:
 
 def send(target: Target, disk: Disk, found: Survey, tell: Callable[[int], None]) -> Sent:
     """Have the object of these bytes in S3. Raises CloudError, Changed; what was sent is kept for the next attempt."""
+    if not found.size:
+        raise CloudError(f"{target.url} is not written: the disk has no bytes")
     if has(target, found):
         tell(found.size)
         return Sent(0, len(found.parts))
@@ -159,7 +161,7 @@ def _same(ours: Part, listed: dict[str, Any]) -> bool:
 def _new(target: Target) -> Upload:
     with failures(f"{target.url} cannot be written"):
         made = target.s3.create_multipart_upload(**target.names, ChecksumAlgorithm="SHA256")
-    return Upload(str(made["UploadId"]), {})
+        return Upload(str(made["UploadId"]), {})
 
 
 def _send_parts(
@@ -202,7 +204,7 @@ def _send_part(target: Target, upload: str, part: Part, data: bytes) -> str:
         answer = target.s3.upload_part(
             **target.names, UploadId=upload, PartNumber=part.number, Body=data, ChecksumSHA256=part.checksum
         )
-    return str(answer["ETag"])
+        return str(answer["ETag"])
 
 
 def _complete(target: Target, upload: str, found: Survey, etags: dict[int, str]) -> None:

@@ -104,10 +104,10 @@ def begin(ec2: Any, label: Label, origin: Origin, dead: int) -> str:
                     {"ResourceType": "import-snapshot-task", "Tags": [{"Key": TAG, "Value": label.sha256}]}
                 ],
             )
+            return str(made["ImportTaskId"])
     except CloudError as error:
         hint = f". {_ROLE_HINT}" if "role" in str(error) else ""
         raise CloudError(f"{error}{hint}", error.code) from None
-    return str(made["ImportTaskId"])
 
 
 def finish(ec2: Any, label: Label, task: str, watch: Watch) -> str:
