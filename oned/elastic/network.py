@@ -7,6 +7,7 @@ network = Network(read_network(config, home))
     serving(promise, heard)     within the block nodes can join and report
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -18,7 +19,10 @@ from oned.elastic.context import context_of
 from oned.elastic.names import Entry, Names, Published, hosts_lines
 from oned.elastic.network_settings import NetworkSite
 from oned.elastic.report import JoinRefused, Promise, ReportServer, application
+from oned.elastic.said import Said
 from oned.elastic.vpn import Vpn
+
+log = logging.getLogger(__name__)
 
 
 class _Desk:
@@ -56,7 +60,7 @@ class Network:
         self.names = Names(site.names, clock)
         self.vpn = Vpn(site.vpn, clock) if site.vpn else None
         self._hosts = hosts_lines((), site.names)
-        self._lock = threading.Lock()
+        self._lock, self._said = threading.Lock(), Said(log)
 
     def publish(self, entries: Collection[Entry]) -> Published:
         """As Names.publish: every file has these entries and no others, and servers know."""
@@ -91,9 +95,13 @@ class Network:
             self.vpn.revoke(token)
 
     def enforce(self) -> None:
-        """Let nobody be in the tunnel whose certificate is revoked; done again and again. Raises OSError."""
-        if self.vpn:
-            self.vpn.enforce()
+        """Let nobody be in the tunnel whose certificate is revoked; done again and again."""
+        try:
+            if self.vpn:
+                self.vpn.enforce()
+            self._said.well("enforce")
+        except OSError as error:
+            self._said.once("enforce", "It is not known who is in the tunnel with a revoked certificate: %s", error)
 
     @contextmanager
     def serving(

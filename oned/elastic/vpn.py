@@ -90,7 +90,7 @@ class Vpn:
         self.site, self._clock = site, clock
         self.authority = Authority(site.directory)
         self._issued = site.directory / "issued"
-        self._said = Said(log)
+        self._said, self._settled = Said(log), set[str]()
 
     # -- the server -----------------------------------------------------------------------------------------------
     def make(self) -> bool:
@@ -205,8 +205,7 @@ class Vpn:
         whatever process.
         """
         now = self._clock()
-        due = [(path, one) for path, one in self._files() if one.revoked and one.given and not one.cut]
-        if not due:
+        if not (due := self._due()):
             return []
         when = {one.name: one.revoked for _, one in sorted(due, key=lambda kept: kept[1].revoked)}
         try:
@@ -225,6 +224,14 @@ class Vpn:
                 if now > one.revoked + _HANDSHAKE and (self._issued / path).exists():
                     self._write(path, with_(one, cut=now))
         return []
+
+    def _due(self) -> list["_Kept"]:
+        """Those that are revoked and with which somebody may be connected. What is settled is not read again."""
+        found = {name: self._read(name) for name in self._names() if name not in self._settled}
+        self._settled |= {
+            name for name, one in found.items() if not one or (one.revoked and (one.cut or not one.given))
+        }
+        return [(name, one) for name, one in found.items() if one and one.revoked and name not in self._settled]
 
     def certificates(self) -> list[Certificate]:
         """All that are kept, the oldest first, without keys. PermissionError for others than the service's user."""
@@ -250,8 +257,10 @@ class Vpn:
         return (self.site.directory / name).read_text()
 
     def _files(self) -> Iterator["_Kept"]:
-        names = sorted(path.name for path in self._issued.glob("*.json")) if self._issued.is_dir() else []
-        yield from ((name, found) for name in names if (found := self._read(name)))
+        yield from ((name, found) for name in self._names() if (found := self._read(name)))
+
+    def _names(self) -> list[str]:
+        return sorted(path.name for path in self._issued.glob("*.json")) if self._issued.is_dir() else []
 
     def _read(self, name: str) -> Certificate | None:
         try:

@@ -152,6 +152,9 @@ def test_who_was_about_to_come_when_it_was_revoked_is_cut_off_too_and_then_it_is
     vpn.enforce()
     assert not server.clients
     monkeypatch.setattr("oned.elastic.vpn.end_connections", lambda *_: pytest.fail("nothing is left to be done"))
+    (vpn.site.directory / "issued/damaged.json").write_text("{")
+    assert vpn.enforce() == []
+    monkeypatch.setattr(Vpn, "_read", lambda *_: pytest.fail("and nothing is read again"))
     assert vpn.enforce() == []
 
 
