@@ -120,7 +120,9 @@ class _Planner:
     def _drains(self) -> shrink.Shrink:
         """Drains by choice; of nodes that leave whatever waits at once, when the readings are fresh."""
         rest = self.policies.pace.cool_down - (self.now - self.reading.changed) if self.reading.changed else 0.0
-        drains = shrink.Shrink(self.policies, self.now, shrink.serving(self.views, self.verdicts), self.allowed, rest)
+        read = min(self.reading.hosts.at, self.reading.jobs.at)
+        serving = shrink.serving(self.views, self.verdicts)
+        drains = shrink.Shrink(self.policies, self.now, read, serving, self.allowed, rest)
         if self.age <= self.policies.patience.stop:
             drains.whatever_waits(
                 view for view in self.views if self.verdicts[view.node.name].verb not in (Verb.REMOVE, Verb.DRAIN)

@@ -20,6 +20,7 @@ UNDRAINABLE = frozenset((IDLE,))
 class Shrink:
     """The drains of a plan. `allowed` is how many nodes may still begin to leave in this cycle.
 
+    read     when jobs and hosts were read: since then it is not known who is idle
     views    the nodes that are ready and stay so, and those that would be enabled, as far as they alone go
     cooling  seconds for which nothing leaves yet; what would is then told so
     bins     after packing, by the name of the node
@@ -28,6 +29,7 @@ class Shrink:
 
     policies: Policies
     now: float
+    read: float
     views: Sequence[View]
     allowed: int
     cooling: float
@@ -143,8 +145,8 @@ class Shrink:
         """Why a node is drained as idle; "" while it is not. Waiting jobs that would use it make it needed."""
         node, klass = view.node, view.klass
         needed = node.name in self.bins and self.bins[node.name].taken > 0
-        idle = self.now - max(node.idle_since, node.since)  # one that has just come, or come back, may still be needed
-        if view.busy or needed or node.idle_since <= 0 or idle < klass.idle:
+        idle = self.read - max(node.idle_since, node.since)  # one that has just come, or come back, may still be needed
+        if view.busy or needed or node.idle_since <= 0 or idle <= 0 or idle < klass.idle:
             return ""
         left = paid_until(node, klass, self.now) - self.now
         if _by_hour(klass) and left > self.policies.pace.hour_end:

@@ -19,6 +19,26 @@ def test_an_idle_node_is_drained_and_when_it_is_empty_removed_and_forgotten() ->
     assert verbs(world.plan()) == [("forget", node, "gone")]
 
 
+def test_a_node_is_idle_no_longer_than_is_known() -> None:
+    """A master that is away may have given it a job just before."""
+    world = World(SITE)
+    node = world.add("local", idle=620)
+    world.age = 30
+    assert verbs(world.plan()) == []
+    world.age = 20
+    assert verbs(world.plan()) == [("drain", node, "idle")]
+
+
+def test_a_node_is_seen_without_a_job_twice_before_it_goes_at_once() -> None:
+    at_once = replace(SITE, classes=tuple(replace(klass, idle=0.0) for klass in SITE.classes))
+    world = World(at_once)
+    node = world.add("local", idle=5)
+    world.age = 5
+    assert verbs(world.plan()) == []
+    world.age = 4
+    assert verbs(world.plan()) == [("drain", node, "idle")]
+
+
 def test_a_drained_node_is_not_empty_before_it_was_looked_at_again() -> None:
     world = World(SITE)
     world.add("local", DRAINING, since=NOW)
