@@ -6,11 +6,12 @@ An intent that is open, after a crash or because somebody did not answer, is don
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from oned import clock
 from oned.elastic.batch import BatchDown
-from oned.elastic.changes import WAITS, Changes, Held, Why
+from oned.elastic.changes import DONE, WAITS, Changes, Held, Why
 from oned.elastic.deeds import ORDER, Deeds, Errand, Outcome, Outcomes
 from oned.elastic.farewell import Farewell
 from oned.elastic.leader import Lead
@@ -32,8 +33,19 @@ _MOVES = frozenset(("drain", "undrain", "register"))
 """Events after which nothing else is drained, or started, for a while (COOL_DOWN)."""
 
 
+@dataclass(frozen=True)
+class Missed:
+    """Nodes of a class that did not come though they were wanted, and why."""
+
+    count: int
+    why: str
+
+
 class Actor:
-    """Carries out what is planned, as long as this loop is the active one (else Deposed)."""
+    """Carries out what is planned, as long as this loop is the active one (else Deposed).
+
+    missed  by class, how many of its nodes did not come that were to come last, and why
+    """
 
     def __init__(
         self, records: Records, lead: Lead, deeds: Deeds, policies: Callable[[], Policies], farewell: Farewell
@@ -43,6 +55,7 @@ class Actor:
         self._said = Said(log)
         self._stopping: set[str] = set()
         self.ledger = Ledger(records)
+        self.missed: dict[str, Missed] = {}
 
     # --- intents ---
 
@@ -109,13 +122,17 @@ class Actor:
         if intent.event in _MOVES:
             changes.changed()
         if intent.goal is FAILED and intent.event != "cancel":
-            changes.failed(errand.klass.name)
+            self._failed(changes, errand)
         if intent.event == "joined":
             changes.joined(errand.klass.name)
         if intent.goal is GONE:
             self.ledger.end(changes, errand.record, errand.klass)
             self._stopping.discard(token)
         return [self._start(changes, errand)] if intent.goal is REGISTERED else []
+
+    def _failed(self, changes: Changes, errand: Errand) -> None:
+        """One more failed start of its class."""
+        changes.failed(errand.klass.name, errand.record.node.created, self._policies().brake)
 
     def _start(self, changes: Changes, errand: Errand) -> Intent:
         """The intent to start a node that is registered: it is paid for from now on, whatever happens."""
@@ -137,7 +154,7 @@ class Actor:
             return
         changes.fire(errand.token, outcome.then, Why(intent.event, outcome.why, intent.digest))
         if outcome.then == "failed":
-            changes.failed(errand.klass.name)
+            self._failed(changes, errand)
         self.ledger.undo(changes, errand.record)
 
     # --- steps ---
@@ -145,7 +162,11 @@ class Actor:
     def act(self, plan: Plan, gone: frozenset[str]) -> int:
         """Carry out a plan; how much has changed. `gone`: tokens of nodes whose VM was there and is not any more."""
         records = {record.node.name: record for record in self._records.nodes()}
-        intents = self._planned(_ups(plan, records), plan.digest)
+        ups = _ups(plan, records)
+        intents = self._planned(ups, plan.digest)
+        for step in plan.steps:
+            if step.verb is Verb.UP and step not in ups:
+                self._missed(step.klass, 1, "a start of its class has just failed")
         others = [step for step in plan.steps if step.verb not in (Verb.UP, Verb.REAP)]
         with self._lead.writing() as changes:
             for step in others:
@@ -170,27 +191,43 @@ class Actor:
         return self.carry_out([intent])
 
     def start(self, steps: Sequence[Step], digest: str) -> int:
-        """New nodes, as a person wants them."""
-        return self.carry_out(self._planned(steps, digest))
+        """New nodes, as a person wants them; how many there are now."""
+        intents = self._planned(steps, digest)
+        self.carry_out(intents)
+        for intent in intents:
+            record = self._records.by_token(intent.token)
+            if record and record.node.state is FAILED:
+                why = [entry.result for entry in self._records.events(record.node.name, 3) if entry.result != DONE]
+                self._missed(record.node.klass, 1, f"{record.node.name} has failed: {why[-1] if why else ''}")
+        return len(steps) - sum(missed.count for missed in self.missed.values())
 
     def _planned(self, steps: Sequence[Step], digest: str) -> list[Intent]:
         """New nodes with names, addresses and tokens, and their intents; fewer where there are no addresses."""
         intents: list[Intent] = []
+        self.missed.clear()
         for name, group in groupby(sorted(steps, key=lambda step: step.klass), key=lambda step: step.klass):
+            wanted, made, why = list(group), list[Intent](), ""
             try:
-                intents += self._of_class(name, list(group), digest)
-            except (ProviderDown, Refusal) as why:
+                made, why = self._of_class(name, wanted, digest)
+            except (ProviderDown, Refusal) as error:
+                why = str(error)
                 self._said.once(f"class {name}", "No node of class %s: %s", name, why)
+            self._missed(name, len(wanted) - len(made), why)
+            intents += made
         return intents
 
-    def _of_class(self, name: str, steps: Sequence[Step], digest: str) -> list[Intent]:
-        klass, intents = self._policies().klass(name), []
+    def _missed(self, klass: str, count: int, why: str) -> None:
+        if count:
+            self.missed[klass] = Missed(count + self.missed.get(klass, Missed(0, "")).count, why)
+
+    def _of_class(self, name: str, steps: Sequence[Step], digest: str) -> tuple[list[Intent], str]:
+        """The intents for new nodes of a class, and why there are fewer."""
+        klass, intents, why_not = self._policies().klass(name), [], ""
         leases = self._deeds.provider.leases(klass, len(steps), self._records.held())
         if len(leases) < len(steps):
             missing = len(steps) - len(leases)
-            self._said.once(
-                f"class {name}", "%d more nodes of class %s wait: its network has no address left", missing, name
-            )
+            why_not = "its network has no address left"
+            self._said.once(f"class {name}", "%d more nodes of class %s wait: %s", missing, name, why_not)
         else:
             self._said.well(f"class {name}")
         with self._lead.writing() as changes:
@@ -200,9 +237,10 @@ class Actor:
                     intents.append(changes.plan(str(uuid.uuid4()), name, lease, step.owner, why))
                 except Held as held:
                     log.warning("No node of class %s: %s", name, held)
+                    why_not = str(held)
                 else:
                     log.info("%s (%s): planned, %s, rule %s: %s", lease.name, name, lease.ip, why.rule, why.sentence)
-        return intents
+        return intents, why_not
 
     # --- the end of VMs ---
 

@@ -15,7 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from oned import clock
 from oned.elastic.batch import Departed
 from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
-from oned.elastic.reading import Proof
+from oned.elastic.policy import Brake
+from oned.elastic.reading import Failures, Proof
 from oned.elastic.records import CHANGED, JOB_ENDED, JOB_RESTARTED, Intent, Lease, Paid, job_words
 from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, proof, spend
 
@@ -120,15 +121,15 @@ class Changes:
         rest = (end - spend.c.start) / (spend.c.until - spend.c.start)
         self._connection.execute(spend.update().where(after).values(until=end, amount=spend.c.amount * rest))
 
-    def failed(self, klass: str) -> None:
-        """One more failed start of a class in a row."""
-        more = insert(brake).values(klass=klass, count=1, last=self.now)
-        self._connection.execute(
-            more.on_conflict_do_update(["klass"], set_={"count": brake.c.count + 1, "last": self.now})
-        )
+    def failed(self, klass: str, created: float, rule: Brake) -> None:
+        """One more failed start of a class in a row, of a node that was planned then."""
+        row = self._connection.execute(select(brake).where(brake.c.klass == klass)).mappings().one_or_none()
+        before = Failures(row["count"], row["last"], row["rests"], row["rested"]) if row else None
+        facts = {"klass": klass, **vars(rule.after(before, created, self.now))}
+        self._connection.execute(insert(brake).values(facts).on_conflict_do_update(["klass"], set_=facts))
 
     def joined(self, klass: str) -> None:
-        """A node of the class has joined: its failures are forgotten."""
+        """A node of the class has joined, or a person ends its rest: its failures are forgotten."""
         self._connection.execute(brake.delete().where(brake.c.klass == klass))
 
     def changed(self) -> None:

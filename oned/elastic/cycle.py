@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from oned import clock
-from oned.elastic.act import Actor
+from oned.elastic.act import Actor, Missed
 from oned.elastic.batch import Batch
 from oned.elastic.changes import Why
 from oned.elastic.cost import Budget
@@ -21,7 +21,7 @@ from oned.elastic.planner import plan
 from oned.elastic.policy import Policies
 from oned.elastic.provider import Provider, ProviderDown
 from oned.elastic.reading import Reading
-from oned.elastic.records import Order, Record, Records
+from oned.elastic.records import RESUME, Order, Record, Records
 from oned.elastic.site import Site
 from oned.elastic.steps import BY_HAND, ordered
 
@@ -65,16 +65,16 @@ class Cycle:
 
     def look(self) -> Plan:
         """The plan of now. Nothing is changed, in the records neither."""
-        self._observer.look()
-        records = self._records.nodes()
-        now, policies = clock.now(), self._world.policies()
+        policies = self._world.policies()
+        self._observer.look(policies.classes)
+        records, now = self._records.nodes(), clock.now()
         self.reading = self._observer.reading(noted(records, self._observer.notes(records)), policies, now)
         return plan(self.reading, policies, now)
 
     def run(self) -> tuple[Plan, int]:
         """One cycle: the plan, and how much has changed. With a change the next cycle may have more to do at once."""
         changed = self._actor.resume()
-        self._observer.look()
+        self._observer.look(self._world.policies().classes)
         changed += self._note()
         changed += self._orders()
         now, policies, records = clock.now(), self._world.policies(), self._records.nodes()
@@ -94,6 +94,11 @@ class Cycle:
         self._note()
         self._actor.act(made, self._observer.gone(self._records.nodes()))
         return made
+
+    @property
+    def missed(self) -> dict[str, Missed]:
+        """By class, how many of its nodes did not come that the last plan wanted, and why."""
+        return self._actor.missed
 
     # ---
 
@@ -136,6 +141,8 @@ class Cycle:
         """What became of an order."""
         if order.verb == "add":
             return self._add(order)
+        if order.verb == RESUME:
+            return self._resume(order)
         record = self._records.node(order.subject)
         if record is None:
             return f"there is no node {order.subject}"
@@ -158,9 +165,20 @@ class Cycle:
         while len(growth.new) < order.count and growth.add(klass, BY_HAND, sentence):
             pass
         steps = [Step(Verb.UP, klass.name, "", BY_HAND, sentence, klass.price) for _ in growth.new]
-        self._actor.start(steps, "")
-        missing = order.count - len(steps)
-        return "done" if not missing else f"{len(steps)} of {order.count}: class {klass.name} {growth.refusal(klass)}"
+        came = self._actor.start(steps, "")
+        missed = self._actor.missed.get(klass.name)
+        why = missed.why if missed else growth.refusal(klass)
+        return "done" if came == order.count else f"{came} of {order.count}: class {klass.name}: {why}"
+
+    def _resume(self, order: Order) -> str:
+        """No rest for a class any more: its failed starts are forgotten."""
+        if order.subject not in self._records.failures():
+            return f"class {order.subject} does not rest, no start of it has failed lately"
+        with self._lead.writing() as changes:
+            changes.joined(order.subject)
+            why = Why(BY_HAND, f"{order.who or 'somebody'} ends the rest of class {order.subject}")
+            changes.audit(RESUME, f"class {order.subject}", why)
+        return "done"
 
     # --- the end of holds ---
 

@@ -53,11 +53,11 @@ class Growth:
         for node in reading.nodes:
             if node.state in EXISTING:
                 self._book(policies.klass(node.klass), node.owner, 1)
-        self._resting = {
+        self._closed = {
             name: f"rests for {until - now:.0f} s more after {failed.count} failed starts in a row"
             for name, failed in reading.failures.items()
             if (until := policies.brake.until(failed)) > now
-        }
+        } | dict(reading.unfit)
         self._holds: dict[Shape, list[NodeClass]] = {}
 
     def classes(self, shape: Shape) -> Sequence[NodeClass]:
@@ -100,8 +100,8 @@ class Growth:
 
     def refusal(self, klass: NodeClass) -> str:
         """Why no node of a class may come at all."""
-        if klass.name in self._resting:
-            return self._resting[klass.name]
+        if klass.name in self._closed:
+            return self._closed[klass.name]
         if self._count[klass.name] >= klass.most:
             return f"has its MAX of {klass.most} nodes"
         if self._count.total() >= self.policies.most:
@@ -110,7 +110,7 @@ class Growth:
 
     def full(self, klass: NodeClass) -> bool | None:
         """Whether it is the MAX of a class that lets no node of it come, or of all classes: False; None for neither."""
-        if klass.name in self._resting or self.budget.refusal(klass):
+        if klass.name in self._closed or self.budget.refusal(klass):
             return None
         if self._count[klass.name] >= klass.most:
             return True if klass.most else None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from oned.client.documents import Document
+from oned.client.states import image_state
 from oned.elastic.addresses import NAMES, SGE
 from oned.elastic.images.record import ami_of
 from oned.elastic.owned import IMAGE, is_in, named
@@ -12,6 +13,9 @@ from oned.template.template import Template
 
 CLOUDS = ("EC2", "PUBLIC_CLOUD")
 """Names of sections for a cloud; those of the second say by TYPE for which."""
+
+_NO_USE = frozenset(("INIT", "DISABLED", "LOCKED", "ERROR", "DELETE"))
+"""States of an image with which no VM is made."""
 
 
 @dataclass(frozen=True)
@@ -113,3 +117,23 @@ def _with_ami(mold: Mold, cloud: dict[str, str], known: Sequence[Document], me: 
 
 def _wants_ami(name: str, value: object) -> bool:
     return isinstance(value, dict) and _is_ec2(name, value) and "IMAGE" in value and "AMI" not in value
+
+
+def no_image(mold: Mold, images: Callable[[], Document]) -> str:
+    """Why a disk of the template has no image that a VM can be made of, and what to do; "" where all have one.
+
+    images  the pool, which is asked for only if a disk names an image
+    """
+    for disk in mold.content.vectors("DISK"):
+        number, name = disk.get("IMAGE_ID", ""), disk.get("IMAGE", "")
+        if not number and not name:
+            continue
+        found = [
+            one for one in images().all("IMAGE") if (one.text("ID") == number if number else one.text("NAME") == name)
+        ]
+        if not found:
+            return f"template {mold.name}: there is no image {number or name}. oneimage list shows them"
+        states = [image_state(one) for one in found]
+        if not set(states) - _NO_USE:
+            return f"template {mold.name}: image {number or name} is {states[0]}. See: oneimage show {number or name}"
+    return ""

@@ -4,7 +4,7 @@ A reading that fails leaves the last good one with its age.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from oned.elastic.changes import Changes, Why
 from oned.elastic.cost import begins, clock_hour
 from oned.elastic.known import made_by, proofs, remembered
 from oned.elastic.node import EXISTING, JOINING, STARTING
-from oned.elastic.policy import Policies
+from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.provider import Provider, ProviderDown
 from oned.elastic.reading import Host, Node, Proof, Reading, Seen, Taken
 from oned.elastic.records import Record, Records
@@ -22,6 +22,8 @@ from oned.elastic.said import Said
 
 log = logging.getLogger(__name__)
 NOTHING = Observed(at=0.0, jobs=(), hosts=())
+FIT = 60.0
+"""Seconds after which templates, with which all was well, are looked at again."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,12 @@ class Observer:
         self._records, self._batch, self._provider, self._reports = records, batch, provider, reports
         self._observed, self._vms = NOTHING, Taken[Seen](0.0)
         self._said = Said(log)
+        self._unfit: Mapping[str, str] = {}
+        self._fit_of: set[tuple[str, str]] = set()
+        self._fit_at = 0.0
 
-    def look(self) -> None:
-        """Read both sides anew, as far as they answer."""
+    def look(self, classes: Sequence[NodeClass] = ()) -> None:
+        """Read both sides anew, as far as they answer; and whether VMs of the classes can be made."""
         try:
             self._observed = self._batch.observe()
             self._said.well("batch", "The batch system answers again")
@@ -54,9 +59,17 @@ class Observer:
         try:
             known = {one.node.token: one.node.vm for one in self._records.nodes() if one.node.state in EXISTING}
             self._vms = self._provider.vms(known)
+            self._fit(tuple(classes))
             self._said.well("oned", "oned answers again")
         except ProviderDown as down:
             self._said.once("oned", "oned is not read: %s", down)
+
+    def _fit(self, classes: tuple[NodeClass, ...]) -> None:
+        """Look at the templates of the classes: now and then, and each time while something is wrong with one."""
+        names = {(klass.name, klass.template) for klass in classes}
+        if self._unfit or names != self._fit_of or clock.now() - self._fit_at > FIT:
+            self._unfit = self._provider.unfit(classes)
+            self._fit_of, self._fit_at = names, clock.now()
 
     # --- what is noted ---
 
@@ -132,6 +145,7 @@ class Observer:
             forced=observed.forced,
             proofs=self._proofs(policies),
             failures=self._records.failures(),
+            unfit=self._unfit,
             changed=self._records.changed(),
             master_since=observed.master_since,
             spent_hour=self._records.spent_on_gone(hour),

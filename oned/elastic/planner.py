@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import orjson
 
@@ -39,7 +40,7 @@ class _Planner:
         self.reading, self.said, self.now = reading, policies, now
         self.policies = policies = known(policies, reading)
         self.age = now - min(reading.hosts.at, reading.jobs.at, reading.vms.at)
-        self.notes = list(_about_age(reading, policies, now))
+        self.notes = [*_about_age(reading, policies, now), *_closed(reading, policies, now)]
         self.views = views(reading, policies)
         self._doubt()
         self.budget = Budget(policies, reading, now)
@@ -322,6 +323,20 @@ def _about_age(reading: Reading, policies: Policies, now: float) -> Iterator[str
             yield f"The reading of {name} is {age:.0f} s old: nothing is started and nothing is stopped."
         elif age > patience.stop:
             yield f"The reading of {name} is {age:.0f} s old: nothing is stopped."
+
+
+def _closed(reading: Reading, policies: Policies, now: float) -> Iterator[str]:
+    """Classes of which no node comes, whatever waits."""
+    for klass in policies.classes:
+        failed = reading.failures.get(klass.name)
+        if why := reading.unfit.get(klass.name):
+            yield f"No node of class {klass.name} can be started: {why}."
+        elif failed and (until := policies.brake.until(failed)) > now:
+            when = datetime.fromtimestamp(until, policies.tz).strftime("%H:%M:%S")
+            yield (
+                f"Class {klass.name} rests until {when} after {failed.count} failed starts in a row; see onesge audit. "
+                f"When what failed is mended: onesge class resume {klass.name}"
+            )
 
 
 def _up(new: New) -> Step:

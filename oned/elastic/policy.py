@@ -183,7 +183,15 @@ class Brake:
         """When a class may start again; 0 when it may now."""
         if failed is None or failed.count < self.failures:
             return 0.0
-        return failed.last + min(self.longest, self.rest * 2.0 ** min(failed.count - self.failures, 20))
+        return failed.last + min(self.longest, self.rest * 2.0 ** min(max(0, failed.rests - 1), 20))
+
+    def after(self, failed: Failures | None, created: float, now: float) -> Failures:
+        """With one more failed start, of a node that was planned then: nodes of one round make one rest."""
+        before = failed or Failures(0, 0.0)
+        more = replace(before, count=before.count + 1, last=now)
+        if more.count < self.failures or created < before.rested:
+            return more
+        return replace(more, rests=before.rests + 1, rested=now)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from oned import clock
 from oned.client.client import Client
@@ -15,7 +16,7 @@ from oned.client.documents import Document, parse
 from oned.client.failures import ClientError, ServerRefused
 from oned.client.states import VM_STATES
 from oned.elastic.addresses import ON_HOLD, Network
-from oned.elastic.mold import Mold, find_amis, find_network
+from oned.elastic.mold import Mold, find_amis, find_network, no_image
 from oned.elastic.owned import TEMPLATE, named
 from oned.elastic.policy import NodeClass
 from oned.elastic.reading import Seen, Taken
@@ -270,6 +271,19 @@ class Provider:
             return find_network(mold, self._document("one.vnpool.info", ALL, -1, -1), me)
         except (ServerRefused, LookupError) as error:
             raise Refusal(f"class {klass.name}: {error}") from None
+
+    def unfit(self, classes: Iterable[NodeClass]) -> dict[str, str]:
+        """By class why no VM of it can be made, as far as its template tells; the others are not in it."""
+        images = cache(lambda: self._document("one.imagepool.info", ALL, -1, -1))
+        return {klass.name: why for klass in classes if (why := self._unfit(klass, images))}
+
+    def _unfit(self, klass: NodeClass, images: Callable[[], Document]) -> str:
+        try:
+            return no_image(self._mold(klass), images)
+        except ServerRefused as refused:
+            return refused.text
+        except Refusal as refusal:
+            return str(refusal).removeprefix(f"class {klass.name}: ")
 
     def _user(self) -> int:
         """The number of the user that we are."""

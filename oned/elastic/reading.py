@@ -175,10 +175,16 @@ class Taken(Generic[Item]):
 
 @dataclass(frozen=True)
 class Failures:
-    """Failed starts of a class in a row."""
+    """Failed starts of a class in a row.
+
+    rests   how often it had to rest for them
+    rested  when the last rest began: what was planned before it fails within the same round
+    """
 
     count: int
     last: float
+    rests: int = 0
+    rested: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -227,6 +233,7 @@ class Reading:
     forced        names of which a node that offers one takes only jobs that ask for it
     proofs        by class, what nodes that are gone have shown; those that are there show it themselves
     failures      by class
+    unfit         by class, why no VM of it can be made whatever waits: its template is missing …
     changed       when the last step up or down was taken
     master_since  when the batch system's master started; its hosts need a while to report again
     spent         money for nodes that are gone, since the hour of the clock, the day or the month began;
@@ -243,6 +250,7 @@ class Reading:
     forced: frozenset[str] = frozenset()
     proofs: Mapping[str, Proof] = field(default_factory=dict)
     failures: Mapping[str, Failures] = field(default_factory=dict)
+    unfit: Mapping[str, str] = field(default_factory=dict)
     changed: float = 0.0
     master_since: float = 0.0
     spent_hour: float = 0.0

@@ -139,7 +139,7 @@ class Hint:
 
 @dataclass(frozen=True)
 class Order:
-    """What a person wants of a node or a class: add, drain, undrain, remove. done: 0 while nobody has looked at it."""
+    """What a person wants of a node or a class: one of ORDERS. done: 0 while nobody has looked at it."""
 
     id: int
     at: float
@@ -151,8 +151,9 @@ class Order:
     result: str = ""
 
 
-ORDERS = ("add", "drain", "undrain", "remove")
-"""Verbs of orders. The subject of `add` is a class, of the others the name of a node."""
+RESUME = "resume"
+ORDERS = ("add", "drain", "undrain", "remove", RESUME)
+"""Verbs of orders. The subject of `add` and `resume` is a class, of the others the name of a node."""
 
 
 class Records:
@@ -230,7 +231,7 @@ class Records:
 
     def failures(self) -> Mapping[str, Failures]:
         """Failed starts in a row, by class."""
-        return {row.klass: Failures(row._mapping["count"], row.last) for row in self._rows(select(brake))}
+        return {row.klass: Failures(*_values(row, Failures)) for row in self._rows(select(brake))}
 
     def proofs(self) -> dict[str, tuple[str, Proof]]:
         """By class, what its nodes have shown to have, with the settings of the class that they were made by."""

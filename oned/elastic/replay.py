@@ -293,8 +293,7 @@ class Replay:
         node = self.nodes.pop(step.node)
         if node.state in COMING:
             self.outcome.failed += 1
-            before = self.failures.get(node.klass, Failures(0, 0.0))
-            self.failures[node.klass] = Failures(before.count + 1, self.now)
+            self.failures[node.klass] = self.policies.brake.after(self.failures.get(node.klass), node.created, self.now)
         if node.name in self.batch.machines:
             self.outcome.again += len(self.batch.remove(node.name))
         self._gone.append((self.now, node))

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
 
-VERSION = 3
+VERSION = 4
 """Of the schema, kept in the file as user_version."""
 MODE = 0o640
 """Of the file, as of oned's: who has the token of a node may report in its name."""
@@ -118,6 +118,8 @@ brake = Table(
     Column("klass", String, primary_key=True),
     Column("count", Integer, nullable=False),
     _number("last"),
+    Column("rests", Integer, nullable=False, server_default="0"),
+    _number("rested"),
 )
 proof = Table(
     "proof",

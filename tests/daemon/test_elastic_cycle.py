@@ -278,7 +278,9 @@ def test_a_start_that_oned_refuses_is_a_failure_and_costs_nothing(make: Make) ->
         one.int("ID") for one in parse(cluster.oned.admin.text("one.templatepool.info", -2, -1, -1)).all("VMTEMPLATE")
         if one.text("NAME") == f"node{cluster.number}"
     )  # fmt: skip
-    cluster.oned.one.template.update(template, "DISK = [ IMAGE_ID = 999 ]", 1)
+    cluster.oned.one.template.update(
+        template, f'NIC = [ NETWORK = "nodes{cluster.number}" ]\nNIC = [ NETWORK_ID = 999 ]', 1
+    )
     cluster.batch.submit()
     cluster.until(cluster.records.failures)
     cluster.until(cluster.empty)

@@ -15,8 +15,10 @@ import pytest
 
 from oned import clock
 from oned.cli.onesge.program import main
+from oned.client.documents import parse
 from oned.elastic.changes import Why
 from oned.elastic.leader import Lead
+from oned.elastic.policy import Brake
 from oned.elastic.pulse import pulse
 from oned.elastic.records import Lease, Records
 from oned.template.parse import parse as parse_template
@@ -207,3 +209,66 @@ def test_a_hook_wakes_the_loop_and_the_screen_says_how_old_its_readings_are(
         (line,) = [line for line in onesge(engine, "status").splitlines() if line.startswith("it has read")]
         assert line.endswith(said)
     engine.one.vm.action("terminate-hard", vm)
+
+
+def test_a_class_whose_template_or_image_is_missing_is_told_everywhere_and_starts_nothing(
+    engine: Daemon, sge: PlayedSge
+) -> None:
+    conf = (engine.etc / "onesge.conf").read_text().replace("TEMPLATE = worker", "TEMPLATE = nowhere")
+    (engine.etc / "onesge.conf").write_text(conf)
+    why = "there is no template nowhere"
+    assert f"No node of class local can be started: {why}" in onesge(engine, "check")
+    assert f"ERROR: No node of class local can be started: {why}" in onesge(engine, "doctor", status=2)
+    plan = onesge(engine, "plan")
+    assert f"No node of class local can be started: {why}" in plan
+    assert "up a node" not in plan
+    for words in (("status",), ("explain", "17")):
+        assert f"No node of class local can be started: {why}" in onesge(engine, *words)
+    records = Records(engine.var / "onesge.db")
+    records.order("add", "local", 2, "root")
+    onesge(engine, "run", "--once", "--stderr")
+    assert records.orders(waiting=False)[-1].result.startswith(f"0 of 2: class local: {why}")
+    assert records.nodes() == []
+    records.close()
+    copy = engine.admin.number("one.template.allocate", TEMPLATE.replace("worker", "nowhere"))
+    engine.one.template.update(copy, 'DISK = [ IMAGE = "not-there" ]', 1)
+    assert "template nowhere: there is no image not-there. oneimage list shows them" in onesge(engine, "check")
+    engine.one.template.update(copy, TEMPLATE.replace("worker", "nowhere"), 0)
+    assert "No node of class" not in onesge(engine, "check")
+    engine.one.template.delete(copy)
+
+
+def test_apply_tells_which_of_its_steps_were_not_begun(engine: Daemon, sge: PlayedSge) -> None:
+    conf = (engine.etc / "onesge.conf").read_text().replace("MAX = 3", "MAX = 3, MIN = 3")
+    (engine.etc / "onesge.conf").write_text(f'{conf}DATABASE = "{sge.directory}/own.db"\n')
+    kept = onesge(engine, "plan", "--json")
+    taken = 'LEASES = [ IP = "10.9.0.{}" ]'
+    network = next(one.int("ID") for one in parse(engine.one.vnpool.info(-2, -1, -1)) if one.text("NAME") == "nodes")
+    for number in range(1, 8):
+        engine.one.vn.hold(network, taken.format(number))
+    said = onesge(engine, "apply", "-", given=kept, status=255)
+    assert re.search("2 steps of plan .* begun", said)
+    assert "not begun, 1 of class local: its network has no address left" in said
+
+
+def test_a_class_that_rests_is_shown_and_can_be_told_to_rest_no_more(engine: Daemon, sge: PlayedSge) -> None:
+    records = Records(engine.var / "onesge.db")
+    lead = Lead(records)
+    assert lead.take()
+    for _ in range(4):
+        with lead.writing() as changes:
+            changes.failed("local", clock.now() - 60, Brake())
+    lead.resign()
+    until_when = time.strftime("%H:%M", time.localtime(records.failures()["local"].last + 600))
+    assert f"local,{until_when}" in onesge(engine, "class", "--csv", "-l", "NAME,RESTS")
+    assert "onesge class resume local" in onesge(engine, "class", "show", "local")
+    assert "Class local rests until" in onesge(engine, "status")
+    assert "There is no class gpu" in onesge(engine, "class", "resume", "gpu", status=255)
+    assert "resume local, in the next cycle" in onesge(engine, "class", "resume", "local")
+    onesge(engine, "run", "--once", "--stderr")
+    assert records.failures() == {}
+    assert [order.result for order in records.orders(waiting=False)][-1] == "done"
+    assert [entry.sentence for entry in records.events() if entry.event == "resume"] == [
+        "root ends the rest of class local"
+    ]
+    records.close()

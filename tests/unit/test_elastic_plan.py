@@ -147,6 +147,25 @@ def test_a_class_rests_after_failed_starts() -> None:
     assert ups(world) == ["local"]
 
 
+def test_a_class_of_which_no_vm_can_be_made_is_told_and_the_next_one_serves() -> None:
+    world = World(SITE, [waiting("1")])
+    world.facts["unfit"] = {"local": "there is no template worker"}
+    assert ups(world) == ["cloud"]
+    world.jobs = [waiting("1", cloud=False)]
+    made = world.plan()
+    assert made.steps == ()
+    assert made.notes == ("No node of class local can be started: there is no template worker.",)
+    assert "local: there is no template worker" in made.explain_job("1")[0]
+
+
+def test_a_class_that_rests_is_told_with_the_way_to_end_it() -> None:
+    world = World(SITE)
+    world.facts["failures"] = {"local": Failures(3, NOW - 100)}
+    (note,) = world.plan().notes
+    assert note.startswith("Class local rests until 08:08:20 after 3 failed starts in a row")
+    assert note.endswith("onesge class resume local")
+
+
 def test_a_cap_stops_what_costs_and_nothing_else() -> None:
     world = World(replace(SITE, caps=Caps(hour=1.2)), [waiting("1", tasks=40)])
     made = world.plan()

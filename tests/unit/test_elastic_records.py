@@ -10,6 +10,7 @@ from oned import clock
 from oned.elastic.changes import Held, Why
 from oned.elastic.leader import Deposed, Lead
 from oned.elastic.node import FAILED, GONE, HOLD, PLANNED, REGISTERED, STARTING, UNREGISTERED, WrongTransition
+from oned.elastic.policy import Brake
 from oned.elastic.reading import Failures, Proof
 from oned.elastic.records import Lease, Paid, Records, RecordsUnusable
 
@@ -178,8 +179,8 @@ def test_failures_count_until_a_node_of_the_class_joins(records: Records, lead: 
     for _ in range(3):
         time.now += 10
         with lead.writing() as changes:
-            changes.failed("cloud")
-    assert records.failures() == {"cloud": Failures(3, NOW + 30)}
+            changes.failed("cloud", time.now - 5, Brake(failures=3))
+    assert records.failures() == {"cloud": Failures(3, NOW + 30, rests=1, rested=NOW + 30)}
     with lead.writing() as changes:
         changes.joined("cloud")
     assert records.failures() == {}
@@ -245,7 +246,7 @@ def test_a_file_of_another_release_and_no_file_at_all_are_refused_with_what_to_d
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(RecordsUnusable, match="its schema is 99, this release knows 3"):
+    with pytest.raises(RecordsUnusable, match="its schema is 99, this release knows 4"):
         Records(path)
     (tmp_path / "text.db").write_text("no data base at all, but a text that is longer than a header")
     with pytest.raises(RecordsUnusable, match="not a database"):
@@ -280,8 +281,12 @@ def test_a_file_of_an_older_release_gets_what_it_lacks(records: Records, lead: L
     planned(lead)
     with records.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE node DROP COLUMN apart_since")
+        connection.exec_driver_sql("INSERT INTO brake (klass, count, last) VALUES ('local', 4, 1000)")
+        connection.exec_driver_sql("ALTER TABLE brake DROP COLUMN rests")
         connection.exec_driver_sql("PRAGMA user_version = 1")
-    assert Records(records.path).nodes()[0].apart_since == 0.0
+    opened = Records(records.path)
+    assert opened.nodes()[0].apart_since == 0.0
+    assert Brake().until(opened.failures()["local"]) == 1600
 
 
 def test_what_nodes_of_a_class_have_shown_is_there_when_they_are_gone(records: Records, lead: Lead) -> None:

@@ -1,6 +1,7 @@
 """onesge.conf: what is read, what holds without it, what is refused with line and reason."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -149,6 +150,20 @@ def test_what_contradicts_itself_is_refused_with_line_and_reason(load: Load, tex
 
 
 def test_a_brake_is_twice_as_long_each_time_up_to_an_hour() -> None:
-    rests = [Brake().until(Failures(count, 1000.0)) for count in range(9)]
-    assert rests == [0, 0, 0, 1600, 2200, 3400, 4600, 4600, 4600]
+    failed, rests = None, []
+    for _ in range(8):
+        failed = Brake().after(failed, created=999.0, now=1000.0)
+        failed = replace(failed, rested=0.0)
+        rests.append(Brake().until(failed))
+    assert rests == [0, 0, 1600, 2200, 3400, 4600, 4600, 4600]
     assert Brake().until(None) == 0
+
+
+def test_nodes_that_were_planned_before_a_rest_began_make_it_no_longer() -> None:
+    rule, failed = Brake(failures=3), None
+    for second in range(5):
+        failed = rule.after(failed, created=1000.0, now=1100.0 + second)
+    assert failed == Failures(5, 1104.0, rests=1, rested=1102.0)
+    assert rule.until(failed) == 1104.0 + 600
+    again = rule.after(failed, created=1800.0, now=1900.0)
+    assert rule.until(again) == 1900.0 + 1200

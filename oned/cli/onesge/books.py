@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from oned.elastic.policy import Policies
     from oned.elastic.records import Order, Record, Records
     from oned.elastic.service import Service
+    from oned.elastic.settings import ElasticConfig
 
 WAIT = Option("wait", ("--wait",), "wait until the service has looked at it, and say what became of it")
 
@@ -33,16 +34,21 @@ class Site(NamedTuple):
 
 def site(config: str | None) -> Site:
     """The settings and records in force. Raises CommandError; only the service itself makes records."""
-    from oned.elastic.records import Records, RecordsUnusable
     from oned.elastic.service import read_service
 
     given = conf.load(config)
-    service = read_service(given)
     path = conf.database(given)
     if not path.is_file():
         raise CommandError(f"There are no records yet: no {path}. They are made by: onesge run")
+    return Site(conf.read(given), read_service(given), opened(given))
+
+
+def opened(given: "ElasticConfig") -> "Records":
+    """The records of settings, which are there. Raises CommandError."""
+    from oned.elastic.records import Records, RecordsUnusable
+
     try:
-        return Site(conf.read(given), service, Records(path))
+        return Records(conf.database(given))
     except RecordsUnusable as error:
         raise CommandError(f"{error}. DATABASE in onesge.conf says which file it is") from None
 

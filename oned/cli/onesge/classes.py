@@ -1,11 +1,13 @@
 """onesge class and quota: what the settings allow, in the numbers that hold now."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from oned import clock
 from oned.cli.command import CommandError, Program
 from oned.cli.onesge import books, conf
+from oned.cli.onesge.books import WAIT
 from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.rows import LISTED, Facts, column, show, show_one
 from oned.cli.output import FORMATS, say
@@ -15,6 +17,7 @@ from oned.client.client import Client
 if TYPE_CHECKING:
     from oned.elastic.policy import NodeClass, Policies, Window
     from oned.elastic.reading import Node
+    from oned.elastic.settings import ElasticConfig
 
 CLASS_TABLE = Table(
     (
@@ -34,9 +37,10 @@ CLASS_TABLE = Table(
         column("LIFE", 7, "seconds after which a node is drained"),
         column("PRICE", 7, "of a node and hour"),
         column("BILLING", 7, "hour or second", left=True),
+        column("RESTS", 8, "until when it rests after failed starts"),
         column("BY", 9, "schedule when a time table holds now, else settings", left=True),
     ),
-    default="NAME,TEMPLATE,PLACE,SLOTS,MEMORY,MIN,MAX,SPARE,PRICE,BILLING,BY",
+    default="NAME,TEMPLATE,PLACE,SLOTS,MEMORY,MIN,MAX,SPARE,PRICE,BILLING,BY,RESTS",
 )
 
 QUOTA_TABLE = Table(
@@ -62,33 +66,56 @@ def add_classes(program: Program) -> None:
     """Give onesge the verbs."""
     program.command("class list", "", CONFIG, *LISTED)(_class_list)
     program.command("class show", "<class>", CONFIG, *FORMATS)(_class_show)
+    program.command("class resume", "<class>", WAIT, CONFIG)(_class_resume)
     program.command("quota", "", CONFIG, *LISTED)(_quota)
 
 
 def _class_list(_one: Client, *, config: str | None, **options: Any) -> None:
     """Lists the classes of nodes with the numbers that hold now; `onesge class` is the same."""
-    policies = conf.read(conf.load(config))
-    now = time.time()
-    show(CLASS_TABLE, "onesge", (_class_facts(policies, klass, now) for klass in policies.at(now).classes), options,
+    given, now = conf.load(config), clock.now()
+    policies, rests = conf.read(given), _rests(given, now)
+    show(CLASS_TABLE, "onesge", (_class_facts(policies, klass, rests) for klass in policies.at(now).classes), options,
          "NODE_CLASS")  # fmt: skip
 
 
 def _class_show(_one: Client, name: str, *, config: str | None, **options: Any) -> None:
     """Shows a class with the numbers that hold now, and its time tables."""
-    policies = conf.read(conf.load(config))
-    now = time.time()
+    given, now = conf.load(config), clock.now()
+    policies, rests = conf.read(given), _rests(given, now)
     klass = next((klass for klass in policies.at(now).classes if klass.name == name), None)
     if klass is None:
         known = ", ".join(klass.name for klass in policies.classes) or "none"
         raise CommandError(f"There is no class {name}. Classes of {conf.path_of(config)}: {known}")
     windows = [window for window in policies.windows if window.klass == name]
-    facts = {**_class_facts(policies, klass, now), "SCHEDULE": [_window_facts(window) for window in windows]}
+    facts = {**_class_facts(policies, klass, rests), "SCHEDULE": [_window_facts(window) for window in windows]}
     if show_one("NODE_CLASS", f"CLASS {name}", facts, options):
         for window in windows:
             say(f"Time table: {_window_words(window)}")
+        if name in rests:
+            say(f"Its starts failed, see: onesge audit. When that is mended: onesge class resume {name}")
 
 
-def _class_facts(policies: "Policies", klass: "NodeClass", now: float) -> Facts:
+def _class_resume(_one: Client, name: str, *, wait: bool, config: str | None) -> int:
+    """Orders that a class which rests after failed starts rests no more."""
+    from oned.elastic.records import RESUME
+
+    at = books.site(config)
+    if name not in (known := [klass.name for klass in at.policies.classes]):
+        raise CommandError(f"There is no class {name}. Classes: {', '.join(known) or 'none'}")
+    return books.leave(at.records, [(RESUME, name, 1)], wait=wait)
+
+
+def _rests(given: "ElasticConfig", now: float) -> "dict[str, float]":
+    """Until when classes rest, by name; nothing where there are no records."""
+    if not conf.database(given).is_file():
+        return {}
+    brake, records = conf.read(given).brake, books.opened(given)
+    found = {name: brake.until(failed) for name, failed in records.failures().items()}
+    records.close()
+    return {name: until for name, until in found.items() if until > now}
+
+
+def _class_facts(policies: "Policies", klass: "NodeClass", rests: "Mapping[str, float]") -> Facts:
     return {
         "NAME": klass.name,
         "TEMPLATE": klass.template,
@@ -106,6 +133,7 @@ def _class_facts(policies: "Policies", klass: "NodeClass", now: float) -> Facts:
         "LIFE": f"{klass.life:.0f}" if klass.life else None,
         "PRICE": f"{klass.price:g}",
         "BILLING": klass.billing.value,
+        "RESTS": time.strftime("%H:%M:%S", time.localtime(rests[klass.name])) if klass.name in rests else None,
         "BY": "settings" if klass == policies.klass(klass.name) else "schedule",
     }
 

@@ -32,8 +32,11 @@ def _config(_one: Client) -> None:
     sys.stdout.write(print_elastic_config())
 
 
-def _check(_one: Client, file: str = "") -> int:
-    """Tells whether onesge.conf, or another file, can be used; what does nothing in it is told too."""
+def _check(one: Client, file: str = "") -> int:
+    """Tells whether onesge.conf, or another file, can be used; what does nothing in it is told too.
+
+    Where oned answers it also tells of classes whose template, image or network is missing there.
+    """
     path = path_of(file or None)
     if not path.is_file():
         raise CommandError(f"There is no {path}. Make one with: onesge {PRINT_CONFIG} > {path}")
@@ -45,9 +48,25 @@ def _check(_one: Client, file: str = "") -> int:
              ("time table", "time tables", policies.windows))  # fmt: skip
     counted = ", ".join(f"{len(found)} {one if len(found) == 1 else many}" for one, many, found in parts)
     say(f"{path} can be used: {counted}")
-    for note in _notes(policies):
+    for note in (*_notes(policies), *filter(None, unfit(config, policies, one))):
         complain(note)
     return 0
+
+
+def unfit(config: "ElasticConfig", policies: "Policies", one: Client) -> tuple[str, ...]:
+    """That oned could not be asked, "" if it could; then a sentence for each class of which no VM can be made."""
+    from oned.client.failures import ClientError
+    from oned.elastic.provider import Provider, ProviderDown
+    from oned.elastic.service import read_service
+
+    service = read_service(config)
+    client = Client(service.endpoint, None, service.timeout) if service.endpoint else one
+    provider = Provider(client, service.cluster, service.pattern, lambda _record, _klass: {})
+    try:
+        found = provider.unfit(policies.classes)
+    except (ClientError, ProviderDown) as down:
+        return (f"oned does not answer, so templates of classes were not looked at: {down}",)
+    return ("", *(f"No node of class {name} can be started: {why}" for name, why in found.items()))
 
 
 def _notes(policies: "Policies") -> Iterator[str]:

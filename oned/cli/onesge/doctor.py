@@ -31,7 +31,7 @@ def add_doctor(program: Program) -> None:
     program.command("doctor", "", CONFIG, SCRIPT, *FORMATS)(_doctor)
 
 
-def _doctor(_one: Client, *, config: str | None, script: bool, **formats: Any) -> int:
+def _doctor(one: Client, *, config: str | None, script: bool, **formats: Any) -> int:
     """Looks for wrong names, clocks, ports, versions and for settings of Grid Engine that lose work.
 
     Each finding says what is wrong, why it matters and, after $, what mends it on the master. Exit status: 2 when
@@ -46,7 +46,11 @@ def _doctor(_one: Client, *, config: str | None, script: bool, **formats: Any) -
     if read_service(settings).batch != "sge":
         raise CommandError("The doctor is for Grid Engine, and BATCH of onesge.conf is another")
     policies = conf.read(settings)
-    found = [*examine(read_place(settings), policies.classes, _nodes(settings)), *_clouds(settings, policies)]
+    found = [
+        *examine(read_place(settings), policies.classes, _nodes(settings)),
+        *_clouds(settings, policies),
+        *_classes(settings, policies, one),
+    ]
     if script:
         _say_script(found)
     elif not dump(_document(found), **{option.keyword: formats[option.keyword] for option in FORMATS}):
@@ -90,6 +94,19 @@ def _clouds(settings: "ElasticConfig", policies: "Policies") -> "Iterator[Findin
     if vpn and (what := no_server(vpn)):
         why = "Nodes in a cloud cannot join, and one whose certificate is revoked is not cut off"
         yield Finding(Grade.ERROR, what, why, f"openvpn --config {vpn.configuration}")
+
+
+def _classes(settings: "ElasticConfig", policies: "Policies", one: Client) -> "Iterator[Finding]":
+    """Classes of which no node can come, as oned has nothing to make them of."""
+    from oned.elastic.sge.facts import Finding, Grade
+
+    down, *unfit = conf.unfit(settings, policies, one)
+    if down:
+        yield Finding(
+            Grade.NOTE, down, "Nodes are VMs of oned: without it none is started and none is stopped", "one start"
+        )
+    for what in unfit:
+        yield Finding(Grade.ERROR, what, "Jobs wait for its nodes for ever")
 
 
 def _say(found: "list[Finding]") -> None:

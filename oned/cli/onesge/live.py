@@ -62,10 +62,13 @@ def _apply(one: Client, file: str, *, config: str | None) -> int:
             for line in differences(wanted, cycle.look()):
                 complain(f"  {line}")
             return FAILURE
+    begun = len(made.steps) - sum(missed.count for missed in cycle.missed.values())
     for step in made.steps:
         say(step_line(step).strip())
-    say(f"{len(made.steps)} step{'' if len(made.steps) == 1 else 's'} of plan {made.digest[:12]} begun")
-    return 0
+    say(f"{begun} step{'' if begun == 1 else 's'} of plan {made.digest[:12]} begun")
+    for klass, missed in cycle.missed.items():
+        complain(f"not begun, {missed.count} of class {klass}: {missed.why}")
+    return FAILURE if cycle.missed else 0
 
 
 def _read(file: str) -> "Plan":
