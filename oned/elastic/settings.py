@@ -191,7 +191,7 @@ ELASTIC_SETTINGS = Table(
                 "Jobs have so long to end on a node that is drained; then those that can are started again elsewhere."),
         Setting("DRAIN_KILL", TRUTH, "NO", "oned", "YES ends the others then, which are lost; NO lets them run."),
         Setting("PROTECT", SOME, "3", "oned", "Failed starts in a row after which a class rests."),
-        Setting("PROTECT_TIME", SECONDS, "600", "oned", "It rests so long, twice as long if the next round fails too, an hour at most."),
+        Setting("PROTECT_TIME", SECONDS, "600", "oned", "It rests so long, twice as long each time, an hour at most."),
         Setting("STALE_DOWN", SECONDS, "120", "oned", "Readings that are older stop nothing."),
         Setting("STALE_UP", SECONDS, "600", "oned", "Readings that are older start nothing either."),
         Setting("ORPHAN_TIME", SECONDS, "300", "oned",
