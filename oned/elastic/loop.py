@@ -26,8 +26,11 @@ LOOK = 0.25
 """Seconds between two looks whether somebody has left something in the records."""
 SOON = 0.2
 """Seconds from a change to the next cycle: what follows from it is done at once."""
-QUICK = 2.0
-"""Seconds between two cycles while a node is in a state that lasts only a moment, which nobody tells the end of."""
+QUICK = 1.0
+"""Seconds between two cycles while a node is in a state that lasts only a moment, which nobody tells the end of.
+
+Where a cycle takes longer than that it is as long as the cycle: half of the time at most goes into looking.
+"""
 PASSING = frozenset((PLANNED, REGISTERED, JOINING, FAILED, LOST, UNREGISTERED))
 _DAY = 24 * 60
 _DEFAULTS = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -144,15 +147,16 @@ class Loop:
         self._said.well("records", "The records can be used again")
         nodes = [record.node for record in self._records.nodes()]
         self.vms = frozenset(node.vm for node in nodes)
-        self._told(made, clock.monotonic() - begin)
+        took = clock.monotonic() - begin
+        self._told(made, took)
         if changed:
             return SOON
-        return min(self.interval, self._most(nodes))
+        return min(self.interval, self._most(nodes, took))
 
-    def _most(self, nodes: Collection[Node]) -> float:
+    def _most(self, nodes: Collection[Node], took: float) -> float:
         """Seconds until the next cycle at most, by what is so."""
         if any(node.state in PASSING for node in nodes):
-            return QUICK
+            return max(QUICK, took)
         reading = self._cycle.reading
         return AGAIN if reading and doubt(reading, clock.now()) else self.interval
 
