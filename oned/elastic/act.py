@@ -11,7 +11,7 @@ from itertools import groupby
 
 from oned import clock
 from oned.elastic.batch import BatchDown
-from oned.elastic.changes import DONE, WAITS, Changes, Held, Why
+from oned.elastic.changes import DONE, Changes, Held, Why
 from oned.elastic.deeds import ORDER, Deeds, Errand, Outcome, Outcomes
 from oned.elastic.farewell import Farewell
 from oned.elastic.leader import Lead
@@ -90,9 +90,19 @@ class Actor:
             outcomes = self._deeds.do(does, errands)
         except DOWN as down:
             self._said.once(does, "%s waits: %s", does or "a change", down)
+            if isinstance(down, SiteDown):
+                self._waits(errands, str(down))
             return {}
         self._said.well(does)
         return outcomes
+
+    def _waits(self, errands: Sequence[Errand], why: str) -> None:
+        """Write down, once for each, that errands cannot be done yet."""
+        fresh = [errand for errand in errands if self._said.once(errand.token, "%s waits: %s", errand.name, why)]
+        if fresh:
+            with self._lead.writing() as changes:
+                for errand in fresh:
+                    changes.waits(errand.intent, why)
 
     def _settle(self, errands: Sequence[Errand], outcomes: Outcomes) -> list[Intent]:
         """Write what became of errands; the intents that follow."""
@@ -145,8 +155,7 @@ class Actor:
         intent = errand.intent
         if outcome.again:
             if self._said.once(errand.token, "%s: %s waits: %s", errand.name, intent.event, outcome.why):
-                why = Why(intent.rule, intent.sentence, intent.digest)
-                changes.audit(intent.event, errand.token, why, f"{WAITS}{outcome.why}")
+                changes.waits(intent, outcome.why)
             return
         changes.refuse(intent, outcome.why)
         self._said.once(errand.token, "%s: %s refused: %s", errand.name, intent.event, outcome.why)

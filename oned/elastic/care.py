@@ -106,7 +106,8 @@ def verdict(view: View, clock: Clock) -> Verdict:
 
 
 def _stays(view: View) -> Verdict:
-    return Verdict(None, "state", view.node.state.value)
+    waits = f"; it waits: {view.node.waits}" if view.node.waits else ""
+    return Verdict(None, "state", f"{view.node.state.value}{waits}")
 
 
 def _coming(view: View, clock: Clock) -> Verdict:
@@ -127,7 +128,7 @@ def _coming(view: View, clock: Clock) -> Verdict:
 def _joining(view: View, clock: Clock) -> Verdict:
     age, most, report = clock.now - view.node.since, clock.patience.join, view.node.report
     if view.heard and (report == "ok" or view.busy):
-        return Verdict(Verb.ENABLE, "joined", "it reports to the batch system, and its health check is good")
+        return Verdict(Verb.ENABLE, "joined", "the batch system hears it, and nothing is known to be wrong with it")
     if view.busy:
         return Verdict(None, "busy", "it is not ready, but jobs run on it")
     if view.vm_gone:

@@ -17,10 +17,10 @@ from oned.elastic.batch import Departed
 from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
 from oned.elastic.policy import Brake
 from oned.elastic.reading import Failures, Proof
-from oned.elastic.records import CHANGED, JOB_ENDED, JOB_RESTARTED, Intent, Lease, Paid, job_words
+from oned.elastic.records import CHANGED, JOB_ENDED, JOB_RESTARTED, WAITS, Intent, Lease, Paid, job_words
 from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, proof, spend
 
-DONE, BEGUN, WAITS = "done", "begun", "waits: "
+DONE, BEGUN = "done", "begun"
 """Results of lines of the audit; what begins or waits, for a reason that is told, is followed by another line."""
 KEPT_FOR = 90 * 86400.0
 """Seconds that nodes which are GONE, their money and the audit are kept."""
@@ -85,6 +85,10 @@ class Changes:
         """What was intended cannot be done now: the node stays as it is."""
         self._connection.execute(intent.delete().where(intent.c.token == refused.token))
         self.audit(refused.event, refused.token, Why(refused.rule, refused.sentence, refused.digest), reason)
+
+    def waits(self, open: Intent, reason: str) -> None:
+        """What was intended cannot be done yet; it stays open."""
+        self.audit(open.event, open.token, Why(open.rule, open.sentence, open.digest), f"{WAITS}{reason}")
 
     def fire(self, token: str, event: str, why: Why, **facts: object) -> NodeState:
         """A change with nothing to do outside; the new state. Raises WrongTransition."""

@@ -196,7 +196,7 @@ _STATES = {
     JobState.FAILED: "in error state: its last start failed and a person has to clear it",
     JobState.ENDING: "being deleted",
 }
-LATER = "its start time has not come"
+LATER = "for later: its start time has not come"
 
 
 def demand(

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from oned.elastic.changes import BEGUN, WAITS
+from oned.elastic.changes import BEGUN
 from oned.elastic.cost import Spend
 from oned.elastic.farewell import ENDED, RESTARTED
 from oned.elastic.node import COMING, DRAINING, FAILED, JOINING, READY, STARTING, NodeState
 from oned.elastic.plan import Plan
 from oned.elastic.policy import NO_LIMIT, Caps, Policies
 from oned.elastic.reading import Node, Reading
-from oned.elastic.records import JOB_ENDED, JOB_RESTARTED, Entry, Records
+from oned.elastic.records import JOB_ENDED, JOB_RESTARTED, WAITS, Entry, Records
 
 MISSING = "The package prometheus-client is not installed, without it there are no metrics: pip install 'oned[metrics]'"
 NO_ROOM, IMPOSSIBLE, NOT_COUNTED = "no room", "impossible", "not counted"

@@ -129,6 +129,7 @@ class Observer:
         nodes = [record for record in records if record.node.state in EXISTING]
         apart = {record.node.token: record.apart_since for record in nodes if record.apart_since}
         silent = {record.node.name: record.silent_since for record in nodes if record.silent_since}
+        waits = self._records.waits()
         observed, (day, month), (hour, ahead) = self._observed, begins(policies, now), clock_hour(policies, now)
         hosts = (
             replace(host, silent=max(host.silent, now - silent.get(host.name, now))) if not host.heard else host
@@ -138,7 +139,7 @@ class Observer:
             jobs=Taken(observed.at, observed.jobs),
             hosts=Taken(observed.at, tuple(hosts)),
             vms=replace(self._vms, items=tuple(_since(seen, apart) for seen in self._vms.items)),
-            nodes=tuple(self._as_read(record, now - policies.patience.unheard) for record in nodes),
+            nodes=tuple(self._as_read(record, now - policies.patience.unheard, waits) for record in nodes),
             limits=observed.limits,
             given=observed.given,
             shared=observed.shared,
@@ -167,8 +168,8 @@ class Observer:
         found = {name: remembered(before.get(name, Proof()), proof) for name, proof in now.items()}
         return {name: proof for name, proof in found.items() if proof != before.get(name)}
 
-    def _as_read(self, record: Record, late: float) -> Node:
-        node = record.node
+    def _as_read(self, record: Record, late: float, waits: Mapping[str, str]) -> Node:
+        node = replace(record.node, waits=waits.get(record.node.token, ""))
         if not self._reports:
             return node if node.report else replace(node, report="ok")
         return replace(node, mute=True) if 0 < record.reported < late else node

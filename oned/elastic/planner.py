@@ -40,7 +40,7 @@ class _Planner:
         self.reading, self.said, self.now = reading, policies, now
         self.policies = policies = known(policies, reading)
         self.age = now - min(reading.hosts.at, reading.jobs.at, reading.vms.at)
-        self.notes = [*_about_age(reading, policies, now), *_closed(reading, policies, now)]
+        self.notes = [*_about_age(reading, policies, now), *_closed(reading, policies, now), *_waiting(reading)]
         self.views = views(reading, policies)
         self._doubt()
         self.budget = Budget(policies, reading, now)
@@ -339,6 +339,15 @@ def _closed(reading: Reading, policies: Policies, now: float) -> Iterator[str]:
             )
 
 
+def _waiting(reading: Reading) -> Iterator[str]:
+    """Nodes that do not come on, a sentence for each reason."""
+    for why in dict.fromkeys(node.waits for node in reading.nodes if node.waits):
+        names = [node.name for node in reading.nodes if node.waits == why]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        verb = "waits" if len(names) == 1 else "wait"
+        yield f"{', '.join(names[:3])}{more} {verb}: {why}"
+
+
 def _up(new: New) -> Step:
     return Step(Verb.UP, new.klass.name, "", new.rule, new.sentence, new.klass.price, new.owner)
 
@@ -365,7 +374,7 @@ def _digest(reading: Reading, policies: Policies, steps: Iterable[Step]) -> str:
     """Of everything but clocks: times of readings and of nodes' states, seconds of silence and of idleness."""
     facts = (
         policies,
-        [replace(node, since=0.0, idle_since=float(node.idle_since > 0)) for node in reading.nodes],
+        [replace(node, since=0.0, idle_since=float(node.idle_since > 0), waits="") for node in reading.nodes],
         reading.vms.items,
         reading.limits,
         [(host.name, host.slots, host.used, host.heard, host.enabled) for host in reading.hosts.items],

@@ -148,6 +148,7 @@ class Node:
     drained_by    the rule that drains it
     report        what it said of its health: "" nothing yet, "ok", or what is wrong
     mute          it used to report and has not for longer than a node may be silent
+    waits         why what has begun for it cannot go on yet, "" where it can
     """
 
     name: str
@@ -163,6 +164,7 @@ class Node:
     drained_by: str = ""
     report: str = ""
     mute: bool = False
+    waits: str = ""
 
 
 @dataclass(frozen=True)

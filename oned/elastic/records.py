@@ -22,6 +22,8 @@ from oned.elastic.tables import audit, brake, fact, hint, intent, leader, node, 
 
 JOB_ENDED, JOB_RESTARTED = "job ended", "job restarted"
 """Events of the audit that are no change of a node: what became of a job that was taken away from one."""
+WAITS = "waits: "
+"""How the result of a line of the audit begins that says why something which has begun is not done yet."""
 CHANGED = "changed"
 """The fact: when the last step up or down was taken."""
 
@@ -205,6 +207,10 @@ class Records:
         """What has begun and is not confirmed, the oldest first."""
         return [_intent(row) for row in self._rows(_INTENTS)]
 
+    def waits(self) -> dict[str, str]:
+        """By token, why what has begun for a node is not done yet; those where nothing was said are not in it."""
+        return {row.token: row.result.removeprefix(WAITS) for row in self._rows(_WAITS)}
+
     # --- what happened, and what it cost ---
 
     def events(self, name: str = "", limit: int = 100) -> list[Entry]:
@@ -323,6 +329,13 @@ def leading(connection: Connection) -> Holder | None:
 _NODES = select(node).where(node.c.state != GONE.name).order_by(node.c.created, node.c.name)
 _HELD = select(node).where(node.c.holds == 1).order_by(node.c.created, node.c.name)
 _INTENTS = select(intent).order_by(intent.c.at, intent.c.token)
+_WAITS = (
+    select(intent.c.token, audit.c.result)
+    .join(node, node.c.token == intent.c.token)
+    .join(audit, (audit.c.node == node.c.name) & (audit.c.token == intent.c.token))
+    .where((audit.c.at >= intent.c.at) & audit.c.result.startswith(WAITS))
+    .order_by(audit.c.id)
+)
 _LEFT = select(
     select(func.max(hint.c.id)).scalar_subquery(),
     select(func.max(node.c.reported)).scalar_subquery(),

@@ -297,6 +297,10 @@ def test_a_name_that_does_not_resolve_yet_is_tried_again(small: Cluster) -> None
     assert small.nodes() == {"wn001": "PLANNED"}
     (waits,) = [entry for entry in small.records.events("wn001") if entry.event == "register"]
     assert waits.result.startswith("waits: ")
+    why = waits.result.removeprefix("waits: ")
+    made = small.cycle()
+    assert f"it waits: {why}" in made.explain_node("wn001")[0]
+    assert made.notes == (f"wn001 waits: {why}",)
     small.batch.unresolved()
     small.until(lambda: small.batch.job(job)["state"] == "runs")
 

@@ -22,7 +22,7 @@ from oned.elastic.policy import Brake
 from oned.elastic.pulse import pulse
 from oned.elastic.records import Lease, Records
 from oned.template.parse import parse as parse_template
-from tests.daemon.played_sge import PlayedSge
+from tests.daemon.played_sge import RECORDED, PlayedSge
 from tests.daemon.process import SIMULATED, Daemon, until
 
 CONF = """\
@@ -104,6 +104,33 @@ def test_what_does_not_answer_is_told_and_then_nothing_is_planned(
     assert "There is no reading of jobs yet: nothing is started and nothing is stopped." in said
     assert "sge_qmaster does not run there" in caplog.text
     assert "nothing is to be done" in said
+    explained = onesge(engine, "explain", "17", status=255)
+    assert "Whether there is such a job is not known: the batch system is not read" in explained
+
+
+def test_a_job_that_has_ended_is_told_by_the_accounting_file(engine: Daemon, sge: PlayedSge) -> None:
+    accounting = RECORDED / "accounting"
+    (sge.directory / "default/common/accounting").write_bytes(accounting.read_bytes()[10:])
+    assert re.search(r"Job 3 ended at .*, on wn02, after 2 s\.", onesge(engine, "explain", "3"))
+    assert "of its tasks have ended" in onesge(engine, "explain", "6") or "Job 6." in onesge(engine, "explain", "6")
+    assert "Job 7 ended at" in (failed := onesge(engine, "explain", "7"))
+    assert ", with exit status 1." in failed
+    assert "There is no job 9999" in onesge(engine, "explain", "9999", status=255)
+
+
+def test_a_second_service_says_on_the_terminal_that_it_waits(
+    engine: Daemon, sge: PlayedSge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr("oned.elastic.daemon.main", lambda *_words, **_options: started.append(1))
+    records = Records(engine.var / "onesge.db")
+    lead = Lead(records)
+    assert "runs the loop" not in onesge(engine, "run")
+    lead.take()
+    assert "runs the loop. This one waits" in onesge(engine, "run")
+    lead.resign()
+    records.close()
+    assert len(started) == 2
 
 
 def test_a_hook_leaves_word_of_nodes_only_and_takes_numbers_only(engine: Daemon, sge: PlayedSge) -> None:
@@ -130,6 +157,17 @@ def test_hooks_are_declared_as_oned_reads_them(engine: Daemon) -> None:
         ("RUNNING", "node-up $ID --plain"),
         *((event, "node-down $ID --plain") for event in ("UNKNOWN", "SHUTDOWN", "STOP", "DONE", "FAILED")),
     }
+
+
+def test_a_hook_of_the_plain_way_says_either_that_jobs_may_start_or_why_not(engine: Daemon, sge: PlayedSge) -> None:
+    vm = engine.allocate("NIC = [ NETWORK = nodes ]")
+    engine.one.vm.deploy(vm, engine.host("alpha"))
+    engine.reaches(vm, "RUNNING")
+    said = onesge(engine, "node-up", str(vm), "--plain", status=255)
+    assert re.search(rf"wn\d+: VM {vm} is RUNNING, but its name does not resolve", said)
+    assert "jobs may start on it" not in said
+    engine.one.vm.action("terminate-hard", vm)
+    engine.reaches(vm, "DONE")
 
 
 def test_hooks_that_are_declared_are_run_by_oned_and_wake_the_loop(tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ def test_check_tells_what_is_in_the_file_and_refuses_with_line_and_reason(
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "Class local may have 20 nodes, but MAX allows 10 of all classes."
     assert said[1].startswith("oned does not answer, so templates of classes were not looked at: ")
+    broken.write_text(
+        "MAX = 25\nNODE_CLASS = [ NAME = local, MIN = 30, MAX = 30 ]\n"
+        'QUOTA = [ NAME = one, BY = project, WHO = "atlas cms", NODES = 1 ]\n'
+        'QUOTA = [ NAME = two, BY = project, WHO = "lhcb atlas", NODES = 1 ]\n'
+    )
+    main(["check", str(broken)])
+    said = capsys.readouterr().err
+    assert "MIN of the classes is 30 together, but MAX allows 25 nodes of all classes." in said
+    assert "Project atlas is in the quotas one and two: it counts for one only." in said
     broken.write_text("MAX = 5\nMIN = 7\n")
     assert "MIN is 7, above MAX, which is 5" in run(f"check {broken}", FAILURE)
     broken.write_text("MAX = 5\nIDLE_TIME = soon\n")

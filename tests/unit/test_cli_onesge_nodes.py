@@ -88,8 +88,41 @@ def test_health_is_told_with_its_age(service: Service, run: Run, monkeypatch: py
     service.node(2)
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now + 754)
-    assert run("node list --csv -l NAME,HEALTH,REPORTED") == "NAME,HEALTH,REPORTED\nwn001,ok,12 min 34 s\nwn002,-,-\n"
+    assert run("node list --csv -l NAME,HEALTH,REPORTED") == "NAME,HEALTH,REPORTED\nwn001,ok,754\nwn002,-,-\n"
     assert "REPORTED            : 12 min 34 s" in run("node show wn001")
+    assert "12 min 34 s" in run("node list")
+
+
+def test_programs_get_seconds_and_no_tokens_of_lists(
+    service: Service, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = service.node(1, "local", *PATH_TO_READY)
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + 64)
+    told = run("node list --json")
+    node = json.loads(told)["NODE_POOL"]["NODE"]
+    assert (node["SINCE"], node["AGE"]) == ("64", "64")
+    assert token not in told
+    assert run("node list --csv -l SINCE,TOKEN") == f"SINCE,TOKEN\n64,{token}\n"
+    assert json.loads(run("node show wn001 --json"))["NODE"]["TOKEN"] == token
+
+
+def test_a_node_that_waits_is_told_with_the_reason_until_it_goes_on(
+    service: Service, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oned.elastic.sge.examine.examine", lambda *_facts: [])
+    token = service.node(1)
+    (open_one,) = service.records.intents()
+    with service.lead.writing() as changes:
+        changes.waits(open_one, "its name does not resolve")
+        changes.waits(open_one, "its name leads to 10.9.9.9")
+    assert service.records.waits() == {token: "its name leads to 10.9.9.9"}
+    assert "WAITS               : its name leads to 10.9.9.9" in run("node show wn001")
+    assert "ERROR: Node wn001 waits: its name leads to 10.9.9.9" in run("doctor", 2)
+    with service.lead.writing() as changes:
+        changes.confirm(open_one)
+    assert service.records.waits() == {}
+    assert "WAITS" not in run("node show wn001")
 
 
 def test_a_node_is_shown_with_what_is_under_way_and_what_happened(service: Service, run: Run) -> None:

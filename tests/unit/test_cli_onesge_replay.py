@@ -78,6 +78,8 @@ def test_without_a_policy_it_is_the_one_in_force(run: Run) -> None:
         (f"replay {REAL} --pe smp=$many", '--pe: the allocation rule "$many" is no number'),
         (f"replay {REAL} --every 0.5", "--every is 1 at least"),
         (f"replay {REAL} --failing 100", "--spread and --failing are below 100"),
+        (f"replay {REAL} --pe smp", "--pe smp has no rule. qconf -sp smp tells it"),
+        (f"replay {REAL} --svg out.png", "out.png: pictures are SVG only. Name it out.svg"),
         (f"replay {REAL} --svg nowhere/out.svg", "nowhere/out.svg cannot be written"),
     ],
 )

@@ -71,7 +71,7 @@ def test_only_jobs_that_could_start_now_ask() -> None:
     found = demand(jobs, (), ONE, NOW)
     assert [want.jobs for want in found.wants] == [["1", "5"]]
     assert {kept.jobs: kept.reason.split(":")[0] for kept in found.kept} == {
-        ("2",): "held", ("3",): "in error state", ("4",): "its start time has not come", ("7",): "being deleted",
+        ("2",): "held", ("3",): "in error state", ("4",): "for later", ("7",): "being deleted",
     }  # fmt: skip
 
 

@@ -76,6 +76,14 @@ def _notes(policies: "Policies") -> Iterator[str]:
     for klass in policies.classes:
         if klass.most > policies.most:
             yield f"Class {klass.name} may have {klass.most} nodes, but MAX allows {policies.most} of all classes."
+    if (least := sum(klass.least for klass in policies.classes)) > policies.most:
+        yield f"MIN of the classes is {least} together, but MAX allows {policies.most} nodes of all classes."
+    first: dict[tuple[str, str], str] = {}
+    for quota in policies.quotas:
+        for who in sorted(quota.who):
+            if (other := first.setdefault((quota.by, who), quota.name)) != quota.name:
+                both = f"{quota.by.capitalize()} {who} is in the quotas {other} and {quota.name}"
+                yield f"{both}: it counts for {other} only."
 
 
 def path_of(file: str | None) -> Path:

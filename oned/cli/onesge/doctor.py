@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from oned.cli.command import CommandError, Option, Program
-from oned.cli.onesge import conf
+from oned.cli.onesge import books, conf
 from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.rows import document
 from oned.cli.output import FORMATS, dump, say
@@ -50,6 +50,7 @@ def _doctor(one: Client, *, config: str | None, script: bool, **formats: Any) ->
         *examine(read_place(settings), policies.classes, _nodes(settings)),
         *_clouds(settings, policies),
         *_classes(settings, policies, one),
+        *_waiting(settings),
     ]
     if script:
         _say_script(found)
@@ -107,6 +108,20 @@ def _classes(settings: "ElasticConfig", policies: "Policies", one: Client) -> "I
         )
     for what in unfit:
         yield Finding(Grade.ERROR, what, "Jobs wait for its nodes for ever")
+
+
+def _waiting(settings: "ElasticConfig") -> "Iterator[Finding]":
+    """Nodes that cannot come on."""
+    from oned.elastic.sge.facts import Finding, Grade
+
+    if not conf.database(settings).is_file():
+        return
+    records = books.opened(settings)
+    waits, nodes = records.waits(), records.nodes()
+    records.close()
+    for node in (record.node for record in nodes if record.node.token in waits):
+        why = f"It is {node.state.name}, and is not started before that is mended"
+        yield Finding(Grade.ERROR, f"Node {node.name} waits: {waits[node.token]}", why)
 
 
 def _say(found: "list[Finding]") -> None:

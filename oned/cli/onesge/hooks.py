@@ -98,9 +98,10 @@ def _settle(one: Client, word: str, config: str | None, *, kill: bool) -> int:
             return 0
         except BatchDown as down:
             raise CommandError(f"VM {number}: {down}") from None
-    say(said)
+    if not refused:
+        say(said)
     for name, why in refused.items():
-        complain(f"{name}: {why}")
+        complain(f"{name}: VM {number} is {node.state}, but {why}")
     return FAILURE if refused else 0
 
 

@@ -1,12 +1,14 @@
 """onesge plan, apply, explain: what the loop would do now, why, and doing it by hand."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oned import clock
 from oned.cli.command import FAILURE, CommandError, Option, Program
+from oned.cli.onesge import conf
 from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.nodes import event_line
 from oned.cli.onesge.plan_views import differences, show_plan, step_line, waited
@@ -98,10 +100,44 @@ def _explain(one: Client, what: str, *, config: str | None) -> None:
         say(line)
     for entry in events:
         say(event_line(entry))
-    if not told and not events:
-        raise CommandError(
-            f"There is no job {what or repr(what)}, and no node of that name. See: qstat, onesge node list"
-        )
+    if told:
+        return
+    ended = _ended(config, what)
+    for line in ended:
+        say(line)
+    if not events and not ended:
+        raise CommandError(_nothing(what, known=bool(cycle.reading and cycle.reading.jobs.at > 0)))
+
+
+def _nothing(what: str, *, known: bool) -> str:
+    """Why nothing is told of a job or node."""
+    if not known:
+        return f"There is no node {what}. Whether there is such a job is not known: the batch system is not read"
+    return f"There is no job {what or repr(what)}, and no node of that name. See: qstat, onesge node list"
+
+
+def _ended(config: str | None, job: str) -> list[str]:
+    """When and where a job has ended, or the last of its tasks that have, by the accounting file; none without it."""
+    from oned.elastic.batch import BatchDown
+    from oned.elastic.sge.commands import Commands
+    from oned.elastic.sge.ended import TAIL, ends
+    from oned.elastic.sge.place import read_place
+
+    given = conf.load(config)
+    place = read_place(given)
+    if not job.partition(".")[0].isdecimal():
+        return []
+    try:
+        said = Commands(place).other("tail", "-c", str(TAIL), f"{place.common}/accounting")
+    except BatchDown:
+        return []
+    found = list(ends(said.output, job)) if said.status == 0 else []
+    lines = [
+        f"Job {one.job} ended at {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(one.at))}, on {one.host}, "
+        f"after {waited(one.seconds)}{one.how}."
+        for one in found[-_EVENTS:]
+    ]
+    return [*lines, f"{len(found)} of its tasks have ended."] if len(found) > len(lines) else lines
 
 
 def _running(jobs: "Iterable[Job]", number: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """onesge node, leases and dhcp: the nodes as the records have them, and what a person wants of them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.plan_views import waited
 from oned.cli.onesge.rows import LISTED, Facts, column, show, show_one
 from oned.cli.output import FORMATS, facts, heading, say
-from oned.cli.table import Table
+from oned.cli.table import Column, Table
 from oned.cli.units import moment
 from oned.client.client import Client
 
@@ -32,20 +32,29 @@ PAST = Option("past", ("--past",), "nodes that are gone, the latest first")
 FORM = Option("form", ("--format",), "server: dnsmasq, isc or kea (default dnsmasq)", "SERVER")
 DIRECTORY = Option("directory", ("--directory",), "write the files here, if they change", "DIR")
 
+
+def _age(name: str, sentence: str) -> Column:
+    """A column of seconds, which people see in words and programs as a number."""
+    plain = column(name, 12, sentence)
+    return plain._replace(
+        value=lambda row: waited(float(row.text(name))) if row.text(name) else "-", number=plain.value
+    )
+
+
 NODE_TABLE = Table(
     (
         column("NAME", 10, "name of the node", left=True, expand=True),
         column("CLASS", 10, "its class", left=True, expand=True),
         column("STATE", 12, "where it is in its life", left=True),
-        column("SINCE", 12, "how long it is in that state"),
-        column("AGE", 12, "how long ago it was planned"),
-        column("IDLE", 12, "how long it has had no jobs"),
+        _age("SINCE", "how long it is in that state"),
+        _age("AGE", "how long ago it was planned"),
+        _age("IDLE", "how long it has had no jobs"),
         column("IP", 15, "its address"),
         column("MAC", 17, "its hardware address"),
         column("VM", 5, "its VM in oned"),
         column("OWNER", 10, "the organisation whose quota it counts against", left=True),
         column("HEALTH", 12, "what it said of itself", left=True, expand=True),
-        column("REPORTED", 12, "how long ago it said that"),
+        _age("REPORTED", "how long ago it said that"),
         column("RULE", 12, "what wanted it", left=True),
         column("DRAINED_BY", 12, "what drains it", left=True),
         column("TOKEN", 36, "its token", left=True),
@@ -84,7 +93,9 @@ def _list(_one: Client, *, past: bool, config: str | None, **options: Any) -> No
     """Lists the nodes; `onesge node` is the same."""
     records = books.site(config).records
     found = records.past() if past else records.nodes()
-    show(NODE_TABLE, "onesge", map(_facts, found), options, "NODE")
+    dumped = any(options[option.keyword] for option in FORMATS)
+    rows = ({**_facts(one), **({} if dumped else {"TOKEN": one.node.token})} for one in found)
+    show(NODE_TABLE, "onesge", rows, {**options, "numeric": options["numeric"] or options["csv"]}, "NODE")
 
 
 def _show(_one: Client, name: str, *, config: str | None, **options: Any) -> None:
@@ -93,7 +104,9 @@ def _show(_one: Client, name: str, *, config: str | None, **options: Any) -> Non
     record = records.node(name) or next(iter(records.past(name, 1)), None)
     if record is None:
         raise CommandError(f"There is no node {name}, and there was none. See: onesge node list")
-    told = {**_facts(record), "MEANING": record.node.state.value, "WHY": record.sentence or None}
+    people = not any(options[option.keyword] for option in FORMATS)
+    told = {**_facts(record, waited if people else str), "TOKEN": record.node.token, "MEANING": record.node.state.value,
+            "WHY": record.sentence or None, "WAITS": records.waits().get(record.node.token)}  # fmt: skip
     events = [entry for entry in records.events(name) if entry.token == record.node.token]
     if show_one("NODE", f"NODE {name}", {**told, "EVENT": [_event(entry) for entry in events]}, options):
         _intents(records, record)
@@ -102,24 +115,24 @@ def _show(_one: Client, name: str, *, config: str | None, **options: Any) -> Non
             say(event_line(entry))
 
 
-def _facts(record: "Record") -> Facts:
+def _facts(record: "Record", age: Callable[[int], str] = str) -> Facts:
+    """What a node is; ages as whole seconds, or in the words of `age`. Its token is a secret."""
     node, at = record.node, clock.now()
     return {
         "NAME": node.name,
         "CLASS": node.klass,
         "STATE": node.state.name,
-        "SINCE": waited(at - node.since),
-        "AGE": waited(at - node.created),
-        "IDLE": waited(at - node.idle_since) if node.idle_since else None,
+        "SINCE": age(int(at - node.since)),
+        "AGE": age(int(at - node.created)),
+        "IDLE": age(int(at - node.idle_since)) if node.idle_since else None,
         "IP": record.lease.ip or None,
         "MAC": record.lease.mac or None,
         "VM": node.vm if node.vm >= 0 else None,
         "OWNER": node.owner or None,
         "HEALTH": node.report or None,
-        "REPORTED": waited(at - record.reported) if record.reported else None,
+        "REPORTED": age(int(at - record.reported)) if record.reported else None,
         "RULE": record.rule or None,
         "DRAINED_BY": node.drained_by or None,
-        "TOKEN": node.token,
     }
 
 

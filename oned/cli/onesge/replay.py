@@ -28,6 +28,7 @@ SPREAD = Option("spread", ("--spread",), "boot times are up to so much longer or
 FAILING = Option("failing", ("--failing",), "so many of the nodes never come up (0)", "PERCENT", float)
 SEED = Option("seed", ("--seed",), "of what is random in these two (1)", "NUMBER", int)
 
+_OTHER_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".eps")
 _LINE_EVERY = 5.0
 """Seconds between two lines about how far it is."""
 
@@ -41,6 +42,8 @@ def _replay(_one: Client, file: str, *, policies: list[str], svg: str | None, as
     """Runs the jobs of an accounting file again in simulated time, under one or several onesge.conf."""
     from oned.elastic.chart import Shown
 
+    if svg and Path(svg).suffix.lower() in _OTHER_PICTURES:
+        raise CommandError(f"{svg}: pictures are SVG only. Name it {Path(svg).with_suffix('.svg')}; browsers show it")
     settings = [(path, _policies(path)) for path in policies or [str(conf.path_of(None))]]
     how = _options(**{option.keyword: options[option.keyword] for option in (EVERY, SPREAD, FAILING, SEED)})
     records = _read(file)
@@ -93,6 +96,9 @@ def _wishes(records: "Sequence[Record]", rules: Sequence[str]) -> "list[Wish]":
     from oned.elastic.replay import UNKNOWN_RULE, wishes
     from oned.elastic.sge.words import NotUnderstood
 
+    for rule in rules:
+        if not all(rule.partition("=")[::2]):
+            raise CommandError(f"--pe {rule} has no rule. qconf -sp {rule.strip('=')} tells it: --pe mpi=$round_robin")
     known = dict(rule.partition("=")[::2] for rule in rules)
     for pe in sorted({record.pe for record in records if record.pe} - known.keys()):
         complain(f"The rule of {pe} is not known, {UNKNOWN_RULE} is taken. qconf -sp {pe} tells it: --pe {pe}=RULE")

@@ -2,8 +2,9 @@
 
 from oned.cli.actions import DRY_RUN
 from oned.cli.command import CommandError, Option, Program
-from oned.cli.onesge import conf
+from oned.cli.onesge import books, conf
 from oned.cli.onesge.conf import CONFIG
+from oned.cli.output import complain
 from oned.client.client import Client
 
 ONCE = Option("once", ("--once",), "one cycle, then end")
@@ -13,6 +14,17 @@ STDERR = Option("to_stderr", ("-s", "--stderr"), "log to stderr instead of onesg
 def add_run(program: Program) -> None:
     """Give onesge the verb."""
     program.command("run", "", ONCE, DRY_RUN, STDERR, CONFIG)(_run)
+
+
+def _other(config: str | None) -> str:
+    """Which onesge runs the loop already, "" for none."""
+    given = conf.load(config)
+    if not conf.database(given).is_file():
+        return ""
+    records = books.opened(given)
+    found = books.active(records)
+    records.close()
+    return found
 
 
 def _run(_one: Client, *, once: bool, dry_run: bool, to_stderr: bool, config: str | None) -> None:
@@ -28,6 +40,8 @@ def _run(_one: Client, *, once: bool, dry_run: bool, to_stderr: bool, config: st
 
     try:
         file = conf.path_of(config)
+        if not (once or dry_run) and (other := _other(config)):
+            complain(f"{other} runs the loop. This one waits, and takes over when that is not heard of any more")
         main(conf.load(config), conf.batch, once=once, dry=dry_run, stderr=to_stderr, file=file)
     except (ConfigError, NoMetrics, RecordsUnusable, OSError) as error:
         raise CommandError(str(error)) from None
