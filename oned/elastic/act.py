@@ -16,6 +16,7 @@ from oned.elastic.deeds import ORDER, Deeds, Errand, Outcome, Outcomes
 from oned.elastic.farewell import Farewell
 from oned.elastic.leader import Lead
 from oned.elastic.ledger import Ledger
+from oned.elastic.leftover import DRAINED, EMPTY
 from oned.elastic.node import COMING, DRAINING, FAILED, GONE, REGISTERED, UNREGISTERED, NodeState, WrongTransition
 from oned.elastic.plan import Plan, Step, Verb
 from oned.elastic.policy import Policies
@@ -184,7 +185,7 @@ class Actor:
                 if event != STOP:
                     intents += self._intended(changes, record, event, Why(step.rule, step.sentence, plan.digest))
         changed = self.carry_out(intents)
-        return changed + self._stop(plan)
+        return changed + self._stop(plan) + self._left_over(plan)
 
     def _intended(self, changes: Changes, record: Record, event: str, why: Why) -> list[Intent]:
         try:
@@ -259,7 +260,7 @@ class Actor:
         nodes = [record for record in self._records.nodes() if record.node.name in ends]
         leaving = [one for one in nodes if one.node.state is UNREGISTERED]
         tokens = {one.node.token: _hard(one, clock.now()) for one in leaving}
-        reaped = [step for step in plan.steps if step.verb is Verb.REAP]
+        reaped = [step for step in plan.steps if step.verb is Verb.REAP and step.vm >= 0]
         try:
             if tokens:
                 self._deeds.provider.stop(tokens, {one.node.token: one.node.vm for one in leaving})
@@ -273,6 +274,36 @@ class Actor:
         fresh = tokens.keys() - self._stopping
         self._stopping |= fresh
         return len(fresh)
+
+    def _left_over(self, plan: Plan) -> int:
+        """Hosts of the batch system that no node has: no job may start there, or they are removed; how many anew."""
+        done, ours = 0, {record.node.name for record in self._records.nodes()}  # some may just have become nodes
+        left = [step for step in plan.steps if step.verb is Verb.REAP and step.vm < 0 and step.node not in ours]
+        for rule, does in ((DRAINED, self._deeds.batch.drain), (EMPTY, self._deeds.batch.remove)):
+            steps = [step for step in left if step.rule == rule]
+            if not steps:
+                continue
+            with self._lead.writing():
+                pass  # still ours
+            try:
+                refused = does([step.node for step in steps])
+            except BatchDown as down:
+                self._said.once("left over", "Hosts that are left over wait: %s", down)
+                continue
+            self._said.well("left over")
+            done += self._audit_hosts(steps, refused, plan.digest)
+        return done
+
+    def _audit_hosts(self, steps: Sequence[Step], refused: Mapping[str, str], digest: str) -> int:
+        """Tell what became of hosts, once; of how many something new was done."""
+        done = 0
+        with self._lead.writing() as changes:
+            for step in steps:
+                subject, result = f"host {step.node}", refused.get(step.node, DONE)
+                if self._said.once(subject, "%s, %s: %s", subject, step.rule, result):
+                    changes.audit("reap", subject, Why(step.rule, step.sentence, digest), result)
+                    done += step.node not in refused
+        return done
 
     def _audit_reaped(self, steps: Sequence[Step], digest: str) -> None:
         fresh = [step for step in steps if f"vm {step.vm}" not in self._stopping]

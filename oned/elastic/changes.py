@@ -17,7 +17,7 @@ from oned.elastic.batch import Departed
 from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
 from oned.elastic.policy import Brake
 from oned.elastic.reading import Failures, Proof
-from oned.elastic.records import CHANGED, JOB_ENDED, JOB_RESTARTED, WAITS, Intent, Lease, Paid, job_words
+from oned.elastic.records import CHANGED, JOB_ENDED, JOB_RESTARTED, LEFT, WAITS, Intent, Lease, Paid, job_words
 from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, proof, spend
 
 DONE, BEGUN = "done", "begun"
@@ -140,6 +140,14 @@ class Changes:
         """A step up or down was taken now."""
         moved = insert(fact).values(name=CHANGED, value=self.now)
         self._connection.execute(moved.on_conflict_do_update(["name"], set_={"value": self.now}))
+
+    def left(self, names: Iterable[str]) -> None:
+        """Hosts that were nodes are seen without one, from now on if they were not before; and no others."""
+        known = [f"{LEFT}{name}" for name in names]
+        mine = fact.c.name.startswith(LEFT, autoescape=True)
+        self._connection.execute(fact.delete().where(mine & fact.c.name.not_in(known)))
+        for name in known:
+            self._connection.execute(insert(fact).values(name=name, value=self.now).on_conflict_do_nothing())
 
     # --- others' wishes, and the books ---
 

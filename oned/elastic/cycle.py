@@ -107,12 +107,16 @@ class Cycle:
         records, policies = self._records.nodes(), self._world.policies()
         notes, due = self._observer.notes(records), self._actor.ledger.due(records, policies, clock.now())
         hints, proven = self._records.hints(), self._observer.proven(records, policies)
-        if notes or due or hints or proven:
+        left = self._observer.strangers(records)
+        news = left is not None and left.keys() != self._records.left().keys()
+        if notes or due or hints or proven or news:
             with self._lead.writing() as changes:
                 self._observer.write(changes, notes)
                 self._actor.ledger.go_on(changes, due, policies)
                 for name, proof in proven.items():
                     changes.prove(name, made_by(policies.klass(name)), proof)
+                if left is not None and news:
+                    changes.left(left)
                 if hints:
                     changes.forget_hints(hints[-1].id)
         return sum(note.runs for note in notes)

@@ -26,7 +26,7 @@ from oned.elastic.metrics import Metrics, NoMetrics
 from oned.elastic.network import Network
 from oned.elastic.network_settings import read_network
 from oned.elastic.node import EXISTING
-from oned.elastic.plan import Plan, Verb
+from oned.elastic.plan import Plan
 from oned.elastic.policy import Policies
 from oned.elastic.provider import Provider
 from oned.elastic.pulse import beat
@@ -235,7 +235,7 @@ def dry_run(assembled: Assembled, *, once: bool) -> None:
 def lines(made: Plan) -> Iterator[str]:
     """A plan in lines: each step, each shape that can never run, and what holds everything up."""
     for step in made.steps:
-        what = f"VM {step.vm}" if step.verb is Verb.REAP else step.node or f"a node of class {step.klass}"
+        what = f"VM {step.vm}" if step.vm >= 0 else step.node or f"a node of class {step.klass}"
         yield f"{step.verb.value} {what}, rule {step.rule}: {step.sentence}"
     yield from (f"never: {served.shape.words()}: {served.reason}" for served in made.served if served.impossible)
     yield from made.notes

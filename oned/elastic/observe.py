@@ -4,7 +4,7 @@ A reading that fails leaves the last good one with its age.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from oned.elastic.known import made_by, proofs, remembered
 from oned.elastic.node import EXISTING, JOINING, STARTING
 from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.provider import Provider, ProviderDown
-from oned.elastic.reading import Host, Node, Proof, Reading, Seen, Taken
+from oned.elastic.reading import Host, Left, Node, Proof, Reading, Seen, Taken
 from oned.elastic.records import Record, Records
 from oned.elastic.said import Said
 
@@ -113,6 +113,30 @@ class Observer:
             if note.runs:
                 changes.fire(token, "running", Why("running", "its VM runs"))
 
+    # --- hosts that were nodes ---
+
+    def strangers(self, records: Iterable[Record]) -> dict[str, Record] | None:
+        """Hosts that were nodes and that no node has, with the last one; None while the batch system was not read."""
+        if not self._observed.at:
+            return None
+        ours = {record.node.name for record in records}
+        found = self._records.once({host.name for host in self._observed.hosts} - ours)
+        return {name: record for name, record in found.items() if record.node.since < self._observed.at}
+
+    def _left(self, records: Iterable[Record], now: float) -> tuple[Left, ...]:
+        found, since = self.strangers(records) or {}, self._records.left()
+        kept = self.kept(found.values()) if found else {}
+        return tuple(
+            Left(name, record.node.klass, since.get(name, now), kept.get(name, "")) for name, record in found.items()
+        )
+
+    def kept(self, once: Collection[Record]) -> dict[str, str]:
+        """By name, why hosts that were nodes are left alone."""
+        try:
+            return self._provider.taken([record.lease for record in once])
+        except ProviderDown as down:
+            return {record.node.name: str(down) for record in once}
+
     # --- the reading ---
 
     def gone(self, records: Iterable[Record]) -> frozenset[str]:
@@ -127,6 +151,7 @@ class Observer:
     def reading(self, records: Iterable[Record], policies: Policies, now: float) -> Reading:
         """Everything that a plan is made from."""
         nodes = [record for record in records if record.node.state in EXISTING]
+        left = self._left(nodes, now)
         apart = {record.node.token: record.apart_since for record in nodes if record.apart_since}
         silent = {record.node.name: record.silent_since for record in nodes if record.silent_since}
         waits = self._records.waits()
@@ -147,6 +172,7 @@ class Observer:
             proofs=self._proofs(policies),
             failures=self._records.failures(),
             unfit=self._unfit,
+            left=left,
             changed=self._records.changed(),
             master_since=observed.master_since,
             spent_hour=self._records.spent_on_gone(hour),

@@ -141,6 +141,9 @@ class Plan:
             if fate.node == node:
                 does = fate.verb.value if fate.verb else "stays"
                 found.append(f"{node} ({fate.klass}, {fate.state}): {does}, by the rule {fate.rule}: {fate.sentence}.")
+        for step in self.steps:
+            if step.verb is Verb.REAP and step.node == node:
+                found.append(f"{node}: {step.verb.value}, by the rule {step.rule}: {step.sentence}.")
         for served in self.served:
             if node in served.nodes:
                 found.append(f"Waiting tasks have room on it: {served.shape.words()}.")

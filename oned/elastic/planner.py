@@ -18,6 +18,7 @@ from oned.elastic.doubt import doubt
 from oned.elastic.doubt import notes as apart
 from oned.elastic.growth import Growth, New
 from oned.elastic.known import known
+from oned.elastic.leftover import left_over
 from oned.elastic.lending import Lending
 from oned.elastic.node import COMING, EXISTING, SERVING, NodeState
 from oned.elastic.packing import Bin, Packing, Placed, Room
@@ -71,7 +72,7 @@ class _Planner:
                 lending = Lending(self.growth, self.views, self.verdicts, self.bins)
                 self.drains.lent(lending.back(placed, self.now))
                 self.verdicts |= self.drains.verdicts
-        steps = (*self._steps(), *self._ups(), *self._reaps())
+        steps = (*self._steps(), *self._ups(), *self._reaps(), *self._left_over())
         return Plan(
             at=self.now,
             digest=_digest(self.reading, self.said, steps),
@@ -260,6 +261,14 @@ class _Planner:
             elif node is not None and seen.vm != kept:
                 sentence = f"VM {seen.vm} was started for the node a second time, its VM is {kept}"
                 steps.append(Step(Verb.REAP, node.klass, node.name, "double", sentence, vm=seen.vm))
+        return steps
+
+    def _left_over(self) -> list[Step]:
+        """Hosts of the batch system that were nodes and are left over."""
+        if self.age > self.policies.patience.stop:
+            return []
+        steps, notes = left_over(self.reading, self.policies.patience, self.drains.allowed, self.now)
+        self.notes += notes
         return steps
 
     # --- as data ---

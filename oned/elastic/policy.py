@@ -155,7 +155,7 @@ class Patience:
     kill         after that, jobs that cannot start again are ended as well
     grace        seconds in which nothing is called lost after the batch system's master started
     stop, act    age of a reading from which nothing is stopped, and from which nothing is started
-    orphan       seconds after which a VM of ours that no node has is removed
+    orphan       seconds after which a VM of ours, or a host that was a node, is removed which no node has
     hold         seconds that a name and an address are kept from others after their node is gone
     """
 

@@ -177,6 +177,22 @@ class Provider:
         if why := self._asked("one.vn.release", lease):
             log.debug("%s is not let go: %s", lease.ip, why)
 
+    def taken(self, leases: Collection[Lease]) -> dict[str, str]:
+        """By name, why an address is somebody else's: a VM has it, or its network is not what it was."""
+        found: dict[str, str] = {}
+        for number in {lease.network for lease in leases}:
+            there = [lease for lease in leases if lease.network == number]
+            try:
+                network = self._network(number)
+            except Refusal as refusal:
+                found |= {lease.name: str(refusal) for lease in there}
+                continue
+            holders = {lease: network.holder(lease.ip) for lease in there}
+            found |= {one.name: f"VM {vm} has its address" for one, vm in holders.items() if vm not in (None, ON_HOLD)}
+            lost = [lease for lease in there if network.lease(lease.ip, self._pattern) is None]
+            found |= {lease.name: f"network {network.name} has its address no more" for lease in lost}
+        return found
+
     def _asked(self, method: str, lease: Lease) -> str:
         try:
             self._call(method, lease.network, xml(Template([("LEASES", {"IP": lease.ip})])))

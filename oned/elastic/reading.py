@@ -168,6 +168,20 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Left:
+    """A host of the batch system that was a node, and that no node has any more.
+
+    since  it was first seen so
+    kept   why it is left alone, "" for nothing
+    """
+
+    name: str
+    klass: str
+    since: float
+    kept: str = ""
+
+
+@dataclass(frozen=True)
 class Taken(Generic[Item]):
     """Items, and when they were read. After a failed reading these are the last good ones."""
 
@@ -236,6 +250,7 @@ class Reading:
     proofs        by class, what nodes that are gone have shown; those that are there show it themselves
     failures      by class
     unfit         by class, why no VM of it can be made whatever waits: its template is missing …
+    left          hosts that were nodes
     changed       when the last step up or down was taken
     master_since  when the batch system's master started; its hosts need a while to report again
     spent         money for nodes that are gone, since the hour of the clock, the day or the month began;
@@ -253,6 +268,7 @@ class Reading:
     proofs: Mapping[str, Proof] = field(default_factory=dict)
     failures: Mapping[str, Failures] = field(default_factory=dict)
     unfit: Mapping[str, str] = field(default_factory=dict)
+    left: tuple[Left, ...] = ()
     changed: float = 0.0
     master_since: float = 0.0
     spent_hour: float = 0.0

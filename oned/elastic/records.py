@@ -4,7 +4,7 @@ Anybody may read, and may leave a hint, a health report or an order; the rest is
 (`oned.elastic.changes`). Each read is of one moment.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ JOB_ENDED, JOB_RESTARTED = "job ended", "job restarted"
 """Events of the audit that are no change of a node: what became of a job that was taken away from one."""
 WAITS = "waits: "
 """How the result of a line of the audit begins that says why something which has begun is not done yet."""
+LEFT = "left "
+"""The facts, each with the name of a host that was a node: since when no node has it."""
 CHANGED = "changed"
 """The fact: when the last step up or down was taken."""
 
@@ -194,6 +196,16 @@ class Records:
         """The latest that are GONE, of all names or of one; the newest first."""
         statement = select(node).where(node.c.state == GONE.name).order_by(node.c.since.desc()).limit(limit)
         return [_record(row) for row in self._rows(statement.where(node.c.name == name) if name else statement)]
+
+    def once(self, names: Collection[str]) -> dict[str, Record]:
+        """By name, the last node that is GONE, of those names."""
+        gone = select(node).where((node.c.state == GONE.name) & node.c.name.in_(names)).order_by(node.c.since)
+        return {row.name: _record(row) for row in self._rows(gone)} if names else {}
+
+    def left(self) -> dict[str, float]:
+        """By name, since when hosts that were nodes are seen without one."""
+        rows = self._rows(select(fact).where(fact.c.name.startswith(LEFT, autoescape=True)))
+        return {row.name.removeprefix(LEFT): float(row.value) for row in rows}
 
     def node(self, name: str) -> Record | None:
         """The node of that name that is not GONE."""

@@ -221,7 +221,16 @@ def foreign(cloud: Ec2Stub) -> tuple[str, str]:
     return made["ImageId"], snapshot
 
 
-@pytest.mark.parametrize("said", ["ami", "snapshot", "manifest", "digest", "name"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ami",
+        "manifest",
+        "digest",
+        pytest.param("snapshot", marks=pytest.mark.soak),
+        pytest.param("name", marks=pytest.mark.soak),
+    ],
+)
 def test_what_an_owner_wrote_of_the_amis_of_others_removes_nothing(
     site: Site, cloud: Ec2Stub, run: Run, said: str
 ) -> None:

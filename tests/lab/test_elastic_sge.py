@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from oned.elastic.batch import Member
+from oned.elastic.sge.master import GridEngine
 from tests.daemon.process import SIMULATED, Daemon
 from tests.lab.elastic_sge import Site, works
 from tests.lab.sge_world import QUEUE, SgeWorld, sge_world
@@ -38,6 +40,30 @@ def test_jobs_of_qsub_run_on_nodes_that_come_for_them_and_go(site: Site) -> None
     assert site.stop() == 0
     assert "Traceback" not in site.log()
     assert len(site.tokens()) == len(set(site.tokens()))
+
+
+@pytest.mark.soak
+def test_a_host_that_was_a_node_and_that_no_node_has_is_drained_and_removed(site: Site) -> None:
+    site.configure("ORPHAN_TIME = 2\n")
+    site.run()
+    job = site.job(*works(1))
+    site.until(lambda: site.ended(job), 60, "the job has run")
+    site.until(site.empty, 60, "all nodes are gone")
+    record = site.records.past("wn001")[0]
+    site.stop()
+    master = GridEngine(site.sge.place)
+    assert master.register([Member("wn001", record.lease.ip, 1)]) == {}
+    assert master.enable(["wn001"]) == {}
+    assert "Host wn001 of the batch system, without a node since " in site.said("node", "reap", "--dry-run")
+    site.run()
+    site.until(site.empty, 60, "the host is removed")
+    assert site.stop() == 0
+    told = [(entry.token, entry.rule, entry.result) for entry in site.records.events() if entry.event == "reap"]
+    assert told == [("host wn001", "left over, empty", "done")]
+    assert master.register([Member("wn001", record.lease.ip, 1)]) == {}
+    assert site.said("node", "reap").endswith(": it is removed\n")
+    assert site.hosts() == set()
+    site.configure("")
 
 
 COMPLEXES = """gpu gpu INT <= YES YES 0 0

@@ -18,7 +18,7 @@ from oned.elastic.node import (
 )  # fmt: skip
 from oned.elastic.plan import Verb
 from oned.elastic.policy import Policies
-from oned.elastic.reading import Host, Seen
+from oned.elastic.reading import Host, Left, Seen
 from oned.elastic.steps import event_of
 from tests.unit.elastic_world import AT_ONCE, CLOUD, LOCAL, NOW, SITE, World, running, verbs
 
@@ -262,3 +262,46 @@ def test_an_unregistered_node_keeps_its_name_while_its_vm_is_another_users() -> 
     assert [(verb, rule) for verb, _, rule in verbs(world.plan())] == [("remove", "unregistered")]
     world.vms[node] = replace(world.vms[node], apart="oned has no VM 0", unknown=True)
     assert [(verb, rule) for verb, _, rule in verbs(world.plan())] == [("forget", "gone")]
+
+
+def leave(world: World, number: int, *, heard: bool = False, age: float = 301, **facts: object) -> str:
+    """A host that was a node and that no node has."""
+    name = f"old{number}"
+    world.hosts[name] = Host(name, 4, heard=heard)
+    if facts:
+        world.hosts[name] = replace(world.hosts[name], **facts)
+    known = world.facts.get("left", ())
+    world.facts["left"] = (*known, Left(name, "local", NOW - age))
+    return name
+
+
+def test_a_host_that_no_node_has_is_drained_and_removed_once_it_is_empty() -> None:
+    world = World(SITE)
+    young, name = leave(world, 1, age=299), leave(world, 2)
+    assert verbs(world.plan()) == [("reap", name, "left over")]
+    (told,) = world.plan().explain_node(name)
+    assert told.startswith(f"{name}: reap, by the rule left over: the batch system has the host {name}, no node has it")
+    world.hosts[name] = replace(world.hosts[name], enabled=False, used=1)
+    assert verbs(world.plan()) == [("reap", name, "left over")]
+    world.hosts[name] = replace(world.hosts[name], used=0)
+    assert verbs(world.plan()) == [("reap", name, "left over, empty")]
+    assert young in world.hosts
+
+
+@pytest.mark.parametrize("why", ["heard", "another's", "many", "old reading", "young master", "MAX_KILL"])
+def test_hosts_that_no_node_has_are_left_alone(why: str) -> None:
+    world = World(SITE)
+    names = [leave(world, number, heard=why == "heard") for number in range(4 if why == "many" else 3)]
+    if why == "another's":
+        world.facts["left"] = tuple(replace(one, kept="VM 7 has its address") for one in world.facts["left"])
+    if why == "old reading":
+        world.age = 130
+    if why == "young master":
+        world.facts["master_since"] = NOW - 5
+    if why == "MAX_KILL":
+        world.policies = replace(SITE, pace=replace(AT_ONCE, max_kill=0))
+    made = world.plan()
+    assert verbs(made) == []
+    told = [note for note in made.notes if "onesge node reap" in note]
+    assert bool(told) == (why in ("heard", "many"))
+    assert not told or f"were nodes: {', '.join(names)}. Nothing is done" in told[0]

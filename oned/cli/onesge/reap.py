@@ -1,4 +1,4 @@
-"""onesge node reap: what has the mark of the cluster and no node, in oned and in EC2, goes at once."""
+"""onesge node reap: what no node has goes at once, in oned, in EC2 and in the batch system."""
 
 import getpass
 from typing import TYPE_CHECKING
@@ -27,9 +27,14 @@ def add_reap(program: Program) -> None:
 def _reap(one: Client, *, dry_run: bool, config: str | None) -> int:
     """Removes VMs, and instances in EC2 (EC2_ACCOUNT), that have the mark of the cluster and that no node has.
 
+    Also hosts of the batch system that were nodes of the cluster: no job may start there any more, and those without a
+    job are removed. A host whose address somebody else has by now is left alone.
+
     It does not wait for ORPHAN_TIME. A node is in the records before its VM is ordered, so the VM and the instance of
-    one that is just coming are never among them. Exit status 255 when a region of EC2 could not be looked at.
+    one that is just coming are never among them. Exit status 255 when a region of EC2, or the batch system, could not
+    be looked at.
     """
+    from oned.elastic.batch import BatchDown
     from oned.elastic.provider import ProviderDown
 
     books.site(config).records.close()
@@ -41,9 +46,44 @@ def _reap(one: Client, *, dry_run: bool, config: str | None) -> int:
             raise CommandError(str(down)) from None
         lost = [(account, one) for account, one in instances if one.token not in vms]
         failed += sum(not _ended(service, account, instance, dry=dry_run) for account, instance in lost)
-        if not (vms or lost or failed):
+        try:
+            hosts = _hosts(service, dry=dry_run)
+        except (BatchDown, ProviderDown) as down:
+            complain(str(down))
+            hosts, failed = 0, failed + 1
+        if not (vms or lost or hosts or failed):
             say(f"Every VM of the cluster {service.service.cluster} has its node")
     return FAILURE if failed else 0
+
+
+def _hosts(service: "Assembled", *, dry: bool) -> int:
+    """How many hosts of the batch system were nodes and have no node; they are drained, and removed if they are empty.
+
+    Raises BatchDown, ProviderDown.
+    """
+    world, records = service.world, service.records
+    if not records.past(limit=1):
+        return 0
+    hosts = world.batch.observe().hosts
+    ours = {record.node.name for record in records.nodes()}  # after them: a node is in the records before it is a host
+    there = {host.name: host for host in hosts if host.name not in ours}
+    once = records.once(there.keys())
+    taken = world.provider.taken([record.lease for record in once.values()])
+    for name, why in sorted(taken.items()):
+        complain(f"Host {name} was a node of the cluster and is left alone: {why}")
+    left = sorted(once.keys() - taken.keys())
+    with_slots = [name for name in left if there[name].slots]
+    refused = dict(world.batch.drain(with_slots)) if with_slots and not dry else {}
+    empty = [name for name in left if name not in refused and not there[name].used]
+    refused |= world.batch.remove(empty) if empty and not dry else {}
+    for name in left:
+        age = waited(clock.now() - once[name].node.since)
+        end = "it is removed" if name in empty else "no job may start there; run this again when those there have ended"
+        said = f"Host {name} of the batch system, without a node since {age}"
+        say(f"{said}{'' if dry else f': {refused.get(name) or end}'}")
+        if not dry:
+            _note(service, f"host {name}", said, result=refused.get(name, ""))
+    return len(once)
 
 
 def _vms(service: "Assembled", *, dry: bool) -> set[str]:
@@ -112,11 +152,11 @@ def _started(node: str, age: str) -> str:
     return f"started {age} ago for {node or 'a node without a name'}"
 
 
-def _note(service: "Assembled", subject: str, sentence: str, *, begun: bool = False) -> None:
+def _note(service: "Assembled", subject: str, sentence: str, *, begun: bool = False, result: str = "") -> None:
     """A line of the audit, whoever runs the loop."""
     from oned.elastic.changes import BEGUN, DONE, Changes, Why
     from oned.elastic.steps import BY_HAND
 
     why = Why(BY_HAND, f"{getpass.getuser()} wants it (reap); {sentence}")
     with service.records.engine.begin() as connection:
-        Changes(connection, 0).audit("reap", subject, why, BEGUN if begun else DONE)
+        Changes(connection, 0).audit("reap", subject, why, BEGUN if begun else result or DONE)
