@@ -195,8 +195,8 @@ ELASTIC_SETTINGS = Table(
         Setting("STALE_DOWN", SECONDS, "120", "oned", "Readings that are older stop nothing."),
         Setting("STALE_UP", SECONDS, "600", "oned", "Readings that are older start nothing either."),
         Setting("ORPHAN_TIME", SECONDS, "300", "oned",
-                "What no node has goes after so long: a VM of the cluster, an instance (EC2_ACCOUNT), a host of the batch "
-                "system that was a node."),
+                "What no node has goes after so long: a VM of the cluster, an instance (EC2_ACCOUNT), a host that "
+                "was a node."),
         Setting("HOLD_TIME", SECONDS, "120", "oned",
                 "A name and an address are nobody else's for so long after their node is gone. Grid Engine refuses for "
                 "a minute a node whose name a dead one had."),
