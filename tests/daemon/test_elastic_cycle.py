@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -287,6 +288,24 @@ def test_a_start_that_oned_refuses_is_a_failure_and_costs_nothing(make: Make) ->
     assert told(cluster, "wn001") == ["plan", "register", "start", "failed", "remove", "vm gone"]
     assert "999" in cluster.records.events("wn001")[2].result
     assert (cluster.records.paid(), cluster.tokens()) == ([], [])
+
+
+def test_a_hosts_file_that_cannot_be_written_is_told_with_the_nodes_that_wait_for_it(
+    make: Make, tmp_path: Path
+) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.mkdir()
+    cluster = make(f'NAMES = [ SERVER = none, DIRECTORY = "{tmp_path}/names", ETC_HOSTS = "{hosts}" ]\n')
+    cluster.batch.submit()
+    for _ in range(3):
+        made = cluster.cycle()
+    (note,) = made.notes
+    assert note.startswith("wn001 waits: names are not in force: ")
+    assert str(hosts) in note
+    assert len([entry for entry in cluster.records.events("wn001") if entry.event == "register"]) == 1
+    hosts.rmdir()
+    hosts.touch()
+    cluster.until(lambda: cluster.nodes() == {"wn001": "READY"} or not cluster.cycles.look().notes, "it goes on")
 
 
 def test_a_name_that_does_not_resolve_yet_is_tried_again(small: Cluster) -> None:

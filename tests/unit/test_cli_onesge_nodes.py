@@ -103,6 +103,8 @@ def test_programs_get_seconds_and_no_tokens_of_lists(
     node = json.loads(told)["NODE_POOL"]["NODE"]
     assert (node["SINCE"], node["AGE"]) == ("64", "64")
     assert token not in told
+    assert token not in run("leases --json")
+    assert token in run("leases --csv -l TOKEN")
     assert run("node list --csv -l SINCE,TOKEN") == f"SINCE,TOKEN\n64,{token}\n"
     assert json.loads(run("node show wn001 --json"))["NODE"]["TOKEN"] == token
 

@@ -1,7 +1,7 @@
 """onesge node, leases and dhcp: the nodes as the records have them, and what a person wants of them."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +93,7 @@ def _list(_one: Client, *, past: bool, config: str | None, **options: Any) -> No
     """Lists the nodes; `onesge node` is the same."""
     records = books.site(config).records
     found = records.past() if past else records.nodes()
-    dumped = any(options[option.keyword] for option in FORMATS)
-    rows = ({**_facts(one), **({} if dumped else {"TOKEN": one.node.token})} for one in found)
+    rows = ({**_facts(one), **_token(one, options)} for one in found)
     show(NODE_TABLE, "onesge", rows, {**options, "numeric": options["numeric"] or options["csv"]}, "NODE")
 
 
@@ -113,6 +112,11 @@ def _show(_one: Client, name: str, *, config: str | None, **options: Any) -> Non
         heading("EVENTS")
         for entry in events:
             say(event_line(entry))
+
+
+def _token(record: "Record", options: Mapping[str, Any]) -> Facts:
+    """The token of a node, for its column: it is a secret, so a list that is dumped whole has none."""
+    return {} if any(options[option.keyword] for option in FORMATS) else {"TOKEN": record.node.token}
 
 
 def _facts(record: "Record", age: Callable[[int], str] = str) -> Facts:
@@ -186,12 +190,15 @@ def _order(verb: str, names: str, wait: bool, config: str | None) -> int:
 
 def _leases(_one: Client, *, config: str | None, **options: Any) -> None:
     """Lists the names and addresses that nodes have, and those of nodes that are gone not long."""
-    show(LEASE_TABLE, "onesge", _lease_facts(books.site(config).records), options, "LEASE")
+    held = books.site(config).records.held()
+    show(
+        LEASE_TABLE, "onesge", ({**fact, **_token(one, options)} for one, fact in _lease_facts(held)), options, "LEASE"
+    )
 
 
-def _lease_facts(records: "Records") -> Iterator[Facts]:
-    for record in records.held():
-        yield {
+def _lease_facts(held: "Iterable[Record]") -> "Iterator[tuple[Record, Facts]]":
+    for record in held:
+        facts = {
             "NAME": record.lease.name,
             "IP": record.lease.ip,
             "MAC": record.lease.mac,
@@ -199,8 +206,8 @@ def _lease_facts(records: "Records") -> Iterator[Facts]:
             "STATE": record.node.state.name,
             "VM": record.node.vm if record.node.vm >= 0 else None,
             "FREE": moment(int(record.held_until)) if record.held_until else None,
-            "TOKEN": record.node.token,
         }
+        yield record, facts
 
 
 def _dhcp(_one: Client, *, form: str | None, directory: str | None, config: str | None, verbose: bool) -> None:
