@@ -99,8 +99,8 @@ def read(lines: Iterable[bytes], tally: Tally) -> Iterator[Record]:
         if len(text) < 2 or text.startswith("#"):
             continue
         try:
-            fields = _split(text)
-            if reason := _left_out(fields):
+            fields = split_line(text)
+            if reason := left_out(fields):
                 tally.left_out[reason] += 1
                 continue
             made = _record(fields, seen)
@@ -166,8 +166,8 @@ class Typical:
         return self._known[key]
 
 
-def _split(text: str) -> list[str]:
-    """The fields; a colon within the category is none that divides."""
+def split_line(text: str) -> list[str]:
+    """The fields of a line; a colon within the category is none that divides. ValueError for what is no such line."""
     fields = text.split(":")
     if len(fields) < _LEAST:
         raise ValueError(f"it has {len(fields)} fields, a line of accounting(5) has {FIELDS}")
@@ -176,7 +176,7 @@ def _split(text: str) -> list[str]:
     return fields
 
 
-def _left_out(fields: list[str]) -> str:
+def left_out(fields: list[str]) -> str:
     """Why a line is no run of a job."""
     if fields[41] not in ("NONE", ""):
         return PART

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from oned.elastic.accounting import AGAIN, PART, left_out, split_line
 from oned.elastic.sge.cell import short
 
 TAIL = 4 << 20
@@ -30,8 +31,13 @@ def ends(text: bytes, job: str) -> Iterator[Ended]:
     """The ends of a job and its tasks, or of one task, in their order. Lines that are cut or wrong are left out."""
     number, _, task = job.partition(".")
     for line in text.decode(errors="replace").splitlines():
-        fields = line.split(":")
-        if len(fields) <= _TASK or fields[_JOB] != number or (task and fields[_TASK] != task):
+        if f":{number}:" not in line:
+            continue
+        try:
+            fields = split_line(line)
+        except ValueError:
+            continue
+        if fields[_JOB] != number or (task and fields[_TASK] != task) or left_out(fields) in (AGAIN, PART):
             continue
         places = (_START, _END, _FAILED, _STATUS)
         if all(fields[place].isdecimal() for place in places):
