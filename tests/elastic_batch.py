@@ -65,6 +65,11 @@ class FileBatch:
         with self.changing() as state:
             state["down"] = why
 
+    def restarted(self) -> None:
+        """Its master has just started."""
+        with self.changing() as state:
+            state["master_since"] = clock.now()
+
     def unresolved(self, *names: str) -> None:
         """Names that do not resolve on the master."""
         with self.changing() as state:
@@ -93,6 +98,7 @@ class FileBatch:
                 at=clock.now(),
                 jobs=tuple(_job(number, job) for number, job in jobs.items() if job["state"] in ("waits", "runs")),
                 hosts=tuple(_host(name, host, jobs) for name, host in hosts.items()),
+                master_since=state.get("master_since", 0.0),
             )
 
     def register(self, members: Collection[Member]) -> Refused:

@@ -11,6 +11,7 @@ from itertools import groupby
 
 from oned import clock
 from oned.elastic.batch import BatchDown
+from oned.elastic.care import MASTER_AWAY
 from oned.elastic.changes import DONE, Changes, Held, Why
 from oned.elastic.deeds import ORDER, Deeds, Errand, Outcome, Outcomes
 from oned.elastic.farewell import Farewell
@@ -132,7 +133,7 @@ class Actor:
         self._said.well(token)
         if intent.event in _MOVES:
             changes.changed()
-        if intent.goal is FAILED and intent.event != "cancel":
+        if intent.goal is FAILED and intent.event != "cancel" and intent.rule != MASTER_AWAY:
             self._failed(changes, errand)
         if intent.event == "joined":
             changes.joined(errand.klass.name)

@@ -10,6 +10,8 @@ from oned.elastic.reading import Host, Job, Node, Seen
 from oned.elastic.words import span
 
 OLD, ASIDE, TAKEN_BACK = "max life", "quarantine", "taken back"
+MASTER_AWAY = "master away"
+"""The rule for a node that did not join after the batch system's master had started anew: its class is not blamed."""
 NOTICE = "EC2 takes it back"
 """In the report of a node whose spot instance was told to go, which is two minutes earlier: words of onesge-node."""
 UNHEARD = "Its service does not run, does not reach the master, or calls itself by another name"
@@ -126,7 +128,7 @@ def _coming(view: View, clock: Clock) -> Verdict:
 
 
 def _joining(view: View, clock: Clock) -> Verdict:
-    age, most, report = clock.now - view.node.since, clock.patience.join, view.node.report
+    report = view.node.report
     if view.heard and (report == "ok" or view.busy):
         return Verdict(Verb.ENABLE, "joined", "the batch system hears it, and nothing is known to be wrong with it")
     if view.busy:
@@ -135,11 +137,26 @@ def _joining(view: View, clock: Clock) -> Verdict:
         return Verdict(Verb.REMOVE, "vm gone", f"its VM ended before it joined{view.end}")
     if report not in ("", "ok"):
         return Verdict(Verb.REMOVE, TAKEN_BACK if NOTICE in report else "unhealthy", f"its health check says: {report}")
-    if age > most:
-        missing = "its health check is missing" if view.heard else "the batch system does not hear of it"
-        why = "" if view.heard else f". {UNHEARD}"
-        return Verdict(Verb.REMOVE, "never joined", f"{missing} after {age:.0f} s, JOIN_TIME is {most:.0f} s{why}")
-    return _stays(view)
+    return _never_joined(view, clock) or _stays(view)
+
+
+def _never_joined(view: View, clock: Clock) -> Verdict | None:
+    """That a node had its time to join: so long its master was there, and was read since.
+
+    One that began before the master started has all of it anew, and the time that the master's hosts need as well.
+    """
+    anew = clock.master_since > view.node.since
+    most = max(clock.patience.join, clock.patience.grace) if anew else clock.patience.join
+    age = clock.hosts - max(view.node.since, clock.master_since)
+    if age <= most:
+        return None
+    missing = "its health check is missing" if view.heard else "the batch system does not hear of it"
+    told = (
+        f"{missing} after {age:.0f} s{' of the new master' if anew else ''}, JOIN_TIME is {clock.patience.join:.0f} s"
+    )
+    return Verdict(
+        Verb.REMOVE, MASTER_AWAY if anew else "never joined", f"{told}{'' if view.heard else f'. {UNHEARD}'}"
+    )
 
 
 def _ready(view: View, clock: Clock) -> Verdict:

@@ -157,7 +157,9 @@ class Observer:
         waits = self._records.waits()
         observed, (day, month), (hour, ahead) = self._observed, begins(policies, now), clock_hour(policies, now)
         hosts = (
-            replace(host, silent=max(host.silent, now - silent.get(host.name, now))) if not host.heard else host
+            replace(host, silent=max(host.silent, observed.at - silent.get(host.name, observed.at)))
+            if not host.heard
+            else host
             for host in observed.hosts
         )
         return Reading(

@@ -186,7 +186,7 @@ ELASTIC_SETTINGS = Table(
         Setting("JOIN_TIME", SECONDS, "300", "oned", "A VM that runs is to report after so long, or it has failed."),
         Setting("MAX_UNHEARD", SECONDS, "300", "oned", "A node that is silent for longer is lost."),
         Setting("MASTER_GRACE", SECONDS, "90", "oned",
-                "After a start of the batch system's master no node is called lost for so long."),
+                "After a start of the batch system's master no node is lost for so long; JOIN_TIME begins anew."),
         Setting("DRAIN_TIME", SECONDS, "86400", "oned",
                 "Jobs have so long to end on a node that is drained; then those that can are started again elsewhere."),
         Setting("DRAIN_KILL", TRUTH, "NO", "oned", "YES ends the others then, which are lost; NO lets them run."),

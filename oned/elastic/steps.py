@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from oned.elastic.care import TAKEN_BACK
+from oned.elastic.care import MASTER_AWAY, TAKEN_BACK
 from oned.elastic.node import (
     COMING,
     DRAINING,
@@ -23,8 +23,8 @@ STOP = ""
 """No event: the VM is stopped, and the node changes when it is gone."""
 
 _ENABLED: Mapping[NodeState, str] = {STARTING: "joined", JOINING: "joined", QUARANTINED: "healthy", LOST: "heard"}
-_FAILED: Mapping[str, str] = {"never started": "overdue", "never joined": "overdue", "vm gone": "vm gone",
-                              "unhealthy": "unhealthy", TAKEN_BACK: "cancel"}  # fmt: skip
+_FAILED: Mapping[str, str] = {"never started": "overdue", "never joined": "overdue", MASTER_AWAY: "overdue",
+                              "vm gone": "vm gone", "unhealthy": "unhealthy", TAKEN_BACK: "cancel"}  # fmt: skip
 _DRAINED: Mapping[str, str] = {"empty": "empty", "deadline": "overdue"}
 
 

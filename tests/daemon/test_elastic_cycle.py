@@ -143,6 +143,24 @@ def test_a_node_that_never_joins_goes_its_console_is_kept_and_its_class_rests(ma
     assert len(set(cluster.tokens())) == 3
 
 
+def test_an_absence_of_the_master_takes_no_node_that_comes_and_makes_no_class_rest(make: Make) -> None:
+    cluster = make("JOIN_TIME = 100\nSTALE_DOWN = 600\nPROTECT = 1\n")
+    cluster.dead = {"wn001"}
+    cluster.batch.submit()
+    cluster.until(lambda: cluster.nodes().get("wn001") == "JOINING")
+    cluster.batch.down("commlib error: got select error")
+    cluster.later(300)
+    cluster.cycle()
+    cluster.batch.down("")
+    cluster.batch.restarted()
+    cluster.cycle()
+    assert cluster.nodes() == {"wn001": "JOINING"}
+    cluster.later(101)
+    cluster.until(lambda: "wn001" not in cluster.nodes())
+    assert told(cluster, "wn001")[-3:] == ["overdue", "remove", "vm gone"]
+    assert cluster.records.failures() == {}
+
+
 @pytest.mark.soak
 def test_more_jobs_than_addresses_get_as_many_nodes_and_the_rest_waits(small: Cluster) -> None:
     jobs = [small.batch.submit() for _ in range(6)]

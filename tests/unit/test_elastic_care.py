@@ -48,6 +48,21 @@ def test_what_does_not_come_up_is_removed(state: object, age: float, rule: str) 
     assert world.plan().steps == ()
 
 
+def test_the_time_to_join_counts_while_the_master_is_there_and_read() -> None:
+    world = World(replace(SITE, patience=replace(SITE.patience, stop=600)))
+    node = world.add("local", JOINING, since=NOW - 400, report="")
+    del world.hosts[node]
+    assert verbs(world.plan()) == [("remove", node, "never joined")]
+    world.age = 101
+    assert world.plan().steps == ()
+    world.age, world.facts["master_since"] = 0, NOW - 5
+    assert world.plan().steps == ()
+    world.facts["master_since"] = NOW - 301
+    assert verbs(world.plan()) == [("remove", node, "master away")]
+    world.policies = replace(world.policies, patience=replace(world.policies.patience, grace=600))
+    assert world.plan().steps == ()
+
+
 def test_a_node_whose_vm_is_gone_is_lost_unless_the_reading_is_from_before_it() -> None:
     world = World(SITE)
     node = world.add("local", vm=0)
