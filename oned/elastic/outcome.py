@@ -47,6 +47,7 @@ class Outcome:
     waits          of each job that has run
     impossible     jobs that no node could ever hold
     never          jobs that still waited when nothing happened any more
+    cut            jobs that never ended, for each node on which they ran had to go
     seconds        of nodes by class, from their order to their end
     costs          money by class
     peak           nodes at once, by class; "" is all
@@ -62,6 +63,7 @@ class Outcome:
     waits: list[float] = field(default_factory=list)
     impossible: Told = field(default_factory=dict)
     never: Told = field(default_factory=dict)
+    cut: Told = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
     peak: Counter[str] = field(default_factory=Counter)
@@ -116,6 +118,7 @@ class Outcome:
             "cost": self.cost, "cost_by_class": dict(self.costs), "use": self.use,
             "starts": self.starts, "failed_starts": self.failed, "started_again": self.again,
             "impossible": _told(self.impossible), "never_started": _told(self.never),
+            "never_ended": _told(self.cut),
             "course": self._course(),
         }  # fmt: skip
 

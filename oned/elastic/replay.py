@@ -21,16 +21,17 @@ from oned.elastic.outcome import Outcome, example
 from oned.elastic.plan import Plan, Step, Verb
 from oned.elastic.planner import plan
 from oned.elastic.policy import HOUR, Policies
-from oned.elastic.reading import Failures, Job, JobState, Node, Reading, Seen, Taken
+from oned.elastic.reading import Failures, Job, Node, Reading, Seen, Taken
 from oned.elastic.sge.words import layout
 from oned.elastic.simulated import SimulatedBatch, Task
 from oned.elastic.timers import timers
+from oned.elastic.words import span
 
 UNKNOWN_RULE = "$fill_up"
 """The allocation rule of a parallel environment that nobody told of: the one that asks for least."""
 NEVER = math.inf
 STUCK = 32 * 86400.0
-"""Seconds after which jobs that wait while nothing happens have no hope: a cap of a month has begun anew by then."""
+"""Seconds without a job that starts or ends after which there is no hope: a cap of a month has begun anew by then."""
 
 
 @dataclass(frozen=True)
@@ -108,37 +109,47 @@ class Replay:
         self._random = random.Random(options.seed)
         self._kinds: dict[str, Kind] = {klass.name: kind_of(klass) for klass in policies.classes}
         self._impossible: dict[Shape, str] = {}
-        self._events: list[tuple[float, int, Task | str]] = []
-        self._number = count()
+        self._events: list[tuple[float, int, Task | str, int]] = []
+        self._number, self._order = count(), count()
+        self._moved = self.now
+        self._cut: dict[Task, str] = {}
         self._changed = 0.0
         self._gone: list[tuple[float, Node]] = []
         self._load, self._come = load, 0
         self._next = self.now
         self.outcome = Outcome(began=self.now)
-        span = load[-1].job.submitted - self.now if load else 0.0
-        self.course = Course(self.now, max(options.every, span / STRETCHES), (*self._kinds, "waiting", "running"))
+        seconds = load[-1].job.submitted - self.now if load else 0.0
+        self.course = Course(self.now, max(options.every, seconds / STRETCHES), (*self._kinds, "waiting", "running"))
         self._money: list[float] = []
 
     # --- time goes on ---
 
     def run(self, progress: Callable[[int, int, float], None] | None = None) -> Outcome:
         """What came of it. `progress` hears after each look: jobs done, jobs in all, simulated time."""
-        quiet = self.now
         while self._come < len(self._load) or self.batch.waiting or self.batch.tasks:
             if not self._due():
                 break
             if self._happens():
-                quiet = self.now
                 self._next = min(self._next, max(self.now, self.outcome.looked + self.options.every))
             if self._next <= self.now:
-                quiet = self.now if self._look() else quiet
+                self._look()
                 self._next = self._next_look()
                 if progress:
                     progress(self.done, len(self._load), self.now)
             self._note()
-            if self.now - quiet > STUCK and not self.batch.tasks:
+            if self._hopeless():
                 break
         return self._end()
+
+    def _hopeless(self) -> bool:
+        """Whether none of the jobs left will end: nodes may come and go for ever, and jobs start again on them.
+
+        Time is bounded: each job comes, starts for the first time and ends once at most.
+        """
+        still = self.now - self._moved
+        if self._come < len(self._load) or still <= STUCK:
+            return False
+        return still > STUCK + max((task.seconds for task in self.batch.tasks), default=0.0)
 
     def _due(self) -> bool:
         """Go on to when something is due; False when nothing is any more."""
@@ -152,17 +163,21 @@ class Replay:
         """Jobs come, end and start, and nodes come up, at which the service wakes; whether anything did."""
         happened = False
         while self._events and self._events[0][0] <= self.now:
-            _, started, what = heapq.heappop(self._events)
+            _, _, what, run = heapq.heappop(self._events)
             if isinstance(what, str):
                 happened |= self._booted(what)
-            elif what.run == started and what in self.batch.tasks:
+            elif what.run == run and what in self.batch.tasks:
                 self._ended(what)
                 happened = True
         while self._come < len(self._load) and self._load[self._come].job.submitted <= self.now:
             self._submit(self._load[self._come])
             self._come += 1
-            happened = True
+            self._moved, happened = self.now, True
         return self._start() or happened
+
+    def _at(self, time: float, what: Task | str, run: int = 0) -> None:
+        """At that time a task ends, if it is the same run of it still, or a node is up; at one time in this order."""
+        heapq.heappush(self._events, (time, next(self._order), what, run))
 
     def _next_look(self) -> float:
         """When the next look is due if nothing happens: soon while things change, else when a time has come."""
@@ -206,13 +221,16 @@ class Replay:
     def _start(self) -> bool:
         started = list(self.batch.start(self.now))
         for task in started:
-            heapq.heappush(self._events, (self.now + task.seconds, task.run, task))
+            self._at(self.now + task.seconds, task, task.run)
+            if task not in self._cut:
+                self._moved = self.now
             for part in task.parts:
                 self.nodes[part.node] = replace(self.nodes[part.node], idle_since=0.0)
         return bool(started)
 
     def _ended(self, task: Task) -> None:
         self.batch.end(task)
+        self._moved = self.now
         for part in task.parts:
             if not self.batch.machines[part.node].tasks:
                 self.nodes[part.node] = replace(self.nodes[part.node], idle_since=self.now)
@@ -242,15 +260,14 @@ class Replay:
             spent_month=month,
         )
 
-    def _look(self) -> bool:
-        """Make a plan and carry it out; whether it had steps."""
+    def _look(self) -> None:
+        """Make a plan and carry it out."""
         self.last = plan(self.reading(), self.policies, self.now)
         self.outcome.looked = self.now
         self.outcome.looks += 1
         for step in self.last.steps:
             self._carry_out(step)
         self._start()
-        return bool(self.last.steps)
 
     def _carry_out(self, step: Step) -> None:
         if step.verb in (Verb.UP, Verb.DRAIN, Verb.UNDRAIN):
@@ -277,7 +294,7 @@ class Replay:
         boot = self.policies.klass(step.klass).boot
         boot *= 1 + self.options.spread * self._random.uniform(-1, 1)
         if self._random.random() >= self.options.failing:
-            heapq.heappush(self._events, (self.now + boot, number, name))
+            self._at(self.now + boot, name)
 
     def _booted(self, name: str) -> bool:
         node = self.nodes.get(name)
@@ -295,7 +312,9 @@ class Replay:
             self.outcome.failed += 1
             self.failures[node.klass] = self.policies.brake.after(self.failures.get(node.klass), node.created, self.now)
         if node.name in self.batch.machines:
-            self.outcome.again += len(self.batch.remove(node.name))
+            cut = self.batch.remove(node.name)
+            self.outcome.again += len(cut)
+            self._cut |= dict.fromkeys(cut, node.drained_by or step.rule)
         self._gone.append((self.now, node))
         self.outcome.count(node, self.policies.klass(node.klass), self.now)
 
@@ -329,9 +348,17 @@ class Replay:
         for node in self.nodes.values():
             outcome.count(node, self.policies.klass(node.klass), self.now)
         self._money.append(outcome.cost)
-        reasons = {job: one.reason for one in self.last.served for job in one.jobs} if self.last else {}
-        for job in self.batch.jobs():
-            if job.state is JobState.WAITING:
-                example(outcome.never, reasons.get(job.id) or "it found no node", job.id, job.tasks)
+        self._tell_left()
         outcome.ended, outcome.course, outcome.money = self.now, self.course, self._money
         return outcome
+
+    def _tell_left(self) -> None:
+        """Why the jobs that are left have not run to their end."""
+        reasons = {job: one.reason for one in self.last.served for job in one.jobs} if self.last else {}
+        drain = span(self.policies.patience.drain)
+        for job, task in self.batch.left():
+            if rule := self._cut.get(task):
+                why = f"its node went each time before it had ended, by the rule {rule}. DRAIN_TIME is {drain}"
+                example(self.outcome.cut, why, task.job.id)
+            else:
+                example(self.outcome.never, reasons.get(job.id) or "it found no node", task.job.id)

@@ -115,6 +115,11 @@ class SimulatedBatch:
         """What it tells of its jobs."""
         return (*self.tasks.values(), *(group.as_job() for group in self._groups.values()))
 
+    def left(self) -> Iterator[tuple[Job, Task]]:
+        """Each task that runs or waits, with the job as which it tells of it."""
+        yield from ((job, task) for task, job in self.tasks.items())
+        yield from ((group.as_job(), task) for group in self._groups.values() for task in group.tasks)
+
     def youngest(self) -> float:
         """When the last of the tasks that wait began to; 0 when none waits."""
         return max((group.job.submitted for group in self._groups.values()), default=0.0)

@@ -106,6 +106,44 @@ def test_jobs_that_a_cap_keeps_from_running_are_told_in_the_end() -> None:
     assert "the cap of 1 per hour" in reason
 
 
+def test_a_node_may_come_up_at_the_second_in_which_a_job_ends() -> None:
+    regular = [job(str(number), number / 120, 60) for number in range(1440)]
+    outcome, _ = replayed(replace(SMALL, classes=(replace(SMALL.classes[0], most=10),)), regular)
+    assert len(outcome.waits) == 1440
+
+
+def test_a_replay_ends_though_a_time_table_starts_nodes_for_ever() -> None:
+    awake = site(
+        "NODE_CLASS = [ NAME = local, SLOTS = 4 ]\nQUOTA = [ NAME = vo, BY = owner, WHO = eve, NODES = 1, LEND = NO ]\n"
+        "SCHEDULE = [ CLASS = local, DAYS = mon-fri, FROM = 08:00, TO = 18:00, MIN = 1 ]"
+    )
+    outcome, witness = replayed(awake, [*many(19, 8, 3 * HOUR), job("wide", 20, slots=12, pe="mpi", owner="eve")])
+    assert len(outcome.waits) == 19
+    assert outcome.never == {"local: vo has 1 of its quota of 1 nodes": (1, "wide")}
+    assert witness.at(15 * 24 + 12) == {"local": 1}
+
+
+def test_a_job_whose_nodes_always_go_before_it_ends_is_told_as_such() -> None:
+    short = site("NODE_CLASS = [ NAME = local, SLOTS = 4, MAX = 2 ]\nMAX_LIFE = 14400\nDRAIN_TIME = 3600")
+    outcome, _ = replayed(short, [job("1", 8, 600), job("long", 8, 2 * 86400), job("2", 9, 600)])
+    assert len(outcome.waits) == 2
+    ((reason, (count, first)),) = outcome.cut.items()
+    assert (count, first) == (1, "long")
+    assert reason == "its node went each time before it had ended, by the rule max life. DRAIN_TIME is 1 h"
+    assert outcome.again > 100
+    assert outcome.never == {}
+
+
+def test_jobs_that_come_after_a_month_without_any_still_run() -> None:
+    blocked = job("wide", 8, slots=12, pe="mpi", owner="eve")
+    poor = site(
+        "NODE_CLASS = [ NAME = local, SLOTS = 4 ]\nQUOTA = [ NAME = vo, BY = owner, WHO = eve, NODES = 1, LEND = NO ]\n"
+        "SCHEDULE = [ CLASS = local, FROM = 08:00, TO = 18:00, MAX = 5 ]"
+    )
+    outcome, _ = replayed(poor, [blocked, job("late", 24 * 90)])
+    assert (len(outcome.waits), list(outcome.never.values())) == (1, [(1, "wide")])
+
+
 def test_nodes_that_never_come_up_are_given_up_and_their_class_rests() -> None:
     outcome, _ = replayed(SMALL, [job("1", 8)], Options(failing=0.9, seed=1))
     assert len(outcome.waits) == 1

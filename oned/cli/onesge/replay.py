@@ -196,6 +196,7 @@ def _remarks(shown: "Sequence[Shown]") -> Iterator[str]:
         made = one.outcome
         yield from _reasons(one.name, "can never run", made.impossible)
         yield from _reasons(one.name, "never started", made.never)
+        yield from _reasons(one.name, "never ended", made.cut)
         if made.failed:
             yield f"\n{one.name}: {made.failed} of {made.starts} nodes never came up."
         if made.again:
