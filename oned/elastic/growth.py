@@ -68,8 +68,12 @@ class Growth:
 
     def boot(self, shape: Shape) -> float:
         """Seconds until a new node for it would be there; 0 when none can come, or nobody looks ahead."""
-        classes = self.classes(shape)
-        return min(classes, key=lambda klass: _rank(klass, shape, 1)).boot if classes else 0.0
+        klass = self.likely(shape)
+        return klass.boot if klass else 0.0
+
+    def likely(self, shape: Shape) -> NodeClass | None:
+        """The class of which a node for it would be, as long as no cap is in the way; None when none can come."""
+        return min(self.classes(shape), key=lambda klass: _rank(klass, shape, 1), default=None)
 
     def grow(self, need: Need) -> New | str:
         """A node for it, booked; or why there is none."""

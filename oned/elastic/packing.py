@@ -121,6 +121,7 @@ class _Turn:
     """One going through of the tasks of a shape.
 
     horizon  what is free by then counts
+    least    tasks that stay without room: they are too young for this turn
     lent     nodes may be beyond the owner's quota
     young    tasks that are too young for a new node take what is left on nodes that come
     old      by class, how many tasks are not too young
@@ -128,9 +129,15 @@ class _Turn:
 
     placed: Placed
     horizon: float
+    least: int = 0
     lent: bool = False
     young: bool = False
     old: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def left(self) -> int:
+        """Tasks that want room in this turn."""
+        return max(0, self.placed.unmet - self.least)
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,10 @@ class Packing:
     A task may be too young to have a node started for it. Nodes that come are first for those that are not, and only
     what is left there is for the young: else they would take the place of the task for which a node was started, and
     that one would ask again.
+
+    Slots of jobs that end soon are promised only to tasks that have not waited for longer than a new node would have
+    taken: Grid Engine gives such slots to whatever fits, and for a task that needs several at once that promise could
+    be made again for ever. What has waited longer asks for a node, and shares in such slots only when none can come.
 
     bins       in the order in which they are filled
     look_ahead whether slots count that are free before a new node would be there
@@ -168,10 +179,10 @@ class Packing:
         """All of it: within the quotas first, then what is lent, then the young ones."""
         placed = [Placed(want, unmet=want.tasks) for want in wants]
         for one in placed:
-            self._place(_Turn(one, self._horizon(one)))
+            self._serve(one)
         for one in placed:
             if one.unmet and one.want.shape.owner:
-                self._place(_Turn(one, self._horizon(one), lent=True))
+                self._serve(one, lent=True)
         self._share(placed)
         return placed
 
@@ -180,7 +191,7 @@ class Packing:
         self._take_back()
         for one in placed:
             if one.unmet:
-                self._place(_Turn(one, self._horizon(one)))
+                self._serve(one)
         self._share(placed)
 
     def add(self, new: New) -> Bin:
@@ -190,6 +201,21 @@ class Packing:
         self.bins.append(bin)
         self._open.append(bin)
         return bin
+
+    def _serve(self, placed: Placed, *, lent: bool = False) -> None:
+        """Tasks that have waited too long for slots that end soon; and then, when all of them have room, the rest."""
+        young = placed.want.tasks - self._overdue(placed.want)
+        if placed.unmet > young:
+            self._place(_Turn(placed, self._now, young, lent))
+        if placed.unmet <= young:
+            self._place(_Turn(placed, self._horizon(placed), lent=lent))
+
+    def _overdue(self, want: Want) -> int:
+        """How many tasks have waited for longer than a node started for them would have taken to come."""
+        klass = self._growth.likely(want.shape) if self._look_ahead else None
+        if klass is None:
+            return 0
+        return want.before(self._now - self._growth.patience(klass, want.shape) - klass.boot)
 
     def _horizon(self, placed: Placed) -> float:
         return self._now + (self._growth.boot(placed.want.shape) if self._look_ahead else 0.0)
@@ -215,7 +241,7 @@ class Packing:
         self._open = [bin for bin, *_ in before.bins] + self.bins[before.count :]
 
     def _place(self, turn: _Turn) -> None:
-        placed, shape = turn.placed, turn.placed.want.shape
+        shape = turn.placed.want.shape
         self._open = [bin for bin in self._open if bin.free > 0 or bin.endings]
         kinds = {id(bin.kind): bin.kind for bin in self._open}  # hashing kinds would take longer than all the rest
         fits = {number for number, kind in kinds.items() if not shape.misfit(kind)}
@@ -226,14 +252,14 @@ class Packing:
             ]
         if shape.layout == WHOLE:
             self._place_whole(turn, bins)
-        while placed.unmet and self._place_one(turn, bins):
+        while turn.left and self._place_one(turn, bins):
             bins = [bin for bin in bins if bin.pieces(shape, turn.horizon)]
 
     def _place_whole(self, turn: _Turn, bins: Sequence[Bin]) -> None:
         """Tasks that are on one node each, as many on each bin as it holds."""
         placed = turn.placed
         for bin in bins:
-            if not placed.unmet:
+            if not turn.left:
                 return
             count = min(bin.pieces(placed.want.shape, turn.horizon), self._may(turn, bin))
             if count:
@@ -243,11 +269,11 @@ class Packing:
         """How many of the tasks without room count on a bin: on one that comes, those that could have it started."""
         placed = turn.placed
         if turn.young or bin.room in (Room.FREE, Room.DRAINING):
-            return placed.unmet
+            return turn.left
         if bin.klass not in turn.old:
             klass = self._growth.policies.klass(bin.klass)
             turn.old[bin.klass] = placed.want.before(self._now - self._growth.patience(klass, placed.want.shape))
-        return max(0, turn.old[bin.klass] - (placed.want.tasks - placed.unmet))
+        return max(0, min(turn.left, turn.old[bin.klass] - (placed.want.tasks - placed.unmet)))
 
     def _place_one(self, turn: _Turn, bins: list[Bin]) -> bool:
         """One task, with new nodes for what does not fit; all of it or nothing. New bins are added to the bins."""

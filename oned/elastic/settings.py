@@ -165,7 +165,8 @@ ELASTIC_SETTINGS = Table(
         Setting("MAX", WHOLE, "10", "oned", "Nodes of all classes together, at most."),
         Setting("WAIT_BEFORE_UP", SECONDS, "60", "oned", "A job has waited so long before a node is started for it."),
         Setting("LOOK_AHEAD", TRUTH, "YES", "oned",
-                "No node is started if a job is expected to make room before it would be there."),
+                "No node is started if a job is expected to make room before it would be there; not for what has "
+                "waited as long as a node takes to come."),
         Setting("BURST_AFTER", SECONDS, "120", "oned",
                 "A job waits so long for nodes on our own hosts before one in a cloud is started for it."),
         Setting("STEP_UP", SOME, "5", "oned", "Nodes started in a cycle."),

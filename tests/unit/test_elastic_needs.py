@@ -86,7 +86,7 @@ def test_what_running_jobs_have_is_not_there_for_others_until_they_end() -> None
         world.hosts[node] = replace(world.hosts[node], offers=offers)
         world.run(running("r", node, 2 if not left else 1, needs=(GPU,)))
         assert ups(world) == ["gpu"]
-    world.jobs = [waiting(needs=(GPU,)), replace(world.jobs[-1], ends=NOW + 10)]
+    world.jobs = [waiting(waited=50, needs=(GPU,)), replace(world.jobs[-1], ends=NOW + 10)]
     assert ups(world) == []
 
 

@@ -103,7 +103,7 @@ def test_memory_is_full_before_slots_are() -> None:
 
 
 def test_a_job_that_ends_before_a_node_would_be_there_is_waited_for() -> None:
-    world = World(SITE, [waiting("1", slots=4)])
+    world = World(SITE, [waiting("1", waited=100, slots=4)])
     node = world.add("local")
     for ends, wanted in ((NOW + 100, []), (NOW + 121, ["local"]), (NOW - 5, ["local"]), (0.0, ["local"])):
         world.jobs[1:] = [running("r", node, 4, ends=ends)]
@@ -112,6 +112,24 @@ def test_a_job_that_ends_before_a_node_would_be_there_is_waited_for() -> None:
     world.jobs[1:] = [running("r", node, 4, ends=NOW + 100)]
     world.policies = replace(SITE, look_ahead=False)
     assert ups(world) == ["local"]
+
+
+def test_who_has_waited_as_long_as_a_node_takes_to_come_waits_for_no_other_job_to_end() -> None:
+    bound = LOCAL.wait + LOCAL.boot
+    for waited, wanted in ((bound - 1, []), (bound, ["local"])):
+        world = World(SITE, [waiting("1", waited=waited, slots=4), waiting("2", waited=70, slots=3)])
+        for number in range(2):
+            node = world.add("local")
+            world.run(running(f"r{number}", node, 4, ends=NOW + 30))
+        made = world.plan()
+        assert [step.klass for step in made.steps] == wanted
+        assert [served.where for served in made.served] == [
+            (("new nodes" if wanted else "slots of jobs that end soon", 1),),
+            (("slots of jobs that end soon", 1),),
+        ]
+    world.policies = replace(SITE, most=2)
+    assert verbs(made := world.plan()) == []
+    assert [served.unmet for served in made.served] == [0, 0]  # no node can come: so it does wait for those
 
 
 def test_a_few_nodes_come_at_a_time() -> None:

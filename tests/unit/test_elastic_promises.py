@@ -260,7 +260,7 @@ def test_a_node_that_was_put_aside_and_goes_is_none_of_the_ready_ones_that_may_l
 
 def test_a_node_that_serves_again_has_room_when_its_jobs_end_soon() -> None:
     classes = (NodeClass("two", slots=2, wait=0, most=1), NodeClass("one", wait=0, most=1))
-    jobs = [Job("1", submitted=NOW - 200), Job("2", submitted=NOW - 200, slots=2)]
+    jobs = [Job("1", submitted=NOW - 100), Job("2", submitted=NOW - 100, slots=2)]
     world = World(Policies(classes, pace=AT_ONCE), jobs)
     node = world.add("two", DRAINING, drained_by="idle")
     world.run(running("r", node, ends=NOW + 50))

@@ -165,6 +165,15 @@ def test_a_job_that_says_when_it_ends_saves_a_node() -> None:
     assert max(replayed(SMALL, told)[1].nodes(8, 9)) == 1
 
 
+@pytest.mark.parametrize("seconds", [20, 17])
+def test_a_job_for_a_whole_node_is_not_put_off_by_small_ones_that_keep_coming(seconds: int) -> None:
+    small = [job(f"s{at}", at / HOUR, 60, limit=60) for at in range(0, 3 * HOUR, seconds)]
+    wide = job("wide", 1.01, 60, limit=60, slots=4, pe="smp")
+    outcome, _ = replayed(site("NODE_CLASS = [ NAME = local, SLOTS = 4, MAX = 10 ]"), [*small, wide], smp="$pe_slots")
+    assert len(outcome.waits) == len(small) + 1
+    assert max(outcome.waits) <= 2 * (60 + 120) + 60  # WAIT_BEFORE_UP and BOOT_TIME twice, and a look
+
+
 def test_what_jobs_of_that_name_usually_take_is_learned_on_the_way() -> None:
     before = [job(f"b{number}", number, 600) for number in range(4)]
     records = [*before, *many(4, 8, 600), job("next", 8.19, 600)]
