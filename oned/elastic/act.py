@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from oned import clock
+from oned.elastic import tables
 from oned.elastic.batch import BatchDown
 from oned.elastic.care import MASTER_AWAY
 from oned.elastic.changes import DONE, Changes, Held, Why
@@ -31,8 +32,8 @@ log = logging.getLogger(__name__)
 DOWN = (BatchDown, ProviderDown, SiteDown)
 SOFT = 30.0
 """Seconds that a guest which has done its work has to shut down by itself."""
-_MOVES = frozenset(("drain", "undrain", "register"))
-"""Events after which nothing else is drained, or started, for a while (COOL_DOWN)."""
+_MOVES = {"drain": tables.DOWN, "undrain": tables.UP, "register": tables.UP}
+"""Events after which for a while nothing else goes in the same direction (COOL_DOWN)."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ class Actor:
         changes.confirm(intent, **facts)
         _tell(errand, intent.goal)
         self._said.well(token)
-        if intent.event in _MOVES:
-            changes.changed()
+        if direction := _MOVES.get(intent.event):
+            changes.moved(direction)
         if intent.goal is FAILED and intent.event != "cancel" and intent.rule != MASTER_AWAY:
             self._failed(changes, errand)
         if intent.event == "joined":

@@ -17,7 +17,7 @@ from oned.elastic.batch import Departed
 from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
 from oned.elastic.policy import Brake
 from oned.elastic.reading import Failures, Proof
-from oned.elastic.records import CHANGED, JOB_ENDED, JOB_RESTARTED, LEFT, WAITS, Intent, Lease, Paid, job_words
+from oned.elastic.records import JOB_ENDED, JOB_RESTARTED, LEFT, WAITS, Intent, Lease, Paid, job_words
 from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, proof, spend
 
 DONE, BEGUN = "done", "begun"
@@ -136,9 +136,9 @@ class Changes:
         """A node of the class has joined, or a person ends its rest: its failures are forgotten."""
         self._connection.execute(brake.delete().where(brake.c.klass == klass))
 
-    def changed(self) -> None:
-        """A step up or down was taken now."""
-        moved = insert(fact).values(name=CHANGED, value=self.now)
+    def moved(self, direction: str) -> None:
+        """A step in a direction (tables.UP, tables.DOWN) was taken now."""
+        moved = insert(fact).values(name=direction, value=self.now)
         self._connection.execute(moved.on_conflict_do_update(["name"], set_={"value": self.now}))
 
     def left(self, names: Iterable[str]) -> None:

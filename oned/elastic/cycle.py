@@ -24,6 +24,7 @@ from oned.elastic.reading import Reading
 from oned.elastic.records import RESUME, Order, Record, Records
 from oned.elastic.site import Site
 from oned.elastic.steps import BY_HAND, ordered
+from oned.elastic.words import untimed
 
 log = logging.getLogger(__name__)
 DAY = 86400.0
@@ -123,7 +124,7 @@ class Cycle:
 
     def _tell(self, made: Plan) -> None:
         """What holds everything up, once."""
-        shapes = tuple(note.split(" is ")[0] for note in made.notes)
+        shapes = tuple(untimed(note).split(" is ")[0] for note in made.notes)
         if shapes != self._notes:
             for note in made.notes:
                 log.info("%s", note)

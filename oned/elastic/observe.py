@@ -19,6 +19,7 @@ from oned.elastic.provider import Provider, ProviderDown
 from oned.elastic.reading import Host, Left, Node, Proof, Reading, Seen, Taken
 from oned.elastic.records import Record, Records
 from oned.elastic.said import Said
+from oned.elastic.tables import DOWN, UP
 
 log = logging.getLogger(__name__)
 NOTHING = Observed(at=0.0, jobs=(), hosts=())
@@ -175,7 +176,8 @@ class Observer:
             failures=self._records.failures(),
             unfit=self._unfit,
             left=left,
-            changed=self._records.changed(),
+            last_up=self._records.moved(UP),
+            last_down=self._records.moved(DOWN),
             master_since=observed.master_since,
             spent_hour=self._records.spent_on_gone(hour),
             spent_ahead=self._records.spent_on_gone(ahead),

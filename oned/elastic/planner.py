@@ -25,6 +25,7 @@ from oned.elastic.packing import Bin, Packing, Placed, Room
 from oned.elastic.plan import STOPS, Fate, Plan, Served, Step, Verb
 from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.reading import Job, Node, Reading, Seen
+from oned.elastic.words import untimed
 
 MIN, SPARE, DEMAND = "min", "spare", "demand"
 
@@ -121,7 +122,7 @@ class _Planner:
 
     def _drains(self) -> shrink.Shrink:
         """Drains by choice; of nodes that leave whatever waits at once, when the readings are fresh."""
-        rest = self.policies.pace.cool_down - (self.now - self.reading.changed) if self.reading.changed else 0.0
+        rest = self.policies.pace.cool_down - (self.now - self.reading.last_down) if self.reading.last_down else 0.0
         read = min(self.reading.hosts.at, self.reading.jobs.at)
         serving = shrink.serving(self.views, self.verdicts)
         drains = shrink.Shrink(self.policies, self.now, read, serving, self.allowed, rest)
@@ -236,8 +237,8 @@ class _Planner:
         """Why nothing is started now; "" when something may be."""
         if self.age > self.policies.patience.act:
             return "the readings are too old"
-        rest = self.policies.pace.cool_up - (self.now - self.reading.changed)
-        return f"{rest:.0f} s are left of COOL_DOWN_UP" if rest > 0 and self.reading.changed else ""
+        rest = self.policies.pace.cool_up - (self.now - self.reading.last_up)
+        return f"{rest:.0f} s are left of COOL_DOWN_UP" if rest > 0 and self.reading.last_up else ""
 
     # --- fewer nodes ---
 
@@ -387,10 +388,7 @@ def _digest(reading: Reading, policies: Policies, steps: Iterable[Step]) -> str:
         reading.vms.items,
         reading.limits,
         [(host.name, host.slots, host.used, host.heard, host.enabled) for host in reading.hosts.items],
-        [
-            (job.id, job.state.name, job.tasks, job.slots, job.memory, job.layout, job.starts, len(job.parts))
-            for job in reading.jobs.items
-        ],
-        [(step.verb, step.klass, step.node, step.rule, step.vm) for step in steps],
+        [replace(job, submitted=0.0, ends=0.0) for job in reading.jobs.items],
+        [replace(step, sentence=untimed(step.sentence)) for step in steps],
     )
     return hashlib.sha256(orjson.dumps(facts, default=sorted)).hexdigest()

@@ -132,7 +132,7 @@ class Pace:
     """How fast things change.
 
     step_up, booting    nodes started in a cycle, starting at once
-    cool_up, cool_down  seconds of rest after a change
+    cool_up, cool_down  seconds of rest after a step in the same direction
     max_kill            per cent of the ready nodes that may begin to leave in a cycle
     hour_end            seconds before the end of a paid hour in which a node may be drained
     """

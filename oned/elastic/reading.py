@@ -251,7 +251,7 @@ class Reading:
     failures      by class
     unfit         by class, why no VM of it can be made whatever waits: its template is missing …
     left          hosts that were nodes
-    changed       when the last step up or down was taken
+    last_up, last_down  when the last step up and the last step down was taken
     master_since  when the batch system's master started; its hosts need a while to report again
     spent         money for nodes that are gone, since the hour of the clock, the day or the month began;
                   `ahead` is what they have bound of the next hour
@@ -269,7 +269,8 @@ class Reading:
     failures: Mapping[str, Failures] = field(default_factory=dict)
     unfit: Mapping[str, str] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
-    changed: float = 0.0
+    last_up: float = 0.0
+    last_down: float = 0.0
     master_since: float = 0.0
     spent_hour: float = 0.0
     spent_ahead: float = 0.0

@@ -26,8 +26,6 @@ WAITS = "waits: "
 """How the result of a line of the audit begins that says why something which has begun is not done yet."""
 LEFT = "left "
 """The facts, each with the name of a host that was a node: since when no node has it."""
-CHANGED = "changed"
-"""The fact: when the last step up or down was taken."""
 
 
 class RecordsUnusable(Exception):
@@ -258,9 +256,9 @@ class Records:
             for row in self._rows(select(proof))
         }
 
-    def changed(self) -> float:
-        """When the last step up or down was taken, 0 for never."""
-        rows = self._rows(select(fact.c.value).where(fact.c.name == CHANGED))
+    def moved(self, direction: str) -> float:
+        """When the last step in a direction (tables.UP, tables.DOWN) was taken, 0 for never."""
+        rows = self._rows(select(fact.c.value).where(fact.c.name == direction))
         return float(rows[0].value) if rows else 0.0
 
     def paid(self, since: float = 0.0) -> list[Paid]:

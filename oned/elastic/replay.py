@@ -113,7 +113,7 @@ class Replay:
         self._number, self._order = count(), count()
         self._moved = self.now
         self._cut: dict[Task, str] = {}
-        self._changed = 0.0
+        self._last_up = self._last_down = 0.0
         self._gone: list[tuple[float, Node]] = []
         self._load, self._come = load, 0
         self._next = self.now
@@ -186,7 +186,9 @@ class Replay:
         if (self.last and self.last.steps) or (self.batch.waiting and self.batch.youngest() + patience >= self.now):
             return soon
         running = self.batch.tasks.values() if self.batch.waiting else ()
-        due = timers(self.policies, self.nodes.values(), running, self.failures, self._changed, self.now)
+        due = timers(
+            self.policies, self.nodes.values(), running, self.failures, (self._last_up, self._last_down), self.now
+        )
         return max(soon, min((time for time in due if time > self.now), default=NEVER))
 
     def _to(self, time: float) -> None:
@@ -253,7 +255,8 @@ class Replay:
             vms=Taken(self.now, vms),
             nodes=tuple(self.nodes.values()),
             failures=dict(self.failures),
-            changed=self._changed,
+            last_up=self._last_up,
+            last_down=self._last_down,
             spent_hour=hour,
             spent_ahead=ahead,
             spent_day=day,
@@ -270,8 +273,10 @@ class Replay:
         self._start()
 
     def _carry_out(self, step: Step) -> None:
-        if step.verb in (Verb.UP, Verb.DRAIN, Verb.UNDRAIN):
-            self._changed = self.now
+        if step.verb in (Verb.UP, Verb.UNDRAIN):
+            self._last_up = self.now
+        elif step.verb is Verb.DRAIN:
+            self._last_down = self.now
         if step.verb is Verb.UP:
             self._up(step)
         elif step.verb is Verb.REMOVE:

@@ -109,7 +109,7 @@ class Shrink:
         """What forbids that a node is drained."""
         klass = view.klass
         if self.cooling > 0:
-            return f"the last change was a short time ago, {self.cooling:.0f} s are left of COOL_DOWN_DOWN"
+            return f"the last drain was a short time ago, {self.cooling:.0f} s are left of COOL_DOWN_DOWN"
         left = self._stay if rule == IDLE else self._ready  # those that are too old go when others have come
         if left[klass.name] <= klass.least:
             return f"class {klass.name} is to have {klass.least} nodes at least"

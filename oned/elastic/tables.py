@@ -18,14 +18,17 @@ from sqlalchemy import (
     create_engine,
     event,
     inspect,
+    select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
 
-VERSION = 4
+VERSION = 5
 """Of the schema, kept in the file as user_version."""
 MODE = 0o640
 """Of the file, as of oned's: who has the token of a node may report in its name."""
+UP, DOWN = "last up", "last down"
+"""The facts: when the last step in a direction was taken."""
 BUSY = 10.0
 """Seconds to wait for another process that writes."""
 
@@ -205,9 +208,18 @@ def make(engine: Engine) -> None:
         if version < VERSION:
             metadata.create_all(connection)
             _add_columns(connection)
+            _part_directions(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
         elif version > VERSION:
             raise WrongSchema(f"its schema is {version}, this release knows {VERSION}. Use the onesge that wrote it")
+
+
+def _part_directions(connection: Connection) -> None:
+    """Of an older release, which had one fact for steps in both directions: it may have been either."""
+    changed = connection.execute(select(fact.c.value).where(fact.c.name == "changed")).scalar_one_or_none()
+    if changed is not None:
+        connection.execute(fact.delete().where(fact.c.name == "changed"))
+        connection.execute(fact.insert(), [{"name": name, "value": changed} for name in (UP, DOWN)])
 
 
 def _add_columns(connection: Connection) -> None:

@@ -17,10 +17,13 @@ def timers(
     nodes: Iterable[Node],
     running: Iterable[Job],
     failures: Mapping[str, Failures],
-    changed: float,
+    moved: tuple[float, float],
     now: float,
 ) -> Iterator[float]:  # fmt: skip
-    """The times, in no order; some may be over. Jobs that wait are not counted: their ages are the caller's."""
+    """The times, in no order; some may be over. Jobs that wait are not counted: their ages are the caller's.
+
+    moved  when the last step up and the last step down was taken
+    """
     for node in nodes:
         for time in _of_node(node, policies, now):
             yield time + PAST
@@ -28,8 +31,8 @@ def timers(
         yield job.ends + PAST
     for failed in failures.values():
         yield policies.brake.until(failed) + PAST
-    yield changed + policies.pace.cool_up + PAST
-    yield changed + policies.pace.cool_down + PAST
+    yield moved[0] + policies.pace.cool_up + PAST
+    yield moved[1] + policies.pace.cool_down + PAST
     yield from _of_the_clock(policies, now)
 
 

@@ -1,5 +1,9 @@
 """Times and amounts as people read them."""
 
+import re
+
+_SPAN = re.compile(r"\b\d+ [smhd]\b(?: \d+ [smhd]\b)?")
+
 
 def span(seconds: float) -> str:
     """A length of time with its two largest units: 45 s, 3 m 20 s, 2 h 5 m, 3 d 4 h."""
@@ -16,3 +20,8 @@ def span(seconds: float) -> str:
 def hours(amount: float) -> str:
     """Hours: 0.25, 3.5, 1,204."""
     return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
+
+
+def untimed(sentence: str) -> str:
+    """A sentence without its lengths of time: the same while only time goes by."""
+    return _SPAN.sub("…", sentence)

@@ -104,7 +104,7 @@ def test_what_is_taken_back_keeps_to_the_share_that_may_leave_and_to_the_rest_af
     waits(world, "fish", 9)
     assert len(world.plan().steps) == 1
     world.policies = replace(world.policies, pace=replace(AT_ONCE, cool_down=120))
-    world.facts["changed"] = NOW - 20
+    world.facts["last_down"] = NOW - 20
     made = world.plan()
     assert made.steps == ()
     assert "by the rule lent: birds has 4 nodes" in made.explain_node("wn0000")[0]

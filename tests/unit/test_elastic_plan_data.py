@@ -1,11 +1,14 @@
 """A plan as data: old readings, digest, JSON, and what it says of jobs and nodes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from oned.elastic.needs import Need
 from oned.elastic.node import DRAINING, FAILED, JOINING, LOST, QUARANTINED, READY
 from oned.elastic.plan import Plan, PlanUnreadable
+from oned.elastic.planner import plan
 from oned.elastic.reading import Taken
 from tests.unit.elastic_world import NOW, SITE, World, running, waiting
 
@@ -37,6 +40,29 @@ def test_a_digest_is_of_what_counts_and_not_of_clocks() -> None:
     assert world.plan().digest == digest
     world.run(running("r", node))
     assert world.plan().digest != digest
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"owner": "B"}, {"project": "pb"}, {"arch": "lx-arm64"}, {"queues": frozenset(("q",))}, {"cloud": True},
+     {"needs": (Need("gpu", "1", optional=True),)}],
+)  # fmt: skip
+def test_a_plan_is_another_one_when_a_job_wants_something_else(changed: dict[str, object]) -> None:
+    digest = World(SITE, [waiting("1")]).plan().digest
+    assert World(SITE, [waiting("1", **changed)]).plan().digest != digest
+
+
+def test_a_plan_is_the_same_while_only_time_goes_by() -> None:
+    world = World(SITE)
+    world.add("local", idle=900)
+    made = world.plan()
+    later = replace(
+        world.reading(),
+        **{part: Taken(NOW + 9, getattr(world.reading(), part).items) for part in ("jobs", "hosts", "vms")},
+    )
+    again = plan(later, SITE, NOW + 9)
+    assert made.steps[0].sentence != again.steps[0].sentence
+    assert made.digest == again.digest
 
 
 def test_a_plan_is_the_same_after_json(tmp_path: object) -> None:

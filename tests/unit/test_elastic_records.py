@@ -13,6 +13,7 @@ from oned.elastic.node import FAILED, GONE, HOLD, PLANNED, REGISTERED, STARTING,
 from oned.elastic.policy import Brake
 from oned.elastic.reading import Failures, Proof
 from oned.elastic.records import Lease, Paid, Records, RecordsUnusable
+from oned.elastic.tables import DOWN, UP
 
 NOW = 1_800_000_000.0
 WN1 = Lease(0, "wn001", "02:00:0a:00:00:01", "10.0.0.1")
@@ -246,7 +247,7 @@ def test_a_file_of_another_release_and_no_file_at_all_are_refused_with_what_to_d
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(RecordsUnusable, match="its schema is 99, this release knows 4"):
+    with pytest.raises(RecordsUnusable, match="its schema is 99, this release knows 5"):
         Records(path)
     (tmp_path / "text.db").write_text("no data base at all, but a text that is longer than a header")
     with pytest.raises(RecordsUnusable, match="not a database"):
@@ -283,10 +284,12 @@ def test_a_file_of_an_older_release_gets_what_it_lacks(records: Records, lead: L
         connection.exec_driver_sql("ALTER TABLE node DROP COLUMN apart_since")
         connection.exec_driver_sql("INSERT INTO brake (klass, count, last) VALUES ('local', 4, 1000)")
         connection.exec_driver_sql("ALTER TABLE brake DROP COLUMN rests")
+        connection.exec_driver_sql("INSERT INTO fact VALUES ('changed', 1500)")
         connection.exec_driver_sql("PRAGMA user_version = 1")
     opened = Records(records.path)
     assert opened.nodes()[0].apart_since == 0.0
     assert Brake().until(opened.failures()["local"]) == 1600
+    assert (opened.moved(UP), opened.moved(DOWN)) == (1500, 1500)
 
 
 def test_what_nodes_of_a_class_have_shown_is_there_when_they_are_gone(records: Records, lead: Lead) -> None:

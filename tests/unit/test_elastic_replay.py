@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oned.elastic.outcome import Waits
+from oned.elastic.plan import Step, Verb
 from oned.elastic.policy import NO_LIMIT, Billing, Caps, NodeClass, Policies
-from oned.elastic.replay import Options
+from oned.elastic.replay import Options, Replay
 from tests.unit.elastic_replays import HOUR, MIDNIGHT, job, many, random_records, replayed, site
 
 SMALL = site("NODE_CLASS = [ NAME = local, SLOTS = 4, MAX = 3 ]")
@@ -191,3 +192,13 @@ def test_nothing_to_replay_gives_nothing() -> None:
     outcome, _ = replayed(SMALL, [])
     assert (outcome.waits, outcome.node_hours, outcome.cost) == ([], 0.0, 0.0)
     assert MIDNIGHT % 86400 == 0
+
+
+def test_pauses_are_for_each_direction() -> None:
+    replay = Replay([], SMALL, Options())
+    replay.now = MIDNIGHT
+    replay._carry_out(Step(Verb.UP, "local", "", "demand", ""))
+    replay._booted(next(iter(replay.nodes)))
+    replay.now += 100
+    replay._carry_out(Step(Verb.DRAIN, "local", next(iter(replay.nodes)), "idle", ""))
+    assert (replay.reading().last_up, replay.reading().last_down) == (MIDNIGHT, MIDNIGHT + 100)

@@ -94,13 +94,13 @@ def test_the_least_number_and_the_spare_slots_stay() -> None:
     assert "there are to be 3 nodes at least" in str(world.plan().fates)
 
 
-def test_nothing_leaves_shortly_after_a_change() -> None:
+def test_nothing_leaves_shortly_after_another_has_whatever_has_come() -> None:
     world = World(replace(SITE, pace=replace(AT_ONCE, cool_down=120)))
     node = world.add("local", idle=900)
-    world.facts["changed"] = NOW - 100
+    world.facts |= {"last_down": NOW - 100, "last_up": NOW - 300}
     assert world.plan().steps == ()
     assert "20 s are left of COOL_DOWN_DOWN" in world.plan().explain_node(node)[0]
-    world.facts["changed"] = NOW - 121
+    world.facts |= {"last_down": NOW - 121, "last_up": NOW - 1}
     assert len(world.plan().steps) == 1
 
 
