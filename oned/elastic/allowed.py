@@ -8,7 +8,7 @@ from oned.elastic.reading import Job, JobState, Limit
 
 
 class Allowed:
-    """What the batch system's quotas leave, oldest jobs first."""
+    """What the batch system's quotas leave, while jobs are booked."""
 
     def __init__(self, limits: Sequence[Limit], jobs: Iterable[Job]) -> None:
         self._limits = limits
@@ -16,25 +16,27 @@ class Allowed:
         self._found: dict[tuple[object, ...], list[Limit]] = {}
         for job in jobs if limits else ():
             if job.state in (JobState.RUNNING, JobState.ENDING):
-                self._use(job, job.tasks)
+                self.book(job, job.tasks)
 
-    def take(self, job: Job) -> tuple[int, str]:
-        """How many tasks may run as far as quotas go, and what keeps the others, "" when nothing does."""
-        tasks, reason = job.tasks, ""
+    def fits(self, job: Job, tasks: int) -> tuple[int, str]:
+        """How many of the tasks may run as far as quotas go, and what keeps the others, "" when nothing does."""
+        reason = ""
         for limit in self._covering(job):
             fits = max(0, limit.slots - self._used.get(_key(limit, job), 0)) // max(job.slots, 1)
             if fits < tasks:
                 tasks, reason = fits, f"over the batch system's quota {limit.name} of {limit.slots} slots"
-        self._use(job, tasks)
         return tasks, reason
 
-    def _use(self, job: Job, tasks: int) -> None:
+    def book(self, job: Job, tasks: int) -> None:
+        """Tasks count as if they ran; a negative number gives back what they had."""
         for limit in self._covering(job):
             key = _key(limit, job)
             self._used[key] = self._used.get(key, 0) + tasks * job.slots
 
     def _covering(self, job: Job) -> Sequence[Limit]:
         """The limits that count for a job: found once for all jobs that are alike to them."""
+        if not self._limits:
+            return ()
         alike = job.owner, job.group, job.project, job.pe, job.queues
         if alike not in self._found:
             self._found[alike] = _counting(self._limits, job)

@@ -1,12 +1,13 @@
 """Jobs to shapes: what asks for nodes, how much of it, and what does not and why."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
-from oned.elastic.allowed import Allowed, matches
-from oned.elastic.licences import Licences
-from oned.elastic.needs import Need, Offers, Per, Place, Shared, amount, lacking, suits
+from oned.elastic.allowed import matches
+from oned.elastic.booked import Booked
+from oned.elastic.needs import Need, Offers, Per, Place, Shared, amount, lacking, suits, times
 from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.reading import SPREAD, WHOLE, Job, JobState, Limit
 
@@ -151,6 +152,7 @@ class Want:
     """The tasks of one shape.
 
     jobs  their ids, oldest first
+    parts the jobs, with how many tasks of each
     ages  when each began to wait, and how many tasks waited then at most: (time, tasks so far), oldest first
     """
 
@@ -158,12 +160,22 @@ class Want:
     tasks: int = 0
     jobs: list[str] = field(default_factory=list)
     ages: list[tuple[float, int]] = field(default_factory=list)
+    parts: list[tuple[Job, int]] = field(default_factory=list)
 
     def add(self, job: Job, tasks: int) -> None:
         """Tasks of a job that is not older than those before it."""
         self.tasks += tasks
         self.jobs.append(job.id)
         self.ages.append((job.submitted, self.tasks))
+        self.parts.append((job, tasks))
+
+    def last(self, tasks: int) -> Iterator[tuple[Job, int]]:
+        """The jobs of so many tasks, the youngest ones, with how many of each."""
+        for job, count in reversed(self.parts):
+            if tasks <= 0:
+                return
+            yield job, min(count, tasks)
+            tasks -= count
 
     def since(self, number: int) -> float:
         """Since when the task of that number waits, 0 being the oldest."""
@@ -184,11 +196,77 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Demand:
-    """What waits, hardest to place first; and what does not count."""
+class Over:
+    """Tasks of a job that a limit of the batch system keeps from running."""
 
-    wants: tuple[Want, ...]
-    kept: tuple[Kept, ...]
+    job: Job
+    shape: Shape
+    tasks: int
+    reason: str
+
+
+class Demand:
+    """What waits, and what does not count.
+
+    The batch system's limits are booked in the order of age for what may find room; `more` passes on what does not.
+
+    wants     what may run, hardest to place first
+    hopeless  what never can, and why; it takes nothing of any limit
+    """
+
+    def __init__(self, booked: Booked, asking: Sequence[tuple[Job, Shape]], hopeless: Mapping[Shape, str]) -> None:
+        self._booked = booked
+        self._kept: dict[str, list[str]] = {}
+        self._without: dict[Shape, float] = {}
+        never: dict[Shape, Want] = {}
+        for job, shape in asking:
+            if shape in hopeless:
+                never.setdefault(shape, Want(shape)).add(job, job.tasks)
+        self.hopeless = tuple((want, hopeless[shape]) for shape, want in never.items())
+        self._over = [Over(job, shape, job.tasks, "") for job, shape in asking if shape not in hopeless]
+        self.wants = self._take()
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """Jobs that ask for nothing now."""
+        kept = {reason: list(ids) for reason, ids in self._kept.items()}
+        for over in self._over:
+            kept.setdefault(over.reason, []).append(over.job.id)
+        return tuple(Kept(reason, tuple(ids)) for reason, ids in kept.items())
+
+    def keep(self, job: Job, reason: str) -> None:
+        """A job asks for nothing, whatever becomes free."""
+        self._kept.setdefault(reason, []).append(job.id)
+
+    def more(self, unmet: Sequence[tuple[Want, int]]) -> tuple[Want, ...]:
+        """What may run in place of tasks that find no room, so many of each want: limits count only what runs.
+
+        Of their shape only older ones: younger ones would find no room either.
+        """
+        if not (self._over and unmet):
+            return ()
+        for want, tasks in unmet:
+            self._without[want.shape] = min(want.since(want.tasks - tasks), self._without.get(want.shape, inf))
+            for job, count in want.last(tasks):
+                self._booked.give_back(job, count)
+        return self._take()
+
+    def _take(self) -> tuple[Want, ...]:
+        """What the limits let run of what they have not yet."""
+        wants: dict[Shape, Want] = {}
+        left = []
+        for over in self._over:
+            job, shape = over.job, over.shape
+            if job.submitted >= self._without.get(shape, inf):
+                left.append(over)
+                continue
+            tasks, reason = self._booked.take(job, over.tasks)
+            if tasks:
+                wants.setdefault(shape, Want(shape)).add(job, tasks)
+            if tasks < over.tasks:
+                left.append(Over(job, shape, over.tasks - tasks, reason))
+        self._over = left
+        return tuple(sorted(wants.values(), key=lambda want: _difficulty(want.shape), reverse=True))
 
 
 _STATES = {
@@ -199,30 +277,31 @@ _STATES = {
 LATER = "for later: its start time has not come"
 
 
+Judge = Callable[[Collection[Shape]], Mapping[Shape, str]]
+"""Which of some shapes no node could ever hold, and why."""
+
+
 def demand(
-    jobs: Sequence[Job], limits: Sequence[Limit], policies: Policies, now: float, shared: Sequence[Shared] = ()
+    jobs: Sequence[Job],
+    limits: Sequence[Limit],
+    policies: Policies,
+    now: float,
+    shared: Sequence[Shared] = (),
+    judge: Judge = lambda _: {},
 ) -> Demand:
     """What the jobs ask for. Arrays are counts: the cost does not depend on the number of tasks."""
-    wants: dict[Shape, Want] = {}
-    kept: dict[str, list[str]] = {}
-    allowed, licences = Allowed(limits, jobs), Licences(shared)
+    asking, kept = [], []
     for job in sorted(jobs, key=lambda job: (job.submitted, job.id)):
         if job.state is JobState.RUNNING:
             continue
-        reason = LATER if job.starts > now else _STATES.get(job.state, "")
-        tasks, over = (0, reason) if reason else allowed.take(job)
-        if tasks and job.needs:
-            tasks, short = licences.take(job, tasks)
-            over = short or over
-        if tasks > 0:
-            shape = _shape(job, policies)
-            wants.setdefault(shape, Want(shape)).add(job, tasks)
-        if over:
-            kept.setdefault(over, []).append(job.id)
-    return Demand(
-        tuple(sorted(wants.values(), key=lambda want: _difficulty(want.shape), reverse=True)),
-        tuple(Kept(reason, tuple(ids)) for reason, ids in kept.items()),
-    )
+        if reason := LATER if job.starts > now else _STATES.get(job.state, ""):
+            kept.append((job, reason))
+        elif job.tasks > 0:
+            asking.append((job, _shape(job, policies)))
+    made = Demand(Booked(limits, shared, jobs), asking, judge({shape for _, shape in asking}))
+    for job, reason in kept:
+        made.keep(job, reason)
+    return made
 
 
 def _shape(job: Job, policies: Policies) -> Shape:
@@ -271,13 +350,13 @@ def impossible(shape: Shape, policies: Policies, others: Sequence[Kind], ours: S
     if shape.layout > 0 and shape.slots % shape.layout:
         return f"{shape.slots} slots cannot be divided into {shape.layout} on each node"
     misfits = [f"{klass.name} {why}" for klass in policies.classes if (why := shape.misfit(kind_of(klass)))]
-    usable = [kind.slots for kind in (*others, *(ours if shape.pinned else ())) if not shape.misfit(kind)]
+    usable = [useful(kind, shape) for kind in (*others, *(ours if shape.pinned else ())) if not shape.misfit(kind)]
     most = policies.most
     for klass in sorted(policies.classes, key=lambda klass: klass.slots, reverse=True):
         if not shape.misfit(kind_of(klass)):
             count = min(klass.most, most)
             most -= count
-            usable += [klass.slots] * count
+            usable += [useful(kind_of(klass), shape)] * count
     if not usable:
         return "no class of nodes holds it: " + ("; ".join(misfits) or "there is none with a MAX above 0")
     if len(usable) < shape.nodes:
@@ -285,3 +364,16 @@ def impossible(shape: Shape, policies: Policies, others: Sequence[Kind], ours: S
     if sum(usable) < shape.slots:
         return f"it needs {shape.slots} slots, there can be {sum(usable)} at most"
     return ""
+
+
+def useful(kind: Kind, shape: Shape) -> int:
+    """The slots of an empty node that tasks of a shape can take; of one task with pieces a node holds one piece."""
+    if shape.layout > 0:
+        return shape.piece
+    slots = kind.slots
+    if kind.memory and shape.memory:
+        slots = min(slots, kind.memory // shape.memory)
+    for name, each in shape.counted:
+        if each > 0 and (most := kind.most(name)) is not None:
+            slots = min(slots, times(most, each) * shape.piece)
+    return max(1, slots // shape.piece) * shape.piece

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oned.elastic.cost import Budget
-from oned.elastic.demand import Kind, Shape, kind_of
-from oned.elastic.needs import times
+from oned.elastic.demand import Shape, kind_of, useful
 from oned.elastic.node import EXISTING
 from oned.elastic.policy import NO_LIMIT, NodeClass, Policies, Quota
 from oned.elastic.reading import Reading
@@ -184,17 +183,4 @@ def _rank(klass: NodeClass, shape: Shape, left: int) -> tuple[bool, float, int, 
 
 def nodes_for(klass: NodeClass, shape: Shape, tasks: int) -> int:
     """How many nodes of a class so many tasks would take."""
-    return -(-tasks * shape.slots // _useful(kind_of(klass), shape))
-
-
-def _useful(kind: Kind, shape: Shape) -> int:
-    """The slots of an empty node that tasks of a shape can take; of one task with pieces a node holds one piece."""
-    if shape.layout > 0:
-        return shape.piece
-    slots = kind.slots
-    if kind.memory and shape.memory:
-        slots = min(slots, kind.memory // shape.memory)
-    for name, each in shape.counted:
-        if each > 0 and (most := kind.most(name)) is not None:
-            slots = min(slots, times(most, each) * shape.piece)
-    return max(1, slots // shape.piece) * shape.piece
+    return -(-tasks * shape.slots // useful(kind_of(klass), shape))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from oned.elastic.demand import Kind, Shape, Want, kind_of
+from oned.elastic.demand import Demand, Kind, Shape, Want, kind_of
 from oned.elastic.growth import Growth, Need, New
 from oned.elastic.needs import times
 from oned.elastic.policy import NO_LIMIT
@@ -106,6 +106,7 @@ class Placed:
     nodes   the names of those that are there
     new     nodes to be started, by class
     unmet   tasks without any, and why
+    passed  of them, those whose part of the batch system's quotas others have got: they find no room in this plan
     """
 
     want: Want
@@ -114,6 +115,7 @@ class Placed:
     new: Counter[str] = field(default_factory=Counter)
     unmet: int = 0
     reason: str = ""
+    passed: int = 0
 
 
 @dataclass
@@ -137,7 +139,7 @@ class _Turn:
     @property
     def left(self) -> int:
         """Tasks that want room in this turn."""
-        return max(0, self.placed.unmet - self.least)
+        return max(0, self.placed.unmet - max(self.least, self.placed.passed))
 
 
 @dataclass(frozen=True)
@@ -173,17 +175,28 @@ class Packing:
         self._kinds: dict[str, Kind] = {}
         self._growth, self._now, self._look_ahead = growth, now, look_ahead
         self._counted = tuple(counted)
-        self._before = _Before(len(bins), [], [])
+        self._before = self._as_it_is(())
 
-    def pack(self, wants: Iterable[Want]) -> list[Placed]:
-        """All of it: within the quotas first, then what is lent, then the young ones."""
+    def pack(self, wanted: Demand) -> list[Placed]:
+        """All of it; what finds no room takes nothing of the batch system's limits, and others come in its place."""
+        placed = fresh = self._pack(wanted.wants, [])
+        while more := wanted.more([(one.want, one.unmet) for one in fresh if one.unmet]):
+            for one in fresh:
+                one.passed = one.unmet
+            fresh = self._pack(more, placed)
+            placed = placed + fresh
+        return placed
+
+    def _pack(self, wants: Iterable[Want], before: Sequence[Placed]) -> list[Placed]:
+        """Within the quotas first, then what is lent, then the young ones, with those of before."""
+        self._take_back()
         placed = [Placed(want, unmet=want.tasks) for want in wants]
         for one in placed:
             self._serve(one)
         for one in placed:
             if one.unmet and one.want.shape.owner:
                 self._serve(one, lent=True)
-        self._share(placed)
+        self._share([*before, *placed])
         return placed
 
     def again(self, placed: Sequence[Placed]) -> None:
@@ -222,14 +235,17 @@ class Packing:
 
     def _share(self, placed: Sequence[Placed]) -> None:
         """What is left on nodes that come, for those that are too young to have one started."""
-        self._before = _Before(
+        self._before = self._as_it_is(placed)
+        for one in placed:
+            if one.unmet:
+                self._place(_Turn(one, self._horizon(one), young=True))
+
+    def _as_it_is(self, placed: Iterable[Placed]) -> _Before:
+        return _Before(
             len(self.bins),
             [(bin, bin.free, bin.memory, bin.taken, dict(bin.left)) for bin in self._open],
             [(one, one.where.copy(), set(one.nodes), one.unmet) for one in placed if one.unmet],
         )
-        for one in placed:
-            if one.unmet:
-                self._place(_Turn(one, self._horizon(one), young=True))
 
     def _take_back(self) -> None:
         """Undo the last sharing: with one node more it comes out as if that had been there at first."""

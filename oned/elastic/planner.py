@@ -12,11 +12,11 @@ from oned.elastic import shrink
 from oned.elastic.bins import Bins
 from oned.elastic.care import PAUSED, Clock, Verdict, View, too_old, verdict
 from oned.elastic.cost import Budget, Spend
-from oned.elastic.counted import Counted
-from oned.elastic.demand import Demand, Want, demand, impossible, kind_of
+from oned.elastic.demand import demand
 from oned.elastic.doubt import doubt
 from oned.elastic.doubt import notes as apart
 from oned.elastic.growth import Growth, New
+from oned.elastic.judge import Judge, told
 from oned.elastic.known import known
 from oned.elastic.leftover import left_over
 from oned.elastic.lending import Lending
@@ -32,15 +32,16 @@ MIN, SPARE, DEMAND = "min", "spare", "demand"
 
 def plan(reading: Reading, policies: Policies, now: float) -> Plan:
     """What to do now, with everything that led to it."""
-    return _Planner(reading, policies.at(now), now).plan()
+    return _Planner(reading, policies, now).plan()
 
 
 class _Planner:
     """One plan in the making."""
 
     def __init__(self, reading: Reading, policies: Policies, now: float) -> None:
-        self.reading, self.said, self.now = reading, policies, now
-        self.policies = policies = known(policies, reading)
+        self.reading, self.said, self.now = reading, policies.at(now), now
+        self.ever, self.policies = policies, known(self.said, reading)
+        policies = self.policies
         self.age = now - min(reading.hosts.at, reading.jobs.at, reading.vms.at)
         self.notes = [*_about_age(reading, policies, now), *_closed(reading, policies, now), *_waiting(reading)]
         self.views = views(reading, policies)
@@ -54,16 +55,15 @@ class _Planner:
     def plan(self) -> Plan:
         """The plan."""
         jobs = self.reading.jobs.items
-        wanted = demand(jobs, self.reading.limits, self.policies, self.now, self.reading.shared)
-        self.counted = Counted((want.shape for want in wanted.wants), jobs)
-        bins = Bins(self.reading, self.policies, self.now, self.views, self.verdicts, self.counted).all()
+        judge = Judge(self.ever, self.reading, self.views)
+        wanted = demand(jobs, self.reading.limits, self.policies, self.now, self.reading.shared, judge)
+        bins = Bins(self.reading, self.policies, self.now, self.views, self.verdicts, judge.counted).all()
         self.packing = Packing(
-            bins, self.growth, self.now, look_ahead=self.policies.look_ahead, counted=self.counted.names
+            bins, self.growth, self.now, look_ahead=self.policies.look_ahead, counted=judge.counted.names
         )
         self.bins = {bin.name: bin for bin in self.packing.bins}
         self._keep_least()
-        served, possible = self._impossible(wanted)
-        placed = self.packing.pack(possible)
+        placed = self.packing.pack(wanted)
         self._keep_spare(placed)
         self._undrain()
         if self.age <= self.policies.patience.stop:
@@ -78,7 +78,7 @@ class _Planner:
             at=self.now,
             digest=_digest(self.reading, self.said, steps),
             steps=steps,
-            served=(*map(_served, placed), *served),
+            served=(*map(_served, placed), *told(wanted)),
             kept=wanted.kept,
             fates=tuple(self._fates()),
             notes=tuple(self.notes),
@@ -134,23 +134,6 @@ class _Planner:
         return drains
 
     # --- more nodes ---
-
-    def _impossible(self, wanted: Demand) -> tuple[list[Served], list[Want]]:
-        """What can never run, with reasons; and the rest."""
-        ours = {view.node.name for view in self.views}
-        hosts = self.reading.hosts.items
-        others = [self.counted.kind(host, self.reading).at(host.name) for host in hosts if host.name not in ours]
-        named = [kind_of(view.klass).at(view.node.name) for view in self.views if view.host]
-        told, possible = [], []
-        for want in wanted.wants:
-            why = impossible(want.shape, self.policies, others, named)
-            if why:
-                told.append(
-                    Served(want.shape, want.tasks, tuple(want.jobs), want.since(0), (), (), (), want.tasks, why, True)
-                )
-            else:
-                possible.append(want)
-        return told, possible
 
     def _keep_least(self) -> None:
         """Nodes up to the least of each class and of all; first those that were to leave."""

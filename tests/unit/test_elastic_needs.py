@@ -114,7 +114,10 @@ def test_a_licence_that_is_taken_brings_no_node_and_says_so() -> None:
         "Job 2 asks for no node: it is waiting for matlab: 0 of 9 are left for it, 1 are wanted (licence taken)."
     )  # fmt: skip
     world.jobs = [waiting(needs=(replace(GPU, name="matlab", wanted="10"),))]
-    assert "asking for 10 of matlab, of which there are 9 in all" in world.plan().explain_job("1")[0]
+    assert (
+        "It can never run: no class of nodes holds it: plain has matlab=9, 10 is wanted."
+        in world.plan().explain_job("1")[0]
+    )
     assert ups(world) == []
 
 

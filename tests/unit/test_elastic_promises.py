@@ -344,7 +344,7 @@ def test_packing_never_fills_a_node_over_its_brim(world: World) -> None:
         for number in range(2)
     ]
     packing = Packing(bins, Growth(policies, reading, Budget(policies, reading, NOW), NOW), NOW, look_ahead=True)
-    placed = packing.pack(demand(world.jobs, (), policies, NOW).wants)
+    placed = packing.pack(demand(world.jobs, (), policies, NOW))
     for bin in packing.bins:
         assert bin.free >= 0
         assert bin.memory >= 0
