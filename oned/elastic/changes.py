@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError
 
 from oned import clock
+from oned.elastic import clocks
 from oned.elastic.batch import Departed
 from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
 from oned.elastic.policy import Brake
@@ -148,6 +149,12 @@ class Changes:
         self._connection.execute(fact.delete().where(mine & fact.c.name.not_in(known)))
         for name in known:
             self._connection.execute(insert(fact).values(name=name, value=self.now).on_conflict_do_nothing())
+
+    def follow(self, jump: float) -> None:
+        """The clock was set by so many seconds, or is before what has been written: the times go with it."""
+        if jump:
+            clocks.shift(self._connection, jump)
+        clocks.clamp(self._connection, self.now)
 
     # --- others' wishes, and the books ---
 

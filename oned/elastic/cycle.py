@@ -8,12 +8,14 @@ from oned import clock
 from oned.elastic.act import Actor, Missed
 from oned.elastic.batch import Batch
 from oned.elastic.changes import Why
+from oned.elastic.clocks import Clocks, ahead
 from oned.elastic.cost import Budget
 from oned.elastic.deeds import Deeds
 from oned.elastic.farewell import Farewell
 from oned.elastic.growth import Growth
 from oned.elastic.known import made_by
 from oned.elastic.leader import Lead
+from oned.elastic.ledger import Ledger
 from oned.elastic.node import GONE, WrongTransition
 from oned.elastic.observe import Observer, noted
 from oned.elastic.plan import Plan, Step, Verb
@@ -62,6 +64,7 @@ class Cycle:
         self._actor = Actor(world.records, lead, deeds, world.policies, world.farewell)
         self._notes: tuple[str, ...] = ()
         self._pruned = 0.0
+        self._clocks = Clocks()
         self.reading: Reading | None = None
 
     def look(self) -> Plan:
@@ -74,6 +77,7 @@ class Cycle:
 
     def run(self) -> tuple[Plan, int]:
         """One cycle: the plan, and how much has changed. With a change the next cycle may have more to do at once."""
+        self._follow()
         changed = self._actor.resume()
         self._observer.look(self._world.policies().classes)
         changed += self._note()
@@ -88,6 +92,7 @@ class Cycle:
 
     def carry_out(self, wanted: str) -> Plan:
         """Plan again, and act if the digest is the one that is wanted; StalePlan if it is another."""
+        self._follow()
         self._actor.resume()
         made = self.look()
         if made.digest != wanted:
@@ -102,6 +107,20 @@ class Cycle:
         return self._actor.missed
 
     # ---
+
+    def _follow(self) -> None:
+        """Where the clock was set, let all times go with it: no age is another one by that."""
+        jump = self._clocks.jump(self._lead.fence)
+        with self._records.moment() as connection:
+            late = ahead(connection, clock.now())
+        if not jump and not late:
+            return
+        how = f"was set by {jump:.0f} s" if jump else "is before times in the records"
+        log.warning("The clock %s: the times of nodes, pauses and rests go with it", how)
+        with self._lead.writing() as changes:
+            changes.follow(jump)
+        self._observer.follow(jump)
+        self._actor.ledger = Ledger(self._records)
 
     def _note(self) -> int:
         """Write what is new of nodes, and the periods that begin; how many have changed their state."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from oned import clock
+from oned.elastic import clocks
 from oned.elastic.batch import Batch, BatchDown, Observed
 from oned.elastic.changes import Changes, Why
 from oned.elastic.cost import begins, clock_hour
@@ -64,6 +65,14 @@ class Observer:
             self._said.well("oned", "oned answers again")
         except ProviderDown as down:
             self._said.once("oned", "oned is not read: %s", down)
+
+    def follow(self, jump: float) -> None:
+        """The clock was set by so many seconds: the readings are as old as they are."""
+        if self._observed.at:
+            self._observed = replace(self._observed, at=self._observed.at + jump)
+        if self._vms.at:
+            self._vms = replace(self._vms, at=self._vms.at + jump)
+        self._fit_at += jump
 
     def _fit(self, classes: tuple[NodeClass, ...]) -> None:
         """Look at the templates of the classes: now and then, and each time while something is wrong with one."""
@@ -164,7 +173,7 @@ class Observer:
             for host in observed.hosts
         )
         return Reading(
-            jobs=Taken(observed.at, observed.jobs),
+            jobs=Taken(observed.at, tuple(clocks.waiting(job, now) for job in observed.jobs)),
             hosts=Taken(observed.at, tuple(hosts)),
             vms=replace(self._vms, items=tuple(_since(seen, apart) for seen in self._vms.items)),
             nodes=tuple(self._as_read(record, now - policies.patience.unheard, waits) for record in nodes),
@@ -178,7 +187,7 @@ class Observer:
             left=left,
             last_up=self._records.moved(UP),
             last_down=self._records.moved(DOWN),
-            master_since=observed.master_since,
+            master_since=observed.master_since if observed.master_since <= now + policies.patience.grace else 0.0,
             spent_hour=self._records.spent_on_gone(hour),
             spent_ahead=self._records.spent_on_gone(ahead),
             spent_day=self._records.spent_on_gone(day),

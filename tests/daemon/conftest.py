@@ -64,6 +64,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the test's process, which it may move on."""
     moved = Clock(clock.now)
     monkeypatch.setattr(clock, "now", moved)
+    monkeypatch.setattr(clock, "monotonic", moved.monotonic)
     return moved
 
 

@@ -35,13 +35,17 @@ STEPS = 200
 
 
 class Clock:
-    """The clock, which the test may move on."""
+    """The wall clock and the monotonic one, which the test may move on: `ahead`; and set, the first alone: `wrong`."""
 
-    def __init__(self, real: Callable[[], float]) -> None:
-        self._real, self.ahead = real, 0.0
+    def __init__(self, real: Callable[[], float], even: Callable[[], float] = clock.monotonic) -> None:
+        self._real, self._even, self.ahead, self.wrong = real, even, 0.0, 0.0
 
     def __call__(self) -> float:
-        return self._real() + self.ahead
+        return self._real() + self.ahead + self.wrong
+
+    def monotonic(self) -> float:
+        """Time that goes by for everybody."""
+        return self._even() + self.ahead
 
 
 class Cluster:

@@ -55,6 +55,7 @@ def make(engine: Daemon, aws: Ec2Stub, tmp_path: Path, monkeypatch: pytest.Monke
     """A cluster by settings and keys of its class `local`; its template is of EC2 too."""
     time = Clock(clock.now)
     monkeypatch.setattr(clock, "now", time)
+    monkeypatch.setattr(clock, "monotonic", time.monotonic)
     root = tmp_path / "onesge"
     root.mkdir()
     with ExitStack() as stack:

@@ -84,6 +84,7 @@ def cloud(aws: Ec2Stub, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     moved = Clock(clock.now)
     monkeypatch.setattr(clock, "now", moved)
+    monkeypatch.setattr(clock, "monotonic", moved.monotonic)
     return moved
 
 

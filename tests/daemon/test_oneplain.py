@@ -86,6 +86,7 @@ class Pool:
 def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     moved = Clock(clock.now)
     monkeypatch.setattr(clock, "now", moved)
+    monkeypatch.setattr(clock, "monotonic", moved.monotonic)
     return moved
 
 

@@ -103,7 +103,7 @@ class Observer:
             known, told = settled.known, hosts.result()
             found = read.hosts(told, settled.groups, simulated=settled.simulated, known=known)
             running = [job for job in jobs if job.state is not JobState.WAITING]
-            heard = self._with_silence(read.less_taken(found, running, known), at)
+            heard = self._with_silence(read.less_taken(found, running, known))
             return Observed(
                 at,
                 jobs,
@@ -149,7 +149,8 @@ class Observer:
             self._details |= {number: (at, detail) for number, detail in found.items()}
 
     # -- hosts ----------------------------------------------------------------------------------------------------
-    def _with_silence(self, hosts: list[Host], at: float) -> list[Host]:
+    def _with_silence(self, hosts: list[Host]) -> list[Host]:
+        at = clock.monotonic()
         silent = {host.name for host in hosts if not host.heard}
         self._silent = {name: self._silent.get(name, at) for name in silent}
         return [replace(host, silent=at - self._silent[host.name]) if host.name in silent else host for host in hosts]
