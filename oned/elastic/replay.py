@@ -30,8 +30,8 @@ from oned.elastic.words import span
 UNKNOWN_RULE = "$fill_up"
 """The allocation rule of a parallel environment that nobody told of: the one that asks for least."""
 NEVER = math.inf
-STUCK = 32 * 86400.0
-"""Seconds without a job that starts or ends after which there is no hope: a cap of a month has begun anew by then."""
+MONTH = 32 * 86400.0
+"""Seconds in which a cap of a month begins anew."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,14 @@ class Options:
     spread   boot times are up to this share longer or shorter
     failing  share of the nodes that never come up
     seed     of what is random in these two
+    hope     seconds without a job that comes, starts or ends after which those left are given up
     """
 
     every: float = 60.0
     spread: float = 0.0
     failing: float = 0.0
     seed: int = 1
+    hope: float = MONTH
 
 
 def wishes(records: Sequence[Record], rules: Mapping[str, str]) -> list[Wish]:
@@ -147,9 +149,9 @@ class Replay:
         Time is bounded: each job comes, starts for the first time and ends once at most.
         """
         still = self.now - self._moved
-        if self._come < len(self._load) or still <= STUCK:
+        if self._come < len(self._load) or still <= self.options.hope:
             return False
-        return still > STUCK + max((task.seconds for task in self.batch.tasks), default=0.0)
+        return still > self.options.hope + max((task.seconds for task in self.batch.tasks), default=0.0)
 
     def _due(self) -> bool:
         """Go on to when something is due; False when nothing is any more."""
