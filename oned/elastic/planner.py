@@ -25,6 +25,7 @@ from oned.elastic.packing import Bin, Packing, Placed, Room
 from oned.elastic.plan import STOPS, Fate, Plan, Served, Step, Verb
 from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.reading import Job, Node, Reading, Seen
+from oned.elastic.unwell import in_the_way
 from oned.elastic.words import untimed
 
 MIN, SPARE, DEMAND = "min", "spare", "demand"
@@ -73,6 +74,7 @@ class _Planner:
                 lending = Lending(self.growth, self.views, self.verdicts, self.bins)
                 self.drains.lent(lending.back(placed, self.now))
                 self.verdicts |= self.drains.verdicts
+            self.verdicts |= in_the_way(placed, self.growth, self.views, self.verdicts, self.now)
         steps = (*self._steps(), *self._ups(), *self._reaps(), *self._left_over())
         return Plan(
             at=self.now,

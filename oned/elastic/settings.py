@@ -182,7 +182,8 @@ ELASTIC_SETTINGS = Table(
                 "A node is drained at this age, 0 never; nodes in a cloud after 604800 where nothing is said."),
         Setting("QUARANTINE_TIME", SECONDS, "", "oned",
                 "A node whose health check is bad takes no jobs and waits so long for a person to look; then it is "
-                "drained, when it has no jobs. 0: until MAX_LIFE. Where nothing is said 43200, and in a cloud 3600."),
+                "drained, when it has no jobs; sooner where it fills MAX and jobs wait. 0: until MAX_LIFE. Else 43200, "
+                "in a cloud 3600."),
         Setting("START_TIME", SECONDS, "600", "oned", "The VM of a node is to run after so long, or it has failed."),
         Setting("JOIN_TIME", SECONDS, "300", "oned", "A VM that runs is to report after so long, or it has failed."),
         Setting("MAX_UNHEARD", SECONDS, "300", "oned", "A node that is silent for longer is lost."),
