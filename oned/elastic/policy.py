@@ -257,6 +257,11 @@ class Policies:
         """The quota of an organisation."""
         return next((quota for quota in self.quotas if quota.name == owner), None)
 
+    def tight(self, klass: NodeClass) -> bool:
+        """Whether MIN leaves no room under MAX for one more node of a class, so that one goes before another comes."""
+        least = max(self.least, sum(min(one.least, one.most) for one in self.classes))
+        return 0 < klass.most <= klass.least or 0 < self.most <= least
+
     def _timed(self, klass: NodeClass, when: datetime) -> NodeClass:
         for window in self.windows:
             if window.klass == klass.name and window.holds(when):

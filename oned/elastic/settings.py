@@ -179,7 +179,8 @@ ELASTIC_SETTINGS = Table(
         Setting("MAX_KILL", PERCENT, "25", "oned",
                 "Per cent of the ready nodes that may begin to leave in a cycle; one may always, but not at 0."),
         Setting("MAX_LIFE", SECONDS, "", "oned",
-                "A node is drained at this age, 0 never; nodes in a cloud after 604800 where nothing is said."),
+                "A node is drained at this age, 0 never; nodes in a cloud after 604800 where nothing is said. Another "
+                "comes first, where MIN leaves room for it under MAX."),
         Setting("QUARANTINE_TIME", SECONDS, "", "oned",
                 "A node whose health check is bad takes no jobs and waits so long for a person to look; then it is "
                 "drained, when it has no jobs; sooner where it fills MAX and jobs wait. 0: until MAX_LIFE. Else 43200, "

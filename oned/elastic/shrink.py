@@ -111,9 +111,10 @@ class Shrink:
         if self.cooling > 0:
             return f"the last drain was a short time ago, {self.cooling:.0f} s are left of COOL_DOWN_DOWN"
         left = self._stay if rule == IDLE else self._ready  # those that are too old go when others have come
-        if left[klass.name] <= klass.least:
+        first = rule == OLD and self.policies.tight(klass)  # one at a time: the next one when another has come for it
+        if left[klass.name] <= klass.least - first:
             return f"class {klass.name} is to have {klass.least} nodes at least"
-        if left.total() <= self.policies.least:
+        if left.total() <= self.policies.least - first:
             return f"there are to be {self.policies.least} nodes at least"
         if rule == IDLE and klass.spare and self.free[klass.name] - self._free_on(view) < klass.spare:
             return f"{klass.spare} slots of class {klass.name} are to be free (SPARE_SLOTS)"

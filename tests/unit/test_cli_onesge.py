@@ -85,6 +85,9 @@ def test_check_tells_what_is_in_the_file_and_refuses_with_line_and_reason(
     said = capsys.readouterr().err
     assert "MIN of the classes is 30 together, but MAX allows 25 nodes of all classes." in said
     assert "Project atlas is in the quotas one and two: it counts for one only." in said
+    broken.write_text("NODE_CLASS = [ NAME = local, MIN = 3, MAX = 3, MAX_LIFE = 9000 ]\n")
+    main(["check", str(broken)])
+    assert "MIN leaves no room under MAX for one more node of class local: one older" in capsys.readouterr().err
     broken.write_text("MAX = 5\nMIN = 7\n")
     assert "MIN is 7, above MAX, which is 5" in run(f"check {broken}", FAILURE)
     broken.write_text("MAX = 5\nIDLE_TIME = soon\n")

@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+
 from oned.elastic.node import DRAINING
 from oned.elastic.plan import Verb
-from oned.elastic.policy import Policies
-from tests.unit.elastic_world import AT_ONCE, LOCAL, NOW, SITE, World, running, verbs, waiting
+from oned.elastic.policy import Billing, Policies
+from oned.elastic.replay import Options, Replay, wishes
+from tests.unit.elastic_replays import job, site
+from tests.unit.elastic_world import AT_ONCE, CLOUD, LOCAL, NOW, SITE, World, coming, running, verbs, waiting
 
 
 def test_an_idle_node_is_drained_and_when_it_is_empty_removed_and_forgotten() -> None:
@@ -136,3 +140,43 @@ def test_a_node_that_was_to_leave_serves_again_when_jobs_come() -> None:
     idle = world.add("local", DRAINING, since=NOW - 10, drained_by="idle")
     by_hand = world.add("local", DRAINING, since=NOW - 10, drained_by="hand")
     assert verbs(world.plan()) == [("undrain", idle, "demand"), ("remove", by_hand, "empty")]
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "total"),
+    [(2, 2, 9), (2, 3, 2)],
+)
+def test_where_no_other_may_come_first_an_old_node_goes_first_one_at_a_time(least: int, most: int, total: int) -> None:
+    klass = replace(CLOUD, least=least, most=most, life=7200.0, billing=Billing.SECOND)
+    world = World(replace(SITE, classes=(klass,), most=total))
+    other, old = (world.add("cloud", paid_from=NOW - 9000) for _ in range(2))
+    made = world.plan()
+    assert verbs(made) == [("drain", other, "max life")]
+    world.apply(made.steps)
+    assert [step for step in verbs(world.plan()) if step[0] in ("drain", "up")] == []
+    world.age = -1
+    for _ in range(3):  # it is removed, and forgotten
+        world.apply(world.plan().steps)
+    assert (other in world.nodes, coming(world)) == (False, 1)
+    assert old not in {step.node for step in world.plan().steps}
+
+
+def test_where_another_may_come_first_it_does() -> None:
+    klass = replace(CLOUD, least=2, most=3, life=7200.0)
+    world = World(replace(SITE, classes=(klass,)))
+    for _ in range(2):
+        world.add("cloud", paid_from=NOW - 9000)
+    assert verbs(world.plan()) == [("up", "cloud", "min")]
+
+
+def test_no_node_gets_much_older_than_it_may_where_the_number_is_fixed() -> None:
+    text = "MAX = 4\nNODE_CLASS = [ NAME = cloud, CLOUD = YES, SLOTS = 4, MIN = 2, MAX = 2, MAX_LIFE = 7200 ]"
+    ages = []
+    records = [job(str(number), number / 2, 60) for number in range(48)]
+    Replay(
+        wishes(records, {}),
+        site(text),
+        Options(),
+        lambda replay: ages.extend(replay.now - node.created for node in replay.nodes.values()),
+    ).run()
+    assert max(ages) < 7200 + 3600

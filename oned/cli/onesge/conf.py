@@ -48,7 +48,7 @@ def _check(one: Client, file: str = "") -> int:
              ("time table", "time tables", policies.windows))  # fmt: skip
     counted = ", ".join(f"{len(found)} {one if len(found) == 1 else many}" for one, many, found in parts)
     say(f"{path} can be used: {counted}")
-    for note in (*_notes(policies), *filter(None, unfit(config, policies, one))):
+    for note in (*_notes(policies), *_renewals(policies), *filter(None, unfit(config, policies, one))):
         complain(note)
     return 0
 
@@ -84,6 +84,16 @@ def _notes(policies: "Policies") -> Iterator[str]:
             if (other := first.setdefault((quota.by, who), quota.name)) != quota.name:
                 both = f"{quota.by.capitalize()} {who} is in the quotas {other} and {quota.name}"
                 yield f"{both}: it counts for {other} only."
+
+
+def _renewals(policies: "Policies") -> Iterator[str]:
+    """Classes whose nodes are renewed by being fewer for a while."""
+    for klass in policies.classes:
+        if klass.life and klass.least and policies.tight(klass):
+            yield (
+                f"MIN leaves no room under MAX for one more node of class {klass.name}: one older than MAX_LIFE "
+                "goes before another comes in its place."
+            )
 
 
 def path_of(file: str | None) -> Path:
