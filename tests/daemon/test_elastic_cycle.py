@@ -373,7 +373,7 @@ def test_people_add_drain_and_bring_back_nodes_and_are_told_why_not(make: Make) 
         cluster.cycle()
     results = [order.result for order in cluster.records.orders(waiting=False)]
     assert results == [
-        "2 of 3: class local has its MAX of 2 nodes", "done", "done",
+        "2 of 3: class local: has its MAX of 2 nodes", "done", "done",
         "it takes jobs: drain it first, then its jobs can end", "there is no node wn009", "there is no class none",
     ]  # fmt: skip
     assert cluster.nodes()[busy] == "READY"
