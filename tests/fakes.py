@@ -193,7 +193,7 @@ class FakeDaemon:
             self._events += 1
             self._changed.notify_all()
 
-    def until(self, happened: Callable[[], object], timeout: float = 10.0) -> None:
+    def until(self, happened: Callable[[], object], timeout: float = 30.0) -> None:
         """Waits for something that calls bring about; AssertionError when it does not happen."""
         with self._changed:
             assert self._changed.wait_for(lambda: bool(happened()), timeout), "it did not happen in time"

@@ -46,6 +46,7 @@ class Growth:
         self.policies, self.budget = policies, budget
         self.new: list[New] = []
         self._count: Counter[str] = Counter()
+        self._addresses, self._with_address = reading.addresses, Counter[int]()
         self._owned: Counter[str] = Counter()
         self._owned_slots: Counter[str] = Counter()
         self._owned_cost: dict[str, float] = {}
@@ -109,6 +110,9 @@ class Growth:
             return f"has its MAX of {klass.most} nodes"
         if self._count.total() >= self.policies.most:
             return f"MAX = {self.policies.most} nodes of all classes are there"
+        room = self._addresses.get(klass.name)
+        if room and self._with_address[room.network] >= room.most:
+            return f"its network has {room.most} addresses for nodes, and all are taken"
         return self.budget.refusal(klass)
 
     def full(self, klass: NodeClass) -> bool | None:
@@ -166,6 +170,8 @@ class Growth:
 
     def _book(self, klass: NodeClass, owner: str, count: int) -> None:
         self._count[klass.name] += count
+        if room := self._addresses.get(klass.name):
+            self._with_address[room.network] += count
         if owner:
             self._owned[owner] += count
             self._owned_slots[owner] += klass.slots * count

@@ -1,6 +1,7 @@
 """What can never run, whatever is started: told at once, so that it takes nothing from what can."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from oned.elastic.care import View
 from oned.elastic.counted import Counted
@@ -18,7 +19,7 @@ class Judge:
     """
 
     def __init__(self, policies: Policies, reading: Reading, views: Sequence[View]) -> None:
-        self._policies, self._reading, self._views = known(policies.widest(), reading), reading, views
+        self._policies, self._reading, self._views = _within(known(policies.widest(), reading), reading), reading, views
         self.counted = Counted((), ())
 
     def __call__(self, shapes: Collection[Shape]) -> Mapping[Shape, str]:
@@ -30,6 +31,16 @@ class Judge:
         named = [kind_of(self._policies.klass(view.klass.name)).at(view.node.name) for view in self._views if view.host]
         found = {shape: impossible(shape, self._policies, others, named) for shape in shapes}
         return {shape: why for shape, why in found.items() if why}
+
+
+def _within(policies: Policies, reading: Reading) -> Policies:
+    """No more nodes of a class than its network has addresses for."""
+    room = reading.addresses
+    classes = (
+        replace(klass, most=min(klass.most, room[klass.name].most)) if klass.name in room else klass
+        for klass in policies.classes
+    )
+    return replace(policies, classes=tuple(classes)) if room else policies
 
 
 def told(wanted: Demand) -> Iterator[Served]:

@@ -17,7 +17,7 @@ from oned.elastic.known import made_by, proofs, remembered
 from oned.elastic.node import EXISTING, JOINING, STARTING
 from oned.elastic.policy import NodeClass, Policies
 from oned.elastic.provider import Provider, ProviderDown
-from oned.elastic.reading import Host, Left, Node, Proof, Reading, Seen, Taken
+from oned.elastic.reading import Addresses, Host, Left, Node, Proof, Reading, Seen, Taken
 from oned.elastic.records import Record, Records
 from oned.elastic.said import Said
 from oned.elastic.tables import DOWN, UP
@@ -48,6 +48,7 @@ class Observer:
         self._observed, self._vms = NOTHING, Taken[Seen](0.0)
         self._said = Said(log)
         self._unfit: Mapping[str, str] = {}
+        self._addresses: Mapping[str, Addresses] = {}
         self._fit_of: set[tuple[str, str]] = set()
         self._fit_at = 0.0
 
@@ -75,10 +76,11 @@ class Observer:
         self._fit_at += jump
 
     def _fit(self, classes: tuple[NodeClass, ...]) -> None:
-        """Look at the templates of the classes: now and then, and each time while something is wrong with one."""
+        """Look at templates and networks of the classes: now and then, and each time while something is wrong."""
         names = {(klass.name, klass.template) for klass in classes}
         if self._unfit or names != self._fit_of or clock.now() - self._fit_at > FIT:
             self._unfit = self._provider.unfit(classes)
+            self._addresses = self._provider.addresses(classes, self._records.held())
             self._fit_of, self._fit_at = names, clock.now()
 
     # --- what is noted ---
@@ -184,6 +186,7 @@ class Observer:
             proofs=self._proofs(policies),
             failures=self._records.failures(),
             unfit=self._unfit,
+            addresses=self._addresses,
             left=left,
             last_up=self._records.moved(UP),
             last_down=self._records.moved(DOWN),

@@ -6,9 +6,11 @@ cluster and the token of its node in its template.
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 
 from oned import clock
 from oned.client.client import Client
@@ -19,7 +21,7 @@ from oned.elastic.addresses import ON_HOLD, Network
 from oned.elastic.mold import Mold, find_amis, find_network, no_image
 from oned.elastic.owned import TEMPLATE, named
 from oned.elastic.policy import NodeClass
-from oned.elastic.reading import Seen, Taken
+from oned.elastic.reading import Addresses, Seen, Taken
 from oned.elastic.records import Lease, Record
 from oned.template.render import xml
 from oned.template.template import Template
@@ -34,6 +36,8 @@ DELETE = 3
 CLOUD_ENDED = ("shutting-down", "terminated")
 ENDING = frozenset(("EPILOG", "CLEANUP_DELETE", "CLEANUP_RESUBMIT", "SHUTDOWN", "DONE"))
 NO_EXISTS = 0x0400
+ENOUGH = 1000
+"""Free addresses of a network of which no cycle takes all."""
 NOBODY: Mapping[str, int] = {}
 _DATED = re.compile(r"^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}: ")
 """When an error was: the same one again is no news."""
@@ -135,15 +139,31 @@ class Provider:
 
         held  nodes whose names and addresses are taken
         """
-        taken = {text for record in held for text in (record.lease.name, record.lease.ip, record.lease.mac)}
         mold = self._mold(klass)
-        found: list[Lease] = []
-        for lease in self._network(mold.network).free(mold.names or self._pattern):
-            if len(found) == count:
-                break
-            if not taken & {lease.name, lease.ip, lease.mac}:
-                found.append(lease)
+        return list(islice(self._free(mold, self._network(mold.network), held), count))
+
+    def addresses(self, classes: Iterable[NodeClass], held: Collection[Record]) -> dict[str, Addresses]:
+        """By class how many nodes have an address in its network, or could; classes with ENOUGH are not in it.
+
+        held  as of `leases`; an address that is kept for a while after its node counts too
+        """
+        network = cache(self._network)
+        have = Counter(record.lease.network for record in held)
+        found = {}
+        for klass in classes:
+            try:
+                mold = self._mold(klass)
+                free = sum(1 for _ in islice(self._free(mold, network(mold.network), held), ENOUGH))
+            except Refusal:
+                continue  # `unfit` tells
+            if free < ENOUGH:
+                found[klass.name] = Addresses(mold.network, have[mold.network] + free)
         return found
+
+    def _free(self, mold: Mold, network: Network, held: Iterable[Record]) -> Iterator[Lease]:
+        taken = {text for record in held for text in (record.lease.name, record.lease.ip, record.lease.mac)}
+        free = network.free(mold.names or self._pattern)
+        return (lease for lease in free if not taken & {lease.name, lease.ip, lease.mac})
 
     def hold(self, records: Collection[Record]) -> Mapping[str, str]:
         """Keep the addresses of nodes from others; by token of the node, why one cannot be kept."""

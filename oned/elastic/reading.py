@@ -240,6 +240,14 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Addresses:
+    """The network of a class, and how many addresses of it are for nodes: those they have and those that are free."""
+
+    network: int
+    most: int
+
+
+@dataclass(frozen=True)
 class Reading:
     """Everything that a plan is made from, but for the policies and the time.
 
@@ -250,6 +258,7 @@ class Reading:
     proofs        by class, what nodes that are gone have shown; those that are there show it themselves
     failures      by class
     unfit         by class, why no VM of it can be made whatever waits: its template is missing …
+    addresses     by class, of those whose network has few
     left          hosts that were nodes
     last_up, last_down  when the last step up and the last step down was taken
     master_since  when the batch system's master started; its hosts need a while to report again
@@ -268,6 +277,7 @@ class Reading:
     proofs: Mapping[str, Proof] = field(default_factory=dict)
     failures: Mapping[str, Failures] = field(default_factory=dict)
     unfit: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, Addresses] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
     last_up: float = 0.0
     last_down: float = 0.0

@@ -11,7 +11,7 @@ from oned.client.documents import parse
 from oned.elastic.node import PLANNED
 from oned.elastic.policy import NodeClass
 from oned.elastic.provider import Provider, ProviderDown, Refusal
-from oned.elastic.reading import Node
+from oned.elastic.reading import Addresses, Node
 from oned.elastic.records import Lease, Record
 from tests.daemon.process import Daemon, until
 
@@ -75,6 +75,17 @@ def test_addresses_have_the_names_of_the_network_or_of_the_pattern_and_those_of_
     assert (leases[1].ip, leases[1].mac) == (f"{net}.1.1", f"02:00:0a:{site.number:02x}:01:01")
     taken = site.record(replace(leases[0], name="wn003"), "other")
     assert [lease.name for lease in site.provider.leases(site.klass, 1, [taken])] == ["wn002"]
+
+
+def test_addresses_are_counted_with_those_that_nodes_have_and_without_those_of_others(site: Site) -> None:
+    network = site.network
+    assert site.provider.addresses([site.klass], ()) == {"local": Addresses(network, 4)}
+    first, second = site.records(2)
+    site.provider.hold([first])
+    assert site.provider.addresses([site.klass], [first]) == {"local": Addresses(network, 4)}
+    assert site.provider.addresses([site.klass], [first, second]) == {"local": Addresses(network, 4)}
+    assert site.provider.addresses([site.klass], ()) == {"local": Addresses(network, 3)}
+    assert site.provider.addresses([replace(site.klass, template="nothing")], ()) == {}
 
 
 def test_a_held_address_is_kept_for_the_node_and_becomes_its_vms(site: Site) -> None:

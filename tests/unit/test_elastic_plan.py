@@ -6,7 +6,7 @@ import pytest
 
 from oned.elastic.node import PLANNED, STARTING
 from oned.elastic.policy import Caps, NodeClass, Quota, Window
-from oned.elastic.reading import SPREAD, Failures
+from oned.elastic.reading import SPREAD, Addresses, Failures
 from tests.unit.elastic_world import AT_ONCE, LOCAL, NOW, SITE, World, running, ups, verbs, waiting
 
 
@@ -21,6 +21,25 @@ def test_nodes_on_their_way_count() -> None:
     world.add("local", STARTING, since=NOW - 60)
     world.add("local", PLANNED, since=NOW - 1, vm=-1)
     assert world.plan().steps == ()
+
+
+def test_no_more_nodes_come_than_their_network_has_addresses_for() -> None:
+    world = World(replace(SITE, classes=(LOCAL,)), [waiting("1", tasks=40)])
+    node = world.add("local")
+    world.facts["addresses"] = {"local": Addresses(7, 3)}
+    assert ups(world) == ["local"] * 2
+    assert "local: its network has 3 addresses for nodes, and all are taken" in world.plan().explain_job("1")[0]
+    world.jobs = [waiting("2", slots=16, layout=4)]
+    world.nodes[node] = replace(world.nodes[node], idle_since=NOW - 700)
+    assert verbs(world.plan()) == [("drain", node, "idle")], "it is kept for nothing that can never run"
+    assert "it needs 4 nodes, there can be 3 at most" in world.plan().explain_job("2")[0]
+
+
+def test_classes_of_one_network_share_its_addresses() -> None:
+    slim = replace(LOCAL, name="slim", slots=1)
+    world = World(replace(SITE, classes=(LOCAL, slim)), [waiting("1", tasks=40)])
+    world.facts["addresses"] = {name: Addresses(7, 3) for name in ("local", "slim")}
+    assert len(ups(world)) == 3
 
 
 def test_a_job_waits_a_little_before_a_node_is_started_for_it() -> None:
