@@ -25,7 +25,7 @@ lab-stop: setup
 
 test:
 	@share/setup.sh tests
-	$(PYTHON) -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder -m "not soak"
+	$(PYTHON) -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 lint: setup
 	.venv/bin/ruff check .
