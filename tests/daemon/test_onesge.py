@@ -276,7 +276,7 @@ def test_a_class_whose_template_or_image_is_missing_is_told_everywhere_and_start
     engine.one.template.delete(copy)
 
 
-def test_apply_tells_which_of_its_steps_were_not_begun(engine: Daemon, sge: PlayedSge) -> None:
+def test_apply_refuses_a_plan_for_whose_nodes_there_are_no_more_addresses(engine: Daemon, sge: PlayedSge) -> None:
     conf = (engine.etc / "onesge.conf").read_text().replace("MAX = 3", "MAX = 3, MIN = 3")
     (engine.etc / "onesge.conf").write_text(f'{conf}DATABASE = "{sge.directory}/own.db"\n')
     kept = onesge(engine, "plan", "--json")
@@ -285,8 +285,8 @@ def test_apply_tells_which_of_its_steps_were_not_begun(engine: Daemon, sge: Play
     for number in range(1, 8):
         engine.one.vn.hold(network, taken.format(number))
     said = onesge(engine, "apply", "-", given=kept, status=255)
-    assert re.search("2 steps of plan .* begun", said)
-    assert "not begun, 1 of class local: its network has no address left" in said
+    assert "no longer planned: up a node of class local (min)" in said
+    assert onesge(engine, "plan").count("up a node of class local") == 2
 
 
 def test_a_class_that_rests_is_shown_and_can_be_told_to_rest_no_more(engine: Daemon, sge: PlayedSge) -> None:

@@ -53,7 +53,11 @@ class Site(Daemon):
 
     def kept(self) -> dict[str, int]:
         """The files that were sent and are kept, with their bytes."""
-        return {path.name: path.stat().st_size for path in self.place.glob("*") if path.name != OTHER}
+        found = {}
+        for path in self.place.glob("*"):
+            with suppress(FileNotFoundError):  # it may go just now
+                found[path.name] = path.stat().st_size
+        return {name: size for name, size in found.items() if name != OTHER}
 
     @property
     def place(self) -> Path:
