@@ -3,8 +3,9 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
+from operator import attrgetter
 
 import orjson
 
@@ -29,6 +30,8 @@ from oned.elastic.unwell import in_the_way
 from oned.elastic.words import untimed
 
 MIN, SPARE, DEMAND = "min", "spare", "demand"
+_ASKED = attrgetter(*(one.name for one in fields(Job) if one.name not in ("submitted", "ends")))
+"""All of a job but clocks."""
 
 
 def plan(reading: Reading, policies: Policies, now: float) -> Plan:
@@ -373,7 +376,7 @@ def _digest(reading: Reading, policies: Policies, steps: Iterable[Step]) -> str:
         reading.vms.items,
         reading.limits,
         [(host.name, host.slots, host.used, host.heard, host.enabled) for host in reading.hosts.items],
-        [replace(job, submitted=0.0, ends=0.0) for job in reading.jobs.items],
+        [_ASKED(job) for job in reading.jobs.items],
         [replace(step, sentence=untimed(step.sentence)) for step in steps],
     )
     return hashlib.sha256(orjson.dumps(facts, default=sorted)).hexdigest()

@@ -21,7 +21,7 @@ def in_the_way(
 
     One at a time: while an empty one is on its way out its place is awaited.
     """
-    for klass, full in _wanted(placed, growth, now):
+    for klass, full in dict.fromkeys(_wanted(placed, growth, now)):
         beside = [view for view in views if not full or view.klass.name == klass.name]
         if any(_leaves(view, verdicts[view.node.name]) for view in beside):
             continue

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from oned import clock
 from oned.cli.onesge.program import main
 from oned.elastic import daemon, strays
 from oned.elastic.accounts import Account
@@ -78,14 +77,6 @@ def cloud(aws: Ec2Stub, monkeypatch: pytest.MonkeyPatch) -> Cloud:
         monkeypatch.setenv(name, aws.environment()[name])
     monkeypatch.setattr(strays, "ATTEMPTS", 1)
     return Cloud(aws)
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    moved = Clock(clock.now)
-    monkeypatch.setattr(clock, "now", moved)
-    monkeypatch.setattr(clock, "monotonic", moved.monotonic)
-    return moved
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from oned import clock
 from oned.cli.oneplain import main
 from oned.client.client import Client
 from oned.elastic.cycle import Cycle
@@ -80,14 +79,6 @@ class Pool:
         """So many run and serve, and nothing comes or goes."""
         serve = sum(kept.serves for kept in self.service.world.batch.nodes().values())
         return len(self.running()) == len(self.service.records.nodes()) == serve == count
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    moved = Clock(clock.now)
-    monkeypatch.setattr(clock, "now", moved)
-    monkeypatch.setattr(clock, "monotonic", moved.monotonic)
-    return moved
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ NODE_CLASS = [ NAME = local, TEMPLATE = worker, SLOTS = 4, MAX = 3, PRICE = 0.10
 TIME_ZONE = UTC
 COST_CAP = [ HOUR = 5 ]
 """
+TAKEN = 'LEASES = [ IP = "10.9.0.{}" ]'
 NETWORK = "NAME = nodes\nBRIDGE = br0\nVN_MAD = dummy\nSGE = YES\nAR = [ TYPE = IP4, IP = 10.9.0.1, SIZE = 9 ]\n"
 TEMPLATE = "NAME = worker\nCPU = 0.1\nMEMORY = 64\nNIC = [ NETWORK = nodes ]\n"
 
@@ -58,6 +59,18 @@ def onesge(daemon: Daemon, *words: str, status: int = 0, given: str = "") -> str
         patch.setattr(sys, "stdin", source)
         assert main(words) == status, output.getvalue()
     return output.getvalue()
+
+
+@contextmanager
+def addresses_held(daemon: Daemon, count: int) -> Iterator[int]:
+    """The first addresses of the network of nodes are somebody else's; the number of the network."""
+    pool = parse(daemon.one.vnpool.info(-2, -1, -1))
+    network = next(one.int("ID") for one in pool if one.text("NAME") == "nodes")
+    for number in range(1, count + 1):
+        daemon.one.vn.hold(network, TAKEN.format(number))
+    yield network
+    for number in range(1, count + 1):
+        daemon.one.vn.release(network, TAKEN.format(number))
 
 
 def test_a_plan_is_made_of_what_grid_engine_and_oned_say_and_changes_nothing(engine: Daemon, sge: PlayedSge) -> None:
@@ -280,13 +293,28 @@ def test_apply_refuses_a_plan_for_whose_nodes_there_are_no_more_addresses(engine
     conf = (engine.etc / "onesge.conf").read_text().replace("MAX = 3", "MAX = 3, MIN = 3")
     (engine.etc / "onesge.conf").write_text(f'{conf}DATABASE = "{sge.directory}/own.db"\n')
     kept = onesge(engine, "plan", "--json")
-    taken = 'LEASES = [ IP = "10.9.0.{}" ]'
-    network = next(one.int("ID") for one in parse(engine.one.vnpool.info(-2, -1, -1)) if one.text("NAME") == "nodes")
-    for number in range(1, 8):
-        engine.one.vn.hold(network, taken.format(number))
-    said = onesge(engine, "apply", "-", given=kept, status=255)
-    assert "no longer planned: up a node of class local (min)" in said
-    assert onesge(engine, "plan").count("up a node of class local") == 2
+    with addresses_held(engine, 7):
+        said = onesge(engine, "apply", "-", given=kept, status=255)
+        assert "no longer planned: up a node of class local (min)" in said
+        assert onesge(engine, "plan").count("up a node of class local") == 2
+
+
+def test_apply_tells_which_of_its_steps_were_not_begun(engine: Daemon, sge: PlayedSge) -> None:
+    """The address of a node that is gone is held for a while: then fewer are free than the network has for nodes."""
+    path = sge.directory / "own.db"
+    conf = (engine.etc / "onesge.conf").read_text().replace("MAX = 3", "MAX = 3, MIN = 3")
+    (engine.etc / "onesge.conf").write_text(f'{conf}DATABASE = "{path}"\n')
+    lead, why = Lead(Records(path)), Why("demand", "a job waited", "")
+    assert lead.take()
+    with addresses_held(engine, 6) as network:
+        with lead.writing() as changes:
+            changes.plan("t1", "local", Lease(network, "wn009", "02:00:0a:09:00:09", "10.9.0.9"), "", why)
+            for event in ("failed", "remove", "vm gone"):
+                changes.fire("t1", event, why)
+        lead.resign()
+        said = onesge(engine, "apply", "-", given=onesge(engine, "plan", "--json"), status=255)
+    assert re.search("2 steps of plan .* begun", said)
+    assert "not begun, 1 of class local: its network has no address left" in said
 
 
 def test_a_class_that_rests_is_shown_and_can_be_told_to_rest_no_more(engine: Daemon, sge: PlayedSge) -> None:
