@@ -11,6 +11,7 @@ import threading
 import xmlrpc.client
 import xmlrpc.server
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -105,10 +106,15 @@ class FakeDriver:
         self.control.unlink(missing_ok=True)
 
     def _order(self, text: str) -> None:
+        """To the driver that runs; when it has just ended, to the next one."""
         with self._connected:
-            assert self._connected.wait_for(lambda: self._driver, timeout=5.0), "the driver was not started"
-            assert self._driver
-            self._driver.sendall(text.encode() + b"\n")
+            while True:
+                assert self._connected.wait_for(lambda: self._driver, timeout=5.0), "the driver was not started"
+                assert self._driver
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    self._driver.sendall(text.encode() + b"\n")
+                    return
+                self._driver = None
 
     def _welcome(self) -> None:
         while True:
