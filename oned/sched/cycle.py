@@ -62,7 +62,7 @@ class Cycles:
         self._balancer = balancer
         self._turns = Turns(max_vms)
         self._number = 0
-        self._news = News()
+        self._news, self._news_of_moves = News(), News()
         self._refusals = Refusals(clock.monotonic)
         self._reports, self._knows_daemon = True, False
         self.waiting = 0
@@ -78,14 +78,15 @@ class Cycles:
         self._number += 1
         outcome = Outcome()
         waiting = self._waiting(moves)
-        self._refusals.keep({vm.id for vm in waiting})
+        if moves:
+            self._refusals.keep({vm.id for vm in waiting})
         tried = self._turns.take([vm for vm in waiting if not self._refusals.held(vm.id)])
         if tried:
             self._match(tried, outcome, stopping)
         outcome.vms, self.waiting = len(waiting), len(waiting) - len(outcome.placed)
         if self._balancer is not None and moves and not outcome.placed:
             outcome.balanced = self._balancer.run(self._rules.stale)
-        self._report(waiting, outcome)
+        self._report(waiting, outcome, moves)
         if waiting:
             _log(self._number, outcome, clock.monotonic() - started)
         return outcome
@@ -93,6 +94,7 @@ class Cycles:
     def forget(self) -> None:
         """After a lost connection: the daemon may be another one that knows no reason yet."""
         self._news.forget()
+        self._news_of_moves.forget()
         self._knows_daemon = False
 
     def _learn(self) -> None:
@@ -164,27 +166,35 @@ class Cycles:
             refused.append(vm)
         return refused
 
-    def _report(self, waiting: list[Candidate], outcome: Outcome) -> None:
+    def _report(self, waiting: list[Candidate], outcome: Outcome, moves: bool) -> None:
+        """Tell what is new. Of VMs that are to leave their host nothing is forgotten in a cycle that did not look."""
         reasons = [report.of_placement(placement) for placement in outcome.placed]
         reasons += [report.of_left(left, outcome.hosts) for left in outcome.left]
         reasons += outcome.balanced
         decided = {reason.vm for reason in reasons}
         reasons += [self._undecided(vm) for vm in waiting if vm.id not in decided]
-        news = self._news.of(reasons)
+        moving = {vm.id for vm in waiting if vm.moves} | {reason.vm for reason in outcome.balanced}
+        self._tell(self._news, [reason for reason in reasons if reason.vm not in moving])
+        if moves:
+            self._tell(self._news_of_moves, [reason for reason in reasons if reason.vm in moving])
+
+    def _tell(self, known: News, reasons: list[Reason]) -> None:
+        news = known.of(reasons)
         if not self._reports:
             return
         try:
             for start in range(0, len(news), REPORTED_AT_ONCE):
                 part = news[start : start + REPORTED_AT_ONCE]
                 self._client.call("oned.sched.report", report.document(self._number, part))
-                self._news.told(part)
+                known.told(part)
         except Faulted as fault:
             self._reports = False
             log.warning("The daemon takes no reports: %s", fault)
 
     def _undecided(self, vm: Candidate) -> Reason:
         """Of a VM that this cycle did not look at; what an earlier one found stays."""
-        held, known = self._refusals.held(vm.id), self._news.known(vm.id)
+        news = self._news_of_moves if vm.moves else self._news
+        held, known = self._refusals.held(vm.id), news.known(vm.id)
         if not held and known is not None and known.host == report.NOT_PLACED:
             return known
         return Reason(vm.id, report.NOT_PLACED, held or f"MAX_VM = {self._max_vms} VMs of this cycle are looked at")

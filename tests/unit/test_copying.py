@@ -1,6 +1,7 @@
 """Copies between hosts, with this machine for both: what the log tells, and what is left of a copy that ends early."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +50,11 @@ def test_a_long_copy_tells_how_far_it_is(said: Said, tmp_path: Path, monkeypatch
     (tmp_path / "a").write_bytes(os.urandom(4 << 20))
     copying.copy(here(tmp_path / "a"), here(tmp_path / "to/b"), SETTINGS, said.task)
     assert (tmp_path / "to/b").read_bytes() == (tmp_path / "a").read_bytes()
-    assert f"LOG I 7 Copying {tmp_path}/a to {tmp_path}/to/b: 50 % of 4 MiB" in said.lines
-    percents = [int(line.split(": ")[1].split()[0]) for line in said.lines]
+    told = re.escape(f"LOG I 7 Copying {tmp_path}/a to {tmp_path}/to/b: ") + r"(\d+) % of 4 MiB"
+    percents = [int(line[1]) for text in said.lines if (line := re.fullmatch(told, text))]
+    assert len(percents) == len(said.lines)
     assert percents == sorted(percents)
+    assert any(40 < percent < 60 for percent in percents), "which ones depends on how the pipe cuts the file"
     assert percents[-1] == 100
 
 

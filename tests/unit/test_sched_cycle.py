@@ -22,6 +22,10 @@ from oned.sched.place import Rules
 from oned.sched.watch import Watch
 from tests.fakes import FakeDaemon
 
+CANNOT_LEAVE = """<VM_POOL><VM><ID>9</ID><UID>0</UID><GID>0</GID><STATE>3</STATE><LCM_STATE>3</LCM_STATE>
+<RESCHED>1</RESCHED><TEMPLATE><CPU>9</CPU><MEMORY>1</MEMORY></TEMPLATE>
+<HISTORY_RECORDS><HISTORY><HID>0</HID></HISTORY></HISTORY_RECORDS></VM></VM_POOL>"""
+
 
 @pytest.fixture
 def oned() -> Iterator[FakeDaemon]:
@@ -65,6 +69,15 @@ def test_unchanged_reasons_are_not_sent_again(oned: FakeDaemon, cycles: Cycles) 
     cycles.run(moves=False)
     cycles.run(moves=False)
     assert len(oned.reports) == 1
+
+
+def test_why_a_vm_cannot_leave_its_host_is_told_once_though_not_every_cycle_looks_at_it(
+    oned: FakeDaemon, cycles: Cycles
+) -> None:
+    oned.says = {"one.vmpool.info": CANNOT_LEAVE}.get
+    for moves in (True, False, True, False):
+        cycles.run(moves)
+    assert [text.count("<ID>9</ID><SUMMARY>2 hosts: 1 ") for text in oned.reports] == [1]
 
 
 def test_other_numbers_alone_are_told_little_by_little(oned: FakeDaemon, cycles: Cycles) -> None:
