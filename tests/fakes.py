@@ -99,6 +99,7 @@ class FakeDriver:
 
     def close(self) -> None:
         """Ends the driver program, if it runs, and gives up the control socket."""
+        self._door.shutdown(socket.SHUT_RDWR)  # a thread that accepts would wait for ever for one that is only closed
         self._door.close()
         with self._connected:
             if self._driver:

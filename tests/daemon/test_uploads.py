@@ -112,6 +112,7 @@ class Relay:
 
     def close(self) -> None:
         self.go_on()
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:
