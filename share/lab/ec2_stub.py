@@ -81,6 +81,7 @@ class Ec2Stub:
         self.imports = Imports()
 
     def __enter__(self) -> Self:
+        self.reset()  # moto has one cloud for all servers of a process
         self.serving = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self.serving.start()
         return self

@@ -20,11 +20,11 @@ def test_an_action_is_done_though_its_driver_was_killed_in_the_middle(engine: Si
     vm = engine.allocate()
     engine.one.vm.deploy(vm, engine.host("alpha"))
     engine.reaches(vm, state)
-    before = engine.drivers()[program]
+    before = engine.driver(program)
     engine.kill_driver(program)
     engine.orders()
     engine.reaches(vm, end)
-    assert engine.drivers()[program] != before
+    assert engine.driver(program) != before
     assert engine.check() == []
 
 
@@ -40,7 +40,7 @@ def test_an_action_is_done_though_its_driver_died_before_or_after_it(
     engine.one.vm.deploy(vm, engine.host("alpha"))
     engine.reaches(vm, "RUNNING")
     engine.orders(f"vmm {verb} die={moment} times=1")
-    program = engine.drivers()["one_vmm_dummy"]
+    program = engine.driver("one_vmm_dummy")
     if action:
         engine.one.vm.action(action, vm)
     else:
@@ -70,9 +70,7 @@ def test_drivers_killed_again_and_again_lose_no_vm(engine: Simulation, dice: ran
     for vm in vms:
         engine.one.vm.deploy(vm, engine.host("alpha"))
     for _ in range(3):
-        program = dice.choice(["one_vmm_dummy", "one_tm_dummy"])
-        until(lambda program=program: program in engine.drivers(), "the driver")
-        engine.kill_driver(program)
+        engine.kill_driver(dice.choice(["one_vmm_dummy", "one_tm_dummy"]))
     for vm in vms:
         engine.reaches(vm, "RUNNING")
     assert {vm: engine.domains()[vm] for vm in vms} == {vm: ["alpha"] for vm in vms}

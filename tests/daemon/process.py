@@ -173,9 +173,15 @@ class Daemon:
             found |= {Path(word).name: child for word in words if "/one_" in word}
         return found
 
+    def driver(self, program: str) -> int:
+        """The process of one of them; the list of children may leave it out while another child ends."""
+        found: dict[str, int] = {}
+        until(lambda: found.update(self.drivers()) or program in found, f"the start of {program}")
+        return found[program]
+
     def kill_driver(self, program: str) -> None:
         """kill -9 of one driver process."""
-        os.kill(self.drivers()[program], signal.SIGKILL)
+        os.kill(self.driver(program), signal.SIGKILL)
 
     # --- objects ---
 

@@ -109,7 +109,7 @@ def test_a_vm_is_switched_off_and_on(others: Others) -> None:
 def test_a_driver_that_is_killed_is_started_again_and_its_vms_go_on(others: Others) -> None:
     vm = running(others)
     program = next(name for name in others.era.programs if name.startswith("one_vmm"))
-    before = others.drivers()[program]
+    before = others.driver(program)
     others.kill_driver(program)
     until(lambda: others.drivers().get(program, before) != before, "the restart of the driver")
     others.one.vm.action("suspend", vm)
