@@ -82,8 +82,14 @@ class Strays:
     # --- looking ---
 
     async def _look(self, vm: VM) -> None:
-        """Ask both hosts, the other one first: what is gone there when it is here has not just come from there."""
+        """Ask both hosts, the other one first: what is gone there when it is here has not just come from there.
+
+        While the VM is busy they are not asked at all: what they would tell may be from before the end of that.
+        """
         for record in strays(vm):
+            if self._is_busy(vm):
+                self._due[vm.id] = 0.0
+                return
             before = self._facts(vm)
             there = await self._end(vm, record)
             here = await self._end(vm, vm.record) if vm.state in LIVE else End.RESTS

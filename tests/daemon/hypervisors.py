@@ -62,6 +62,7 @@ class Hypervisors:
     unheard  what will be said when somebody died
     silent   the hosts that cannot be asked
     obeys    whether a command that was given up ends
+    polled   the hosts that were asked about a VM, each time
     """
 
     daemon: Scripted
@@ -72,7 +73,7 @@ class Hypervisors:
     at_fault: set[int] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
     obeys: bool = True
-    polls: int = 0
+    polled: list[str] = field(default_factory=list)
 
     def serve_until(self, happened: Callable[[], object], what: str) -> None:
         """Answer all that is asked until something has happened."""
@@ -148,6 +149,6 @@ class Hypervisors:
 
     def _info(self, verb: str, vm: int, words: list[str]) -> str:
         if verb == "POLL":
-            self.polls += 1
+            self.polled.append(words[0])
             return f"STATE={'a' if vm in self.runs[words[0]] else 'd'}"
         return f"one-{vm}" if verb == "DEPLOY" else "-"
