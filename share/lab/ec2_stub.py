@@ -82,6 +82,7 @@ class Ec2Stub:
 
     def __enter__(self) -> Self:
         self.reset()  # moto has one cloud for all servers of a process
+        self.backend(REGION)  # loaded now: no request has to wait for it
         self.serving = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self.serving.start()
         return self
