@@ -57,6 +57,7 @@ class Assembled:
 
     service  the settings that it has started with
     network  that the service itself keeps; None where that is somebody else's
+    lead     its claim to be the active loop
     """
 
     config: ElasticConfig
@@ -66,6 +67,7 @@ class Assembled:
     world: World
     network: Network | None
     one: Client
+    lead: Lead
 
     @property
     def policies(self) -> Policies:
@@ -89,7 +91,7 @@ def assemble(config: ElasticConfig, places: Locations, batches: Batches, one: Cl
     provider = Provider(one, service.cluster, service.pattern, site.welcome)
     farewell = Farewell(service.job_ended)
     world = World(records, batches(config, records), provider, site, in_force, farewell)
-    return Assembled(config, service, in_force, records, world, network, one)
+    return Assembled(config, service, in_force, records, world, network, one, Lead(records, service.leader))
 
 
 def database(service: Service, places: Locations) -> Path:
@@ -107,7 +109,7 @@ def run(assembled: Assembled, *, once: bool = False, file: Path | None = None) -
 
     file  is read anew at SIGHUP; without one that does nothing
     """
-    lead = Lead(assembled.records, assembled.service.leader)
+    lead = assembled.lead
     cycle = Cycle(assembled.world, lead)
     try:
         with _reports(assembled):
@@ -213,7 +215,7 @@ def _written(metrics: Metrics, path: Path | None, said: Said) -> None:
 
 def look(assembled: Assembled) -> Iterator[Plan]:
     """Plans without an end, nothing is done: for `run --dry-run`. The caller waits between two."""
-    cycle = Cycle(assembled.world, Lead(assembled.records))
+    cycle = Cycle(assembled.world, assembled.lead)
     while True:
         yield cycle.look()
 

@@ -9,7 +9,7 @@ import shlex
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ AT_ONCE = 16
 
 Running = Callable[[], Collection[str]]
 """The names of the nodes whose VM runs. Raises BatchDown when nobody can tell."""
+Leading = Callable[[], AbstractContextManager[object]]
+"""Within it nobody else writes. Entering it raises where another loop is the active one by now."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,14 @@ class Plain:
     patience   seconds that it may take
     running    see Running; all of them until somebody says another thing
     aged       what is to be renewed; nothing until somebody says another thing
+    leading    see Leading; for who is alone until somebody says another thing
     """
 
     def __init__(self, directory: Path, wanted: Wanted, check: str = "", patience: float = 10.0) -> None:
         self.wanted = wanted
         self.running: Running = self.nodes
         self.aged: Callable[[], Aged] = Aged
+        self.leading: Leading = nullcontext
         self._path = directory / "nodes.json"
         self._check, self._patience = shlex.split(check), patience
 
@@ -88,22 +92,22 @@ class Plain:
     def observe(self) -> Observed:
         """Nodes as hosts, those that serve as running jobs, and those that are missing as tasks that wait."""
         at = clock.now()
-        nodes, wanted = self.nodes(), self.wanted.read()
+        before, wanted = self.nodes(), self.wanted.read()
+        nodes = {name: replace(kept) for name, kept in before.items()}
         well, aged = self._well(nodes), self.aged()
         for klass in wanted.keys() | {kept.klass for kept in nodes.values()}:
             own = {name: kept for name, kept in nodes.items() if kept.klass == klass}
             _appoint(own, wanted.get(klass, 0), well, aged.nodes)
             if klass in aged.full:
                 _give_up(own, wanted.get(klass, 0), aged.nodes)
-        self._keep(nodes)
+        self._decided(before, nodes)
         hosts = (_host(name, kept, heard=name in well) for name, kept in nodes.items())
         return Observed(at, tuple(_jobs(nodes, wanted, aged.nodes)), tuple(hosts))
 
     def register(self, members: Collection[Member]) -> Refused:
-        nodes = self.nodes()
-        for member in members:
-            nodes.setdefault(member.name, Kept(next(iter(member.queues), ""), member.address))
-        self._keep(nodes)
+        with self._writing() as nodes:
+            for member in members:
+                nodes.setdefault(member.name, Kept(next(iter(member.queues), ""), member.address))
         return {}
 
     def enable(self, names: Collection[str]) -> Refused:
@@ -116,9 +120,11 @@ class Plain:
         return self._change(names, serves=False)
 
     def remove(self, names: Collection[str]) -> Refused:
-        nodes = self.nodes()
-        refused = {name: "it serves" for name in names if name in nodes and nodes[name].serves}
-        self._keep({name: kept for name, kept in nodes.items() if name not in names or name in refused})
+        with self._writing() as nodes:
+            refused = {name: "it serves" for name in names if name in nodes and nodes[name].serves}
+            for name in names:
+                if name not in refused:
+                    nodes.pop(name, None)
         return refused
 
     # --- the file, and what is well ---
@@ -131,12 +137,28 @@ class Plain:
             raise BatchDown(f"{self._path} is none of oneplain: {error}") from error
 
     def _change(self, names: Collection[str], *, enabled: bool | None = None, serves: bool | None = None) -> Refused:
-        nodes = self.nodes()
-        for kept in (nodes[name] for name in names if name in nodes):
-            kept.enabled = kept.enabled if enabled is None else enabled
-            kept.serves = kept.serves if serves is None else serves
-        self._keep(nodes)
+        with self._writing() as nodes:
+            for kept in (nodes[name] for name in names if name in nodes):
+                kept.enabled = kept.enabled if enabled is None else enabled
+                kept.serves = kept.serves if serves is None else serves
         return {name: "there is no such node" for name in names if name not in nodes}
+
+    def _decided(self, before: Mapping[str, Kept], after: Mapping[str, Kept]) -> None:
+        """Write who serves from now on. To ask who is well takes long: what was decided holds for what was read."""
+        if after == before:
+            return
+        with self._writing() as nodes:
+            if nodes != before:
+                raise BatchDown(f"{self._path} was changed while nodes were asked whether they are well")
+            nodes.update(after)
+
+    @contextmanager
+    def _writing(self) -> Iterator[dict[str, Kept]]:
+        """The nodes of now, which are written as they are left. Nothing is where another loop is the active one."""
+        with self.leading():
+            nodes = self.nodes()
+            yield nodes
+            self._keep(nodes)
 
     def _keep(self, nodes: Mapping[str, Kept]) -> None:
         try:

@@ -96,7 +96,7 @@ def pool(config: ElasticConfig, at: Locations, one: Client | None = None) -> Ass
         except ProviderDown as down:
             raise BatchDown(f"oned does not tell whose VM runs: {down}") from down
 
-    plain.running = running
+    plain.running, plain.leading = running, made.lead.writing
     plain.aged = lambda: _aged([record.node for record in made.records.nodes()], policies.at(clock.now()))
     return replace(made, world=replace(made.world, policies=lambda: policies))
 

@@ -2,7 +2,8 @@
 
 import itertools
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from oned.cli.oneplain import main
 from oned.client.client import Client
 from oned.elastic.cycle import Cycle
-from oned.elastic.leader import Lead
+from oned.elastic.leader import Deposed
 from oned.elastic.pool import PlainConfig, places, pool, wanted
 from oned.elastic.provider import Guest
 from tests.daemon.elastic_cluster import STEPS, Clock
@@ -44,8 +45,14 @@ class Pool:
         """A new service, which knows what is in its files."""
         config = PlainConfig.load(self.places.etc / "oneplain.conf")
         self.service = pool(config, self.places, Client(self.oned.endpoint, ADMIN, 60))
-        self.lead = Lead(self.service.records)
+        self.lead = self.service.lead
         self.cycles = Cycle(self.service.world, self.lead)
+
+    def another(self) -> "Pool":
+        """Another service on the same files."""
+        other = copy(self)
+        other.start()
+        return other
 
     def close(self) -> None:
         self.lead.resign()
@@ -180,6 +187,34 @@ def test_a_service_that_starts_again_goes_on_with_the_nodes_that_are_there(make:
     nodes.start()
     nodes.until(lambda: nodes.settled(2))
     assert {guest.vm for guest in nodes.guests()} == before
+
+
+def test_a_service_that_stood_still_while_another_one_led_undoes_nothing_of_it(make: Callable[[str], Pool]) -> None:
+    nodes = make("")
+    wanted(nodes.places).set("web", 1)
+    nodes.until(lambda: nodes.settled(1))
+    other, plain = nodes.another(), nodes.service.world.batch
+    assert not other.lead.take()
+    running = plain.running
+
+    def stands_still() -> Collection[str]:
+        found = running()
+        nodes.time.ahead += 31
+        wanted(nodes.places).set("web", 3)
+        other.until(lambda: other.settled(3))
+        return found
+
+    plain.running = stands_still
+    wanted(nodes.places).set("web", 0)
+    with pytest.raises(Deposed):
+        nodes.cycles.run()
+    before = {guest.vm for guest in other.guests()}
+    for _ in range(3):
+        other.cycles.run()
+    assert other.settled(3)
+    assert {guest.vm for guest in other.guests()} == before
+    other.lead.resign()
+    other.service.close()
 
 
 def test_what_there_is_is_listed(make: Callable[[str], Pool], capsys: pytest.CaptureFixture[str]) -> None:

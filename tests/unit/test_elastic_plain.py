@@ -1,6 +1,7 @@
 """The pool as a batch system: what it tells of itself, whatever is asked of it, in which order, and how often."""
 
 from collections import Counter
+from collections.abc import Callable, Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oned.elastic.batch import BatchDown, Member
+from oned.elastic.leader import Deposed, Lead
 from oned.elastic.plain import Plain, Wanted, plain_policies
 from oned.elastic.pool import PLAIN_SETTINGS, PlainConfig
 from oned.elastic.reading import JobState
+from oned.elastic.records import Records
 from oned.elastic.settings import read
 from oned.setting import ConfigError
 from oned.template.parse import parse
@@ -51,6 +54,53 @@ def test_a_node_that_serves_is_not_removed_and_one_that_is_drained_serves_no_mor
     assert [job.state for job in pool.observe().jobs] == [JobState.WAITING]
     assert pool.remove(["n1"]) == {}
     assert pool.drain(["n1"]) == {"n1": "there is no such node"}
+
+
+def test_what_was_decided_is_not_written_over_what_another_one_wrote_meanwhile(pool: Plain, tmp_path: Path) -> None:
+    pool.wanted.set("web", 1)
+    pool.register([member("n1")])
+    pool.enable(["n1"])
+    other = Plain(tmp_path, pool.wanted)
+
+    def meanwhile() -> Collection[str]:
+        other.register([member("n2")])
+        return ("n1",)
+
+    pool.running = meanwhile
+    with pytest.raises(BatchDown, match=r"nodes\.json was changed"):
+        pool.observe()
+    assert {name: kept.serves for name, kept in other.nodes().items()} == {"n1": False, "n2": False}
+    pool.running = other.nodes
+    assert [host.used for host in pool.observe().hosts] == [1, 0]
+
+
+WRITES: dict[str, Callable[[Plain], object]] = {
+    "observe": lambda pool: pool.observe(),
+    "register": lambda pool: pool.register([member("n2")]),
+    "enable": lambda pool: pool.enable(["n1"]),
+    "drain": lambda pool: pool.drain(["n1"]),
+    "release": lambda pool: pool.release(["n1"], kill=True),
+    "remove": lambda pool: pool.remove(["n1"]),
+}
+
+
+@pytest.mark.parametrize("verb", WRITES)
+def test_who_does_not_lead_any_more_changes_no_node(pool: Plain, tmp_path: Path, verb: str) -> None:
+    records = Records(tmp_path / "onesge.db")
+    lead, next_one = Lead(records), Lead(records)
+    assert lead.take()
+    pool.leading = lead.writing
+    pool.register([member("n1")])
+    pool.enable(["n1"])
+    pool.wanted.set("web", 1)
+    before = pool.nodes()
+    lead.resign()
+    assert next_one.take()
+    with pytest.raises(Deposed):
+        WRITES[verb](pool)
+    assert pool.nodes() == before
+    next_one.resign()
+    records.close()
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"web": "many"}', '{"web": -1}'])

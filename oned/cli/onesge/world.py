@@ -43,22 +43,19 @@ def assembled(one: Client, config: str | None, *, acts: bool = False) -> Iterato
 def looking(service: "Assembled") -> "Cycle":
     """A cycle that only looks."""
     from oned.elastic.cycle import Cycle
-    from oned.elastic.leader import Lead
 
-    return Cycle(service.world, Lead(service.records))
+    return Cycle(service.world, service.lead)
 
 
 @contextmanager
 def acting(service: "Assembled") -> Iterator["Cycle"]:
     """A cycle that acts: only where no onesge run does. Raises CommandError."""
     from oned.elastic.cycle import Cycle
-    from oned.elastic.leader import Lead
 
-    lead = Lead(service.records, service.service.leader)
-    if not lead.take():
+    if not service.lead.take():
         who = books.active(service.records)
         raise CommandError(f"{who} runs the loop and acts by itself. Stop it first, or let it: onesge status")
     try:
-        yield Cycle(service.world, lead)
+        yield Cycle(service.world, service.lead)
     finally:
-        lead.resign()
+        service.lead.resign()
