@@ -44,12 +44,15 @@ class Room:
             self._coming.pop(wanted.identity, None)
 
     def _others(self, cloud: Cloud, wanted: Order) -> set[str]:
-        """The VMs that have such an instance, or are about to."""
+        """The VMs that have such an instance, or are about to.
+
+        Who is coming is read first: a start that ends while EC2's list is on its way may not be in that yet.
+        """
+        coming = {vm for vm, what in list(self._coming.items()) if what == (cloud.host, wanted.type)}
         seen = cloud.instances(
             tag__ONE_HOST=cloud.host, tag__ONE_SITE=cloud.site, instance_type=wanted.type, instance_state_name=LIVING
         )
         there = {tags(instance).get("ONE_VM", "") for instance in seen if state(instance) in LIVING}
-        coming = {vm for vm, what in list(self._coming.items()) if what == (cloud.host, wanted.type)}
         return (there | coming) - {wanted.identity}
 
     @contextmanager

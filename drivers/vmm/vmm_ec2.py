@@ -179,27 +179,46 @@ def _associate(cloud: Cloud, instance: Instance, address: dict[str, Any]) -> Non
 @driver.action("CANCEL", repeatable=True)
 @driver.action("CLEANUP", repeatable=True)
 def terminate(request: VMRequest, task: Task) -> str:
-    """End the instance; done when EC2 says that it ends, for from then on it costs nothing. None has ended."""
+    """End what lives of the VM; done when EC2 says that it ends, for from then on it costs nothing. None has ended."""
     cloud = Cloud(request.host, task)
-    living = [instance["InstanceId"] for instance in _all(cloud, request, task) if state(instance) in LIVING]
-    if living:
-        try:
-            cloud.ask("terminate_instances", InstanceIds=living)
-        except Refused as refusal:
-            if not refusal.code.startswith("InvalidInstanceID"):
-                raise ActionFailed(str(refusal)) from None
+    pause = cloud.seconds("EC2_LOOK", LOOK)
+    living = soon(lambda: _living(cloud, request), task, pause, times=3) or []
+    if refusals := [why for name in living if (why := _refusal(cloud, name))]:
+        raise ActionFailed(". ".join(refusals))
     return ""
 
 
-def _all(cloud: Cloud, request: VMRequest, task: Task) -> list[Instance]:
-    """The VM's instance by its id; without one, whatever a deploy whose answer was lost may have started."""
-    if _ID.fullmatch(request.deploy_id):
-        found = cloud.instance(request.deploy_id)
-        return [found] if found else []
+def _living(cloud: Cloud, request: VMRequest) -> list[str]:
+    """The instances of the VM that may cost something: those with its mark, and that of its id.
+
+    The id alone may be that of an instance that has ended, while another has started of which nobody has heard: that
+    of a boot again whose answer was lost or not waited for. What another installation started, has another site.
+    """
+    found = {str(one["InstanceId"]): one for one in _marked(cloud, request)}
+    name = request.deploy_id
+    if _ID.fullmatch(name) and name not in found and (one := cloud.instance(name)):
+        found[name] = one
+    return [name for name, one in found.items() if state(one) in LIVING]
+
+
+def _marked(cloud: Cloud, request: VMRequest) -> list[Instance]:
+    """The instances with the VM's mark, dead ones too; none if the VM is not told of."""
     if request.document is None:
         return []
-    name, pause = identity(request.document), cloud.seconds("EC2_LOOK", LOOK)
-    return soon(lambda: cloud.instances(tag__ONE_VM=name), task, pause, times=3) or []
+    return cloud.instances(tag__ONE_VM=identity(request.document), tag__ONE_SITE=cloud.site)
+
+
+def _refusal(cloud: Cloud, name: str) -> str:
+    """Why a living instance does not end, nothing if it does. Each is ended by itself: one refused id refuses all."""
+    try:
+        cloud.ask("terminate_instances", InstanceIds=[name])
+    except Refused as refusal:
+        if not refusal.code.startswith("InvalidInstanceID"):
+            return f"{name}: {refusal}"
+        seen = cloud.instance(name)
+        if seen is not None and state(seen) in LIVING:
+            return f"{name} is {state(seen)}, but EC2 did not find it to end it. Try again"
+    return ""
 
 
 # --- while it runs ---
@@ -229,11 +248,19 @@ def stay(request: VMRequest, task: Task) -> str:
 @driver.action("POLL", repeatable=True, alongside=True)
 def poll(request: VMRequest, task: Task) -> str:
     """State, addresses and what else EC2 tells of the instance; STATE=d if it has ended."""
-    found = _all(Cloud(request.host, task), request, task)
+    found = _seen(Cloud(request.host, task), request, task)
     if not found and request.document is not None:
         started = request.document.findtext("HISTORY_RECORDS/HISTORY[last()]/RSTIME") or "0"
         return "STATE=-" if time.time() - int(started) < SETTLED else "STATE=d"
     return polled(min(found, key=lambda one: state(one) in GONE)) if found else "STATE=d"
+
+
+def _seen(cloud: Cloud, request: VMRequest, task: Task) -> list[Instance]:
+    """The VM's instance by its id, as its host tells of it too; without one, what a lost deploy may have started."""
+    if _ID.fullmatch(request.deploy_id):
+        found = cloud.instance(request.deploy_id)
+        return [found] if found else []
+    return soon(lambda: _marked(cloud, request), task, cloud.seconds("EC2_LOOK", LOOK), times=3) or []
 
 
 def _id(request: VMRequest) -> str:

@@ -6,7 +6,7 @@
 
 It knows client tokens, imports of snapshots (ec2_stub_imports.py), limits of user data, instances that are pending for
 a while, and, by order: throttling, no capacity, an answer that is lost after the work was done, keys that are refused,
-interruption of spot instances. All else is moto's, and so are the addresses: never connect to one.
+lists that are late, interruption of spot instances. All else is moto's, and so are the addresses: never connect to one.
 
 It also runs as a program, `python -m share.lab.ec2_stub PORT`, which says its URL and serves until it is ended.
 """
@@ -33,6 +33,7 @@ REGION = "us-east-1"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 USER_DATA_LIMIT = 16384
 """Bytes before base64."""
+NOBODY = "i-00000000000000000"
 PENDING, RUNNING = ("pending", 0), ("running", 16)
 
 
@@ -74,6 +75,8 @@ class Ec2Stub:
         self.refused_keys: set[str] = set()
         self.pending_looks = 0
         """How often a new instance is seen pending before it runs."""
+        self.late_lists = 0
+        """How many lists of instances by filters are answered as before anything was started."""
         self.page = 0
         """Reservations in one answer to DescribeInstances; as moto has it, 100, if it is 0."""
         self._tokens: dict[tuple[str, str], Started] = {}
@@ -226,7 +229,7 @@ class Ec2Stub:
             return 200, self.imports.describe(self, region, parameters)
         if action == "DescribeInstances":
             self._grow(region)
-            parameters = self._by_token(region, parameters)
+            parameters = self._by_token(region, self._by_age(parameters))
             if self.page and "InstanceId.1" not in parameters:
                 parameters = {**parameters, "MaxResults": str(self.page)}
         if action == "RegisterImage":
@@ -302,6 +305,14 @@ class Ec2Stub:
 
         return re.sub(rb"<instanceState>.*?</instanceState>", state, body, flags=re.DOTALL)
 
+    def _by_age(self, parameters: Parameters) -> Parameters:
+        """The filters as they are, or of a list that is late one more that nothing passes."""
+        if not self.late_lists or "Filter.1.Name" not in parameters:
+            return parameters
+        self.late_lists -= 1
+        number = next(n for n in range(1, 99) if f"Filter.{n}.Name" not in parameters)
+        return {**parameters, f"Filter.{number}.Name": "instance-id", f"Filter.{number}.Value.1": NOBODY}
+
     def _by_token(self, region: str, parameters: Parameters) -> Parameters:
         """The filter client-token, which moto lacks, as one by ids."""
         number = next((n for n in range(1, 9) if parameters.get(f"Filter.{n}.Name") == "client-token"), 0)
@@ -311,7 +322,7 @@ class Ec2Stub:
         wanted = {value for name, value in parameters.items() if name.startswith(prefix)}
         others = {name: value for name, value in parameters.items() if not name.startswith(prefix)}
         found = [one.id for one in self.instances(region, ended=True) if one.client_token in wanted]
-        values = {f"{prefix}{n}": name for n, name in enumerate(found or ["i-00000000000000000"], 1)}
+        values = {f"{prefix}{n}": name for n, name in enumerate(found or [NOBODY], 1)}
         return {**others, f"Filter.{number}.Name": "instance-id", **values}
 
 

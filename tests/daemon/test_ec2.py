@@ -148,6 +148,24 @@ def test_an_interrupted_instance_makes_its_vm_unknown_with_the_reason(
     assert engine.vm(vm).text("DEPLOY_ID") not in ("", first)
 
 
+def test_a_vm_that_boots_again_and_is_deleted_before_that_is_answered_takes_its_second_instance_along(
+    engine: Daemon, aws: Ec2Stub, template: str
+) -> None:
+    vm = engine.allocate(template)
+    engine.one.vm.deploy(vm, host_of(engine, "ec2"))
+    engine.reaches(vm, "RUNNING")
+    until(lambda: engine.vm(vm).first("MONITORING/AWS_STATE"), "a look at it while it runs")
+    aws.interrupt(engine.vm(vm).text("DEPLOY_ID"))
+    engine.reaches(vm, "UNKNOWN")
+    aws.pending_looks = 1_000_000
+    engine.one.vm.action("boot", vm)
+    until(aws.instances, "the second instance")
+    assert engine.state(vm) == "BOOT_UNKNOWN"
+    engine.one.vm.recover(vm, 3)
+    engine.reaches(vm, "DONE")
+    assert aws.instances() == []
+
+
 def test_a_node_of_a_batch_cluster_has_one_token_from_its_plan_to_its_instance(
     engine: Daemon, aws: Ec2Stub, template: str
 ) -> None:

@@ -175,6 +175,56 @@ def test_an_instance_that_nobody_heard_of_is_ended_with_its_vm(aws: Ec2Stub, dri
     assert driver.ask("POLL", 7, plain, deploy_id="one-7").split()[0] == "STATE=d"
 
 
+@pytest.mark.parametrize("verb", ["CANCEL", "SHUTDOWN"])
+@pytest.mark.parametrize("late", [0, 2])
+def test_an_instance_of_a_boot_again_that_was_not_answered_is_ended_with_its_vm(
+    aws: Ec2Stub, driver: Ec2Driver, plain: str, verb: str, late: int
+) -> None:
+    first = driver.ask("DEPLOY", 7, plain)
+    aws.interrupt(first)
+    driver.ask("DEPLOY", 7, plain)
+    aws.late_lists = late
+    assert driver.ask(verb, 7, plain, deploy_id=first) == "-"
+    assert aws.instances() == []
+
+
+def test_the_end_of_an_instance_that_lives_takes_one_look(aws: Ec2Stub, driver: Ec2Driver, plain: str) -> None:
+    name = driver.ask("DEPLOY", 7, plain)
+    aws.asked.clear()
+    assert driver.ask("CANCEL", 7, plain, deploy_id=name) == "-"
+    assert [asked.action for asked in aws.asked] == ["DescribeInstances", "TerminateInstances"]
+
+
+def test_an_instance_that_has_lost_its_mark_is_ended_by_its_id(aws: Ec2Stub, driver: Ec2Driver, plain: str) -> None:
+    name = driver.ask("DEPLOY", 7, plain)
+    aws.client("ec2").delete_tags(Resources=[name], Tags=[{"Key": "ONE_VM"}])
+    assert driver.ask("CANCEL", 7, plain, deploy_id=name) == "-"
+    assert aws.instances() == []
+
+
+def test_one_instance_that_ec2_does_not_end_is_told_of_and_keeps_no_other(
+    aws: Ec2Stub, driver: Ec2Driver, image: str
+) -> None:
+    first = driver.ask("DEPLOY", 7, section(AMI=image, INSTANCETYPE="m5.large", CLIENTTOKEN="a"))
+    second = driver.ask("DEPLOY", 7, section(AMI=image, INSTANCETYPE="m5.xlarge", CLIENTTOKEN="b"))
+    aws.fault("TerminateInstances", "OperationNotPermitted", InstanceId__1=first)
+    assert f"CANCEL FAILURE 7 {first}: " in driver.ask("CANCEL", 7, deploy_id=second)
+    assert [one.id for one in aws.instances()] == [first]
+    aws.fault("TerminateInstances", "InvalidInstanceID.NotFound")
+    assert f"{first} is running, but EC2 did not find it" in driver.ask("CANCEL", 7, deploy_id=second)
+    assert driver.ask("CANCEL", 7, deploy_id=second) == "-"
+    assert aws.instances() == []
+
+
+def test_a_vm_of_another_installation_with_the_same_number_and_second_keeps_its_instance(
+    aws: Ec2Stub, driver: Ec2Driver, plain: str
+) -> None:
+    driver.set("theirs", "EC2_SITE=other\n")
+    name = driver.ask("DEPLOY", 7, plain, host="theirs")
+    assert driver.ask("CANCEL", 7, plain, deploy_id="one-7") == "-"
+    assert [one.id for one in aws.instances()] == [name]
+
+
 def test_a_template_that_has_changed_meanwhile_finds_the_same_instance(
     aws: Ec2Stub, driver: Ec2Driver, image: str
 ) -> None:
