@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from oned.drivers.lib.ec2 import LIVING, Cloud, state, tags
+from oned.drivers.lib.ec2 import LIVING, Cloud, Instance, state, tags
 from oned.drivers.lib.ec2_types import capacity
 from oned.drivers.lib.task import ActionFailed, Task
 from oned.drivers.vmm.ec2_order import Order
@@ -22,8 +22,11 @@ class Room:
         self._coming: dict[str, tuple[str, str]] = {}
 
     @contextmanager
-    def kept(self, cloud: Cloud, wanted: Order, task: Task) -> Iterator[None]:
-        """Within the block there is room for the instance. Errors: ActionFailed, if there is none; Cancelled."""
+    def kept(self, cloud: Cloud, wanted: Order, task: Task) -> Iterator[Instance | None]:
+        """Within the block there is room for the instance; the VM's own, if one lives already, which needs no other.
+
+        Errors: ActionFailed, if there is no room; Cancelled
+        """
         most = capacity(cloud)
         if wanted.type not in most:
             raise ActionFailed(
@@ -31,29 +34,29 @@ class Room:
                 "those as INSTANCETYPE, or let the administrator add it to EC2_CAPACITY"
             )
         with self._turn(cloud.host, task):
-            others = self._others(cloud, wanted)
-            if len(others) >= most[wanted.type]:
+            own, others = self._counted(cloud, wanted)
+            if own is None and len(others) >= most[wanted.type]:
                 raise ActionFailed(
                     f"host {cloud.host} has {len(others)} instances of type {wanted.type}, and may have "
                     f"{most[wanted.type]}. Try later, or let the administrator raise EC2_CAPACITY"
                 )
             self._coming[wanted.identity] = (cloud.host, wanted.type)
         try:
-            yield
+            yield own
         finally:
             self._coming.pop(wanted.identity, None)
 
-    def _others(self, cloud: Cloud, wanted: Order) -> set[str]:
-        """The VMs that have such an instance, or are about to.
+    def _counted(self, cloud: Cloud, wanted: Order) -> tuple[Instance | None, set[str]]:
+        """The VM's own instance, of any type, and the other VMs that have one of the type, or are about to.
 
         Who is coming is read first: a start that ends while EC2's list is on its way may not be in that yet.
         """
         coming = {vm for vm, what in list(self._coming.items()) if what == (cloud.host, wanted.type)}
-        seen = cloud.instances(
-            tag__ONE_HOST=cloud.host, tag__ONE_SITE=cloud.site, instance_type=wanted.type, instance_state_name=LIVING
-        )
-        there = {tags(instance).get("ONE_VM", "") for instance in seen if state(instance) in LIVING}
-        return (there | coming) - {wanted.identity}
+        seen = cloud.instances(tag__ONE_HOST=cloud.host, tag__ONE_SITE=cloud.site, instance_state_name=LIVING)
+        living = [(tags(one).get("ONE_VM", ""), one) for one in seen if state(one) in LIVING]
+        own = next((one for vm, one in living if vm == wanted.identity), None)
+        there = {vm for vm, one in living if one["InstanceType"] == wanted.type}
+        return own, (there | coming) - {wanted.identity}
 
     @contextmanager
     def _turn(self, host: str, task: Task) -> Iterator[None]:

@@ -47,13 +47,13 @@ def deploy(request: VMRequest, task: Task) -> str:
     cloud = Cloud(request.host, task)
     wanted, pace = order(request, cloud, task), _pace(cloud)
     address = _address(cloud, wanted)
-    with room.kept(cloud, wanted, task):
-        started = _started(cloud, wanted, pace, task)
+    with room.kept(cloud, wanted, task) as own:
+        started = _on(cloud, own or _started(cloud, wanted, pace, task), task)
         instance = _running(cloud, started, pace, task)
     if address:
         _give(cloud, instance, address, new=state(started) != "stopped")
     zone = instance.get("Placement", {}).get("AvailabilityZone") or cloud.region
-    task.info(f"{instance['InstanceId']}: {wanted.type} of {wanted.parameters['ImageId']} in {zone}")
+    task.info(f"{instance['InstanceId']}: {instance['InstanceType']} of {instance['ImageId']} in {zone}")
     return str(instance["InstanceId"])
 
 
@@ -82,11 +82,16 @@ def _started(cloud: Cloud, wanted: Order, pace: Pace, task: Task) -> Instance:
                 f"CLIENTTOKEN {wanted.token} is that of {instance['InstanceId']}, which is another VM's. A token "
                 "is for one VM: leave it out"
             )
-        if state(instance) == "stopped":
-            task.info(f"{instance['InstanceId']} was stopped, and is started again")
-            cloud.call("start_instances", InstanceIds=[instance["InstanceId"]])
         return instance
     raise ActionFailed(f"{MOST_STARTS} instances of this VM have ended at once: look at their AMI and at its logs")
+
+
+def _on(cloud: Cloud, instance: Instance, task: Task) -> Instance:
+    """The instance as it was, switched on if it was off."""
+    if state(instance) == "stopped":
+        task.info(f"{instance['InstanceId']} was stopped, and is started again")
+        cloud.call("start_instances", InstanceIds=[instance["InstanceId"]])
+    return instance
 
 
 def _tokens(first: str) -> Iterator[str]:

@@ -203,10 +203,11 @@ def test_an_instance_that_has_lost_its_mark_is_ended_by_its_id(aws: Ec2Stub, dri
 
 
 def test_one_instance_that_ec2_does_not_end_is_told_of_and_keeps_no_other(
-    aws: Ec2Stub, driver: Ec2Driver, image: str
+    aws: Ec2Stub, driver: Ec2Driver, plain: str
 ) -> None:
-    first = driver.ask("DEPLOY", 7, section(AMI=image, INSTANCETYPE="m5.large", CLIENTTOKEN="a"))
-    second = driver.ask("DEPLOY", 7, section(AMI=image, INSTANCETYPE="m5.xlarge", CLIENTTOKEN="b"))
+    first, second = driver.ask("DEPLOY", 7, plain), driver.ask("DEPLOY", 8, plain)
+    marks = [{"Key": tag["key"], "Value": tag["value"]} for tag in aws.instances()[0].get_tags()]
+    aws.client("ec2").create_tags(Resources=[second], Tags=marks)
     aws.fault("TerminateInstances", "OperationNotPermitted", InstanceId__1=first)
     assert f"CANCEL FAILURE 7 {first}: " in driver.ask("CANCEL", 7, deploy_id=second)
     assert [one.id for one in aws.instances()] == [first]
@@ -230,6 +231,8 @@ def test_a_template_that_has_changed_meanwhile_finds_the_same_instance(
 ) -> None:
     first = driver.ask("DEPLOY", 7, section(AMI=image, INSTANCETYPE="m5.large"))
     assert driver.ask("DEPLOY", 7, section(AMI=image, INSTANCETYPE="m5.large", TAGS="a=b")) == first
+    assert driver.ask("DEPLOY", 7, section(AMI=image, INSTANCETYPE="m5.xlarge", CLIENTTOKEN="another")) == first
+    assert len(aws.instances()) == 1
 
 
 def test_an_instance_that_has_ended_is_followed_by_another(aws: Ec2Stub, driver: Ec2Driver, plain: str) -> None:

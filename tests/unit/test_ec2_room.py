@@ -30,7 +30,8 @@ class OneInstance:
         return listed
 
     def start(self, vm: str) -> None:
-        self.running.append({"State": {"Name": "running"}, "Tags": [{"Key": "ONE_VM", "Value": vm}]})
+        mark = {"Key": "ONE_VM", "Value": vm}
+        self.running.append({"State": {"Name": "running"}, "InstanceType": "m5.large", "Tags": [mark]})
 
 
 class Uncancelled:
@@ -65,3 +66,11 @@ def test_a_start_that_failed_leaves_its_room_to_the_next() -> None:
         raise ActionFailed("no capacity")
     with room.kept(cloud, order("second"), task), pytest.raises(ActionFailed, match="may have 1"):
         room.kept(cloud, order("third"), task).__enter__()
+
+
+def test_a_vm_whose_instance_lives_needs_no_room() -> None:
+    room, here, task = Room(), OneInstance(), cast(Task, Uncancelled())
+    here.start("other")
+    here.start("first")
+    with room.kept(cast(Cloud, here), order("first"), task) as own:
+        assert own is here.running[1]
