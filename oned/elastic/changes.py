@@ -18,7 +18,7 @@ from oned.elastic.batch import Departed
 from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
 from oned.elastic.policy import Brake
 from oned.elastic.reading import Failures, Proof
-from oned.elastic.records import JOB_ENDED, JOB_RESTARTED, LEFT, WAITS, Intent, Lease, Paid, job_words
+from oned.elastic.records import JOB_ENDED, JOB_RESTARTED, LEFT, WAITS, Intent, Lease, Paid, Record, job_words
 from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, proof, spend
 
 DONE, BEGUN = "done", "begun"
@@ -51,17 +51,29 @@ class Changes:
 
     def plan(self, token: str, klass: str, lease: Lease, owner: str, why: Why) -> Intent:
         """A new node, PLANNED, with the intent to register it. Raises Held."""
-        fresh = node.insert().values(
-            token=token, klass=klass, state=PLANNED.name, since=self.now, created=self.now, owner=owner,
-            name=lease.name, network=lease.network, mac=lease.mac, ip=lease.ip, rule=why.rule, sentence=why.sentence,
+        self._insert(
+            lease, token=token, klass=klass, state=PLANNED.name, since=self.now, created=self.now, owner=owner,
+            rule=why.rule, sentence=why.sentence,
         )  # fmt: skip
+        self.audit("plan", token, why)
+        return self.intend(token, "register", why)
+
+    def adopt(self, record: Record) -> None:
+        """A node whose row was lost, from what its VM tells. Raises Held."""
+        this, lease = record.node, record.lease
+        self._insert(
+            lease, token=this.token, klass=this.klass, state=this.state.name, since=self.now, created=this.created,
+            owner=this.owner, vm=this.vm, paid_from=this.paid_from, rule=record.rule, sentence=record.sentence,
+        )  # fmt: skip
+        self.audit("adopt", this.token, Why(record.rule, record.sentence))
+
+    def _insert(self, lease: Lease, **facts: object) -> None:
+        fresh = node.insert().values(name=lease.name, network=lease.network, mac=lease.mac, ip=lease.ip, **facts)
         try:
             with self._connection.begin_nested():
                 self._connection.execute(fresh)
         except IntegrityError as error:
             raise Held(f"{lease.name} ({lease.ip}, {lease.mac}) is another node's: {error.orig}") from error
-        self.audit("plan", token, why)
-        return self.intend(token, "register", why)
 
     def intend(self, token: str, event: str, why: Why) -> Intent:
         """Write down what is about to be done for a node. Raises WrongTransition; KeyError for an unknown token."""
@@ -143,7 +155,7 @@ class Changes:
         self._connection.execute(moved.on_conflict_do_update(["name"], set_={"value": self.now}))
 
     def left(self, names: Iterable[str]) -> None:
-        """Hosts that were nodes are seen without one, from now on if they were not before; and no others."""
+        """Hosts that were nodes, and VMs, are seen without one, from now on if they were not before; and no others."""
         known = [f"{LEFT}{name}" for name in names]
         mine = fact.c.name.startswith(LEFT, autoescape=True)
         self._connection.execute(fact.delete().where(mine & fact.c.name.not_in(known)))

@@ -71,7 +71,7 @@ class Cycle:
         """The plan of now. Nothing is changed, in the records neither."""
         policies = self._world.policies()
         self._observer.look(policies.classes)
-        records, now = self._records.nodes(), clock.now()
+        records, now = [*self._records.nodes(), *self._observer.lost(policies)], clock.now()
         self.reading = self._observer.reading(noted(records, self._observer.notes(records)), policies, now)
         return plan(self.reading, policies, now)
 
@@ -80,7 +80,7 @@ class Cycle:
         self._follow()
         changed = self._actor.resume()
         self._observer.look(self._world.policies().classes)
-        changed += self._note()
+        changed += self._adopt() + self._note()
         changed += self._orders()
         now, policies, records = clock.now(), self._world.policies(), self._records.nodes()
         self.reading = self._observer.reading(records, policies, now)
@@ -97,6 +97,7 @@ class Cycle:
         made = self.look()
         if made.digest != wanted:
             raise StalePlan("things have changed since the plan was made. Look at `onesge plan` again")
+        self._adopt()
         self._note()
         self._actor.act(made, self._observer.gone(self._records.nodes()))
         return made
@@ -122,13 +123,24 @@ class Cycle:
         self._observer.follow(jump)
         self._actor.ledger = Ledger(self._records)
 
+    def _adopt(self) -> int:
+        """Make nodes of VMs that were some, and that the records know nothing of; how many."""
+        lost = self._observer.lost(self._world.policies())
+        if lost:
+            with self._lead.writing() as changes:
+                for record in lost:
+                    changes.adopt(record)
+            for record in lost:
+                log.warning("%s is a node of class %s again: %s", record.node.name, record.node.klass, record.sentence)
+        return len(lost)
+
     def _note(self) -> int:
         """Write what is new of nodes, and the periods that begin; how many have changed their state."""
         records, policies = self._records.nodes(), self._world.policies()
         notes, due = self._observer.notes(records), self._actor.ledger.due(records, policies, clock.now())
         hints, proven = self._records.hints(), self._observer.proven(records, policies)
-        left = self._observer.strangers(records)
-        news = left is not None and left.keys() != self._records.left().keys()
+        left = self._observer.unowned(records)
+        news = left is not None and left != self._records.left().keys()
         if notes or due or hints or proven or news:
             with self._lead.writing() as changes:
                 self._observer.write(changes, notes)

@@ -1,15 +1,15 @@
-"""Hosts of the batch system that were nodes and that no node has any more: no job may start there, then they go.
+"""What no node has any more: VMs, and hosts of the batch system that were nodes. No job may start there, then they go.
 
-Only names of nodes that the records know to be gone count, as long as nobody else has the address. So nothing is done
-when the records are lost, nor to hosts of the site, nor to nodes of another cluster of the same batch system. What is
-heard is alive, and somebody's: a person decides.
+Of hosts only names of nodes that the records know to be gone count, as long as nobody else has the address. So
+nothing is done when the records are lost, nor to hosts of the site, nor to nodes of another cluster of the same batch
+system. What is heard is alive, and somebody's: a person decides. VMs whose rows are lost are nodes again before this.
 """
 
 from collections.abc import Iterator, Sequence
 
 from oned.elastic.plan import Step, Verb
 from oned.elastic.policy import Patience
-from oned.elastic.reading import Host, Left, Reading
+from oned.elastic.reading import Host, Left, Reading, Seen
 from oned.elastic.words import span
 
 DRAINED, EMPTY = "left over", "left over, empty"
@@ -35,6 +35,30 @@ def left_over(reading: Reading, patience: Patience, allowed: int, now: float) ->
     alive = [left for left in free if hosts[left.name].heard]
     notes = [_told(alive, "they report to the batch system")] if alive else []
     return list(_steps(quiet, hosts, _busy(reading), allowed, now)), notes
+
+
+def stray_vms(reading: Reading, patience: Patience, now: float) -> tuple[list[Step], list[str]]:
+    """Steps for VMs that no node has, lost ones after a while, and for the younger of two of one node; and notes."""
+    nodes, busy = {node.token: node for node in reading.nodes}, _busy(reading)
+    first: dict[str, int] = {}
+    for seen in sorted(reading.vms.items, key=lambda seen: (seen.since, seen.vm)):
+        first.setdefault(seen.token, seen.vm)
+    present, steps, notes = {seen.vm for seen in reading.vms.items}, [], []
+    for seen in reading.vms.items:
+        node, age = nodes.get(seen.token), now - max(seen.since, seen.since_strange)
+        kept = node.vm if node and node.vm in present else first[seen.token]
+        if node is not None and seen.vm != kept:
+            sentence = f"VM {seen.vm} was started for the node a second time, its VM is {kept}"
+            steps.append(Step(Verb.REAP, node.klass, node.name, "double", sentence, vm=seen.vm))
+        elif node is None and seen.node in busy:
+            notes.append(f"{_marked(seen, age)}. Jobs run on {seen.node}: `onevm terminate {seen.vm}` would end them")
+        elif node is None and age > patience.orphan:
+            steps.append(Step(Verb.REAP, "", "", "orphan", _marked(seen, age), vm=seen.vm))
+    return steps, notes
+
+
+def _marked(seen: Seen, age: float) -> str:
+    return f"VM {seen.vm} has the mark of this cluster, and for {span(age)} no node has had it"
 
 
 def _busy(reading: Reading) -> set[str]:

@@ -125,7 +125,29 @@ class Observer:
             if note.runs:
                 changes.fire(token, "running", Why("running", "its VM runs"))
 
-    # --- hosts that were nodes ---
+    # --- what no node has ---
+
+    def lost(self, policies: Policies) -> list[Record]:
+        """The nodes of VMs of ours of which the records know nothing, such as after a file was lost."""
+        first: dict[str, int] = {}
+        for seen in sorted(self._strays(self._records.nodes()), key=lambda seen: (seen.since, seen.vm)):
+            first.setdefault(seen.token, seen.vm)
+        unknown = [vm for token, vm in first.items() if self._records.by_token(token) is None]
+        try:
+            found = [self._provider.node_of(vm, policies) for vm in unknown]
+        except ProviderDown:
+            return []  # `look` tells
+        taken = {text for one in self._records.held() for text in (one.lease.name, one.lease.ip, one.lease.mac)}
+        return [one for one in found if one and not taken & {one.lease.name, one.lease.ip, one.lease.mac}]
+
+    def _strays(self, records: Iterable[Record]) -> list[Seen]:
+        ours = {record.node.token for record in records}
+        return [seen for seen in self._vms.items if seen.token not in ours]
+
+    def unowned(self, records: Collection[Record]) -> set[str] | None:
+        """Names of hosts that were nodes and of VMs that no node has; None while the batch system was not read."""
+        hosts = self.strangers(records)
+        return None if hosts is None else {*hosts, *(_stray(seen) for seen in self._strays(records))}
 
     def strangers(self, records: Iterable[Record]) -> dict[str, Record] | None:
         """Hosts that were nodes and that no node has, with the last one; None while the batch system was not read."""
@@ -141,6 +163,11 @@ class Observer:
         return tuple(
             Left(name, record.node.klass, since.get(name, now), kept.get(name, "")) for name, record in found.items()
         )
+
+    def _strange(self, records: Iterable[Record], now: float) -> dict[int, float]:
+        """By VM that no node has, since when that was seen."""
+        since = self._records.left()
+        return {seen.vm: since.get(_stray(seen), now) for seen in self._strays(records)}
 
     def kept(self, once: Collection[Record]) -> dict[str, str]:
         """By name, why hosts that were nodes are left alone."""
@@ -163,7 +190,7 @@ class Observer:
     def reading(self, records: Iterable[Record], policies: Policies, now: float) -> Reading:
         """Everything that a plan is made from."""
         nodes = [record for record in records if record.node.state in EXISTING]
-        left = self._left(nodes, now)
+        left, strange = self._left(nodes, now), self._strange(nodes, now)
         apart = {record.node.token: record.apart_since for record in nodes if record.apart_since}
         silent = {record.node.name: record.silent_since for record in nodes if record.silent_since}
         waits = self._records.waits()
@@ -177,7 +204,7 @@ class Observer:
         return Reading(
             jobs=Taken(observed.at, tuple(clocks.waiting(job, now) for job in observed.jobs)),
             hosts=Taken(observed.at, tuple(hosts)),
-            vms=replace(self._vms, items=tuple(_since(seen, apart) for seen in self._vms.items)),
+            vms=replace(self._vms, items=tuple(_since(seen, apart, strange) for seen in self._vms.items)),
             nodes=tuple(self._as_read(record, now - policies.patience.unheard, waits) for record in nodes),
             limits=observed.limits,
             given=observed.given,
@@ -217,7 +244,13 @@ class Observer:
         return replace(node, mute=True) if 0 < record.reported < late else node
 
 
-def _since(seen: Seen, apart: Mapping[str, float]) -> Seen:
+def _stray(seen: Seen) -> str:
+    return f"VM {seen.vm}"  # no host has a blank in its name
+
+
+def _since(seen: Seen, apart: Mapping[str, float], strange: Mapping[int, float]) -> Seen:
+    if seen.vm in strange:
+        return replace(seen, since_strange=strange[seen.vm])
     return replace(seen, since_apart=apart[seen.token]) if seen.apart and seen.token in apart else seen
 
 

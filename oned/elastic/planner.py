@@ -19,7 +19,7 @@ from oned.elastic.doubt import notes as apart
 from oned.elastic.growth import Growth, New
 from oned.elastic.judge import Judge, told
 from oned.elastic.known import known
-from oned.elastic.leftover import left_over
+from oned.elastic.leftover import left_over, stray_vms
 from oned.elastic.lending import Lending
 from oned.elastic.node import COMING, EXISTING, SERVING, NodeState
 from oned.elastic.packing import Bin, Packing, Placed, Room
@@ -231,25 +231,11 @@ class _Planner:
     # --- fewer nodes ---
 
     def _reaps(self) -> list[Step]:
-        """VMs of ours that no node has: lost ones after a while, and the younger of two of one node."""
-        patience, now = self.policies.patience, self.now
-        if self.age > patience.stop:
+        """VMs of ours that no node has."""
+        if self.age > self.policies.patience.stop:
             return []
-        nodes = {node.token: node for node in self.reading.nodes}
-        first: dict[str, int] = {}
-        for seen in sorted(self.reading.vms.items, key=lambda seen: (seen.since, seen.vm)):
-            first.setdefault(seen.token, seen.vm)
-        present = {seen.vm for seen in self.reading.vms.items}
-        steps = []
-        for seen in self.reading.vms.items:
-            node = nodes.get(seen.token)
-            kept = node.vm if node and node.vm in present else first[seen.token]
-            if node is None and now - seen.since > patience.orphan:
-                sentence = f"VM {seen.vm} has the mark of this cluster for {now - seen.since:.0f} s, and no node has it"
-                steps.append(Step(Verb.REAP, "", "", "orphan", sentence, vm=seen.vm))
-            elif node is not None and seen.vm != kept:
-                sentence = f"VM {seen.vm} was started for the node a second time, its VM is {kept}"
-                steps.append(Step(Verb.REAP, node.klass, node.name, "double", sentence, vm=seen.vm))
+        steps, notes = stray_vms(self.reading, self.policies.patience, self.now)
+        self.notes += notes
         return steps
 
     def _left_over(self) -> list[Step]:

@@ -222,6 +222,10 @@ class Policies:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {klass.name: klass for klass in self.classes})
 
+    def has(self, name: str) -> bool:
+        """Whether there is a class of that name."""
+        return name in self._by_name
+
     def klass(self, name: str) -> NodeClass:
         """The class of that name; one that is in the settings no more has no place for any node."""
         return self._by_name.get(name) or NodeClass(name, most=0, idle=0.0)

@@ -19,9 +19,10 @@ from oned.client.failures import ClientError, ServerRefused
 from oned.client.states import VM_STATES
 from oned.elastic.addresses import ON_HOLD, Network
 from oned.elastic.mold import Mold, find_amis, find_network, no_image
+from oned.elastic.node import STARTING
 from oned.elastic.owned import TEMPLATE, named
-from oned.elastic.policy import NodeClass
-from oned.elastic.reading import Addresses, Seen, Taken
+from oned.elastic.policy import NodeClass, Policies
+from oned.elastic.reading import Addresses, Node, Seen, Taken
 from oned.elastic.records import Lease, Record
 from oned.template.render import xml
 from oned.template.template import Template
@@ -29,8 +30,10 @@ from oned.template.template import Template
 log = logging.getLogger(__name__)
 
 MARK = "ONESGE"
-"""The vector in a VM's template: CLUSTER, CLASS, NODE, TOKEN."""
+"""The vector in a VM's template: CLUSTER, CLASS, NODE, TOKEN, OWNER where the node has one."""
 MINE, ALL, NOT_DONE = -3, -2, -1
+ADOPTED = "adopted"
+"""The rule by which a VM becomes a node again whose row is lost."""
 DELETE = 3
 """The recovery that removes a VM from whatever it waits for."""
 CLOUD_ENDED = ("shutting-down", "terminated")
@@ -81,7 +84,7 @@ class Guest:
         failed = f"{self.state}: {self.error or 'oned says no more'}" if self.state.endswith("_FAILURE") else ""
         trouble = f"VM {self.vm} is {self.state}: {_DATED.sub('', self.error)}" if self.error else ""
         return Seen(self.vm, self.token, self.since, running=self.state == "RUNNING", failed=failed, ended=self.ended,
-                    apart=self.apart, unknown=self.unknown, trouble=trouble)  # fmt: skip
+                    apart=self.apart, unknown=self.unknown, trouble=trouble, node=self.node)  # fmt: skip
 
 
 class Provider:
@@ -131,6 +134,25 @@ class Provider:
         if found.state == "DONE":
             return None
         return replace(found, apart=f"VM {number} is {found.state} and belongs to {vm.text('UNAME')}")
+
+    def node_of(self, number: int, policies: Policies) -> Record | None:
+        """The node that a VM of ours was started for, as its mark and its address tell; None where they do not fit."""
+        try:
+            vm = self._document("one.vm.info", number)
+            guest, mark = _guest(vm, self._cluster), vm.first(f"USER_TEMPLATE/{MARK}")
+            if guest is None or mark is None or guest.state in ENDING or not policies.has(mark.text("CLASS")):
+                return None
+            mold = self._mold(policies.klass(mark.text("CLASS")))
+            network = self._network(mold.network)
+        except (ServerRefused, Refusal):
+            return None
+        own = [nic.text("IP") for nic in vm.all("TEMPLATE/NIC") if nic.int("NETWORK_ID", -1) == network.id]
+        leases = (network.lease(ip, mold.names or self._pattern) for ip in own if ip)
+        lease = next((lease for lease in leases if lease is not None and lease.name == guest.node), None)
+        node = Node(guest.node, mark.text("CLASS"), STARTING, clock.now(), guest.token, created=guest.since, vm=number,
+                    paid_from=guest.since, owner=mark.text("OWNER"))  # fmt: skip
+        sentence = f"VM {number} has the mark of this cluster, and the records had no node of it"
+        return Record(node, lease, rule=ADOPTED, sentence=sentence) if lease else None
 
     # --- addresses ---
 
@@ -239,7 +261,7 @@ class Provider:
         mark = {"CLUSTER": self._cluster, "CLASS": klass.name, "NODE": record.lease.name, "TOKEN": record.node.token}
         tags = {f"{MARK}_{name}": mark[name] for name in ("CLUSTER", "CLASS", "NODE")}
         added = mold.added(record, self._welcome(record, klass), tags)
-        added.add(MARK, mark)
+        added.add(MARK, mark | ({"OWNER": record.node.owner} if record.node.owner else {}))
         self.release(record.lease)
         try:
             return int(self._call("one.template.instantiate", mold.id, record.lease.name, False, xml(added)))

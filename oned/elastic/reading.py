@@ -122,6 +122,8 @@ class Seen:
     since_apart  since when that is so
     unknown  the engine has no such VM, or another one of that number
     trouble  its state and what the engine says went wrong last; "" for nothing
+    node     the name of the node it was started for
+    since_strange  since when no node has it, 0 where one has
     """
 
     vm: int
@@ -134,6 +136,8 @@ class Seen:
     since_apart: float = 0.0
     unknown: bool = False
     trouble: str = ""
+    node: str = ""
+    since_strange: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ JOB_ENDED, JOB_RESTARTED = "job ended", "job restarted"
 WAITS = "waits: "
 """How the result of a line of the audit begins that says why something which has begun is not done yet."""
 LEFT = "left "
-"""The facts, each with the name of a host that was a node: since when no node has it."""
+"""The facts, each with the name of a host that was a node, or of a VM: since when no node has it."""
 
 
 class RecordsUnusable(Exception):
@@ -201,7 +201,7 @@ class Records:
         return {row.name: _record(row) for row in self._rows(gone)} if names else {}
 
     def left(self) -> dict[str, float]:
-        """By name, since when hosts that were nodes are seen without one."""
+        """By name ("VM 7" for a VM), since when hosts that were nodes, and VMs, are seen without a node."""
         rows = self._rows(select(fact).where(fact.c.name.startswith(LEFT, autoescape=True)))
         return {row.name.removeprefix(LEFT): float(row.value) for row in rows}
 

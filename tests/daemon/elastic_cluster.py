@@ -93,6 +93,15 @@ class Cluster:
         self.lead = Lead(self.records)
         self.cycles = Cycle(self.service.world, self.lead)
 
+    def lose_records(self) -> None:
+        """onesge dies, its file is lost, and a new one starts."""
+        self.lead._unlock()
+        self.service.close()
+        del self.service
+        for file in self.root.glob("onesge.db*"):
+            file.unlink()
+        self.start()
+
     def assembled(self) -> Assembled:
         config = ElasticConfig.load(self.root / "onesge.conf")
         places = Locations.of({"ONE_LOCATION": str(self.root)})

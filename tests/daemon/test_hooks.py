@@ -24,7 +24,9 @@ print("heard", sys.argv[1])
 SLOW = """\
 #!/bin/sh
 echo "begin $1 $2" >> "$ONE_LOCATION/turns"
-sleep 0.4
+sleep 0.2
+tries=0
+while [ "$(grep -c begin "$ONE_LOCATION/turns")" -lt 2 ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 echo "end $1 $2" >> "$ONE_LOCATION/turns"
 """
 HANGS = """\

@@ -236,6 +236,16 @@ def test_vms_without_a_node_and_second_vms_of_a_node_are_reaped() -> None:
     ]
 
 
+def test_a_vm_without_a_node_stays_while_jobs_run_on_its_host_or_it_was_not_seen_so_for_long() -> None:
+    world = World(SITE)
+    world.vms["busy"] = Seen(17, "of nobody", NOW - 9999, running=True, node="wn0000")
+    world.vms["fresh"] = Seen(18, "of nobody else", NOW - 9999, running=True, since_strange=NOW - 299)
+    world.hosts["wn0000"] = Host("wn0000", slots=4, used=1)
+    assert world.plan().steps == ()
+    assert "VM 17 has the mark of this cluster" in world.plan().notes[0]
+    assert "Jobs run on wn0000" in world.plan().notes[0]
+
+
 def test_nodes_that_are_heard_and_whose_vms_oned_lacks_are_put_aside_after_a_while_and_never_most_at_once() -> None:
     world = World(replace(SITE, classes=(replace(LOCAL, most=20),), pace=replace(AT_ONCE, max_kill=25)))
     for number in range(8):
