@@ -195,6 +195,19 @@ def test_released_jobs_wait_again_and_what_cannot_is_refused_or_deleted_with_a_l
     assert sge.remove(["wn01"]) == {}
 
 
+def test_a_job_that_was_made_able_to_start_again_is_released_and_not_deleted(sge: GridEngine, world: SgeWorld) -> None:
+    sge.register([member("wn01")])
+    sge.enable(["wn01"])
+    first, second = world.submit("-r", "n", "sleep", "60"), world.submit("-r", "y", "sleep", "60")
+    until(lambda: running(sge, first) and running(sge, second), 10, "the jobs run, and their details are known")
+    world.user("qalter", "-r", "y", first)
+    world.user("qalter", "-r", "n", second)
+    sge.drain(["wn01"])
+    refused = sge.release(["wn01"], kill=False)
+    assert refused == {"wn01": f"job {second} of labuser is there: it cannot be started again"}
+    assert [job.state for job in jobs(sge, first)] == [JobState.WAITING]
+
+
 def test_jobs_and_tasks_that_share_a_node_are_all_released(sge: GridEngine, world: SgeWorld) -> None:
     sge.register([member("wn01", slots=6)])
     sge.enable(["wn01"])

@@ -61,10 +61,16 @@ class GridEngine:
             return hosts.drain(self.commands, names)
 
     def release(self, names: Collection[str], *, kill: bool, told: Told = nobody) -> Refused:
-        """Take the jobs away from nodes; those that cannot start again are deleted with `kill`, and refused without."""
+        """Take the jobs away from nodes; those that cannot start again are deleted with `kill`, and refused without.
+
+        Whether they can is asked for anew: `qalter -r`, or `rerun` of a queue, may have changed it.
+        """
         if not names:
             return {}
         with self._writing():
+            self._observer.forget()
+            there = jobs.on(names, self._observer.jobs()).values()
+            self._observer.forget_jobs(job.id.partition(".")[0] for own in there for job in own)
             known = {host.name: host for host in self._observer.hosts()}
             return jobs.release(self.commands, names, known, self._observer.jobs, kill=kill, told=told)
 

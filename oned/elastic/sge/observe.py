@@ -80,6 +80,11 @@ class Observer:
         """Read again next time what changes seldom: it has just been changed."""
         self._settled = None
 
+    def forget_jobs(self, numbers: Iterable[str]) -> None:
+        """Read the details of these jobs again next time: what is done with them cannot be undone."""
+        for number in numbers:
+            self._details.pop(number, None)
+
     def jobs(self) -> tuple[Job, ...]:
         """The jobs alone, as they are now."""
         answer = self._qstat()
