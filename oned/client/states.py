@@ -2,7 +2,7 @@
 
 from oned.client.documents import Document
 
-_ACTIVE = 3
+ACTIVE = 3
 
 VM_STATES = (
     # STATE, LCM_STATE, name, word; LCM_STATE counts only while STATE is ACTIVE (3)
@@ -190,7 +190,7 @@ def vm_word(vm: Document) -> str:
 
 def vm_lcm_name(vm: Document) -> str:
     """The name of LCM_STATE, LCM_INIT when the VM is not active."""
-    active = vm.int("STATE") == _ACTIVE and vm.int("LCM_STATE")
+    active = vm.int("STATE") == ACTIVE and vm.int("LCM_STATE")
     return vm_state(vm) if active else "LCM_INIT"
 
 
@@ -220,7 +220,7 @@ def _vm_names(vm: Document) -> tuple[str, str]:
 
 
 def _names(state: int, lcm: int) -> tuple[str, str]:
-    if state != _ACTIVE:
+    if state != ACTIVE:
         lcm = 0
     elif lcm == 0:
         return "LCM_INIT", ""

@@ -15,13 +15,16 @@ import pytest
 
 from oned import clock
 from oned.cli.onesge.program import main
-from oned.client.documents import parse
+from oned.client.documents import Document, parse
 from oned.elastic.changes import Why
+from oned.elastic.hooked import Wanted, wanted
 from oned.elastic.leader import Lead
 from oned.elastic.policy import Brake
 from oned.elastic.pulse import pulse
 from oned.elastic.records import Lease, Records
+from oned.hook.hook import read as read_hook
 from oned.template.parse import parse as parse_template
+from oned.vm.states import STABLE, STATES
 from tests.daemon.played_sge import RECORDED, PlayedSge
 from tests.daemon.process import SIMULATED, Daemon, until
 
@@ -166,10 +169,59 @@ def test_a_hook_leaves_word_of_nodes_only_and_takes_numbers_only(engine: Daemon,
 
 def test_hooks_are_declared_as_oned_reads_them(engine: Daemon) -> None:
     lines = parse_template(onesge(engine, "hook", "--plain")).vectors("VM_HOOK")
-    assert {(line["ON"], line["ARGUMENTS"]) for line in lines} == {
-        ("RUNNING", "node-up $ID --plain"),
-        *((event, "node-down $ID --plain") for event in ("UNKNOWN", "SHUTDOWN", "STOP", "DONE", "FAILED")),
-    }
+    hooks = [read_hook("VM_HOOK", line, number, str) for number, line in enumerate(lines)]
+    assert len({hook.name for hook in hooks}) == len(hooks)
+    assert {line["ARGUMENTS"] for line in lines if line["ON"] == "RUNNING"} == {"node-up $ID --plain"}
+    assert {line["ARGUMENTS"] for line in lines if line["ON"] != "RUNNING"} == {"node-down $ID --plain"}
+    heard = {state.name for state in STATES if any(hook.fires("state", "BOOT", state.name) for hook in hooks)}
+    rests = {state.name for state in STABLE if wanted(state.name) in (Wanted.DOWN, Wanted.QUIET)}
+    assert rests - heard == {"PENDING", "HOLD"}, "a running VM comes there by CLEANUP_RESUBMIT only"
+    assert {state.name for state in STATES if wanted(state.name) is Wanted.QUIET} <= heard
+    assert {"RUNNING", "CLEANUP_RESUBMIT"} <= heard
+
+
+WAYS = (
+    ("poweroff", ["shutdown_poweroff", "poweroff"]),
+    ("suspend", ["save_suspend", "suspended"]),
+    ("stop", ["save_stop", "STOP"]),
+    ("undeploy", ["shutdown_undeploy", "undeployed"]),
+    ("terminate", ["shutdown", "SHUTDOWN", "DONE"]),
+)
+"""What is done to a VM that runs, and the hooks that are called until it rests."""
+
+
+def test_hooks_of_the_plain_way_are_called_whichever_way_a_vm_goes_and_when_it_comes_back(tmp_path: Path) -> None:
+    output = io.StringIO()
+    with redirect_stdout(output):
+        main(["hook", "--plain"])
+    with Daemon(tmp_path, SIMULATED + output.getvalue().replace('COMMAND = "onesge"', 'COMMAND = "/bin/true"')) as oned:
+        names = [hook.text("NAME") for hook in parse(oned.admin.text("one.hookpool.info")).all("HOOK")]
+        host, vm = oned.monitored("alpha"), oned.allocate()
+        called: list[str] = []
+
+        def calls(*expected: str) -> None:
+            called.extend(f"onesge-{word.lower()}" if word.isupper() else f"onesge-state-{word}" for word in expected)
+            until(lambda: len(_runs(oned)) >= len(called), f"the hooks at {expected}")
+            assert [names[run.int("HOOK_ID")] for run in _runs(oned)] == called
+
+        oned.one.vm.deploy(vm, host)
+        for action, expected in WAYS:
+            calls("RUNNING")
+            oned.one.vm.action(action, vm)
+            calls(*expected)
+            if action in ("stop", "undeploy"):
+                oned.one.vm.deploy(vm, host)
+            elif action != "terminate":
+                oned.one.vm.action("resume", vm)
+        again = oned.allocate()
+        oned.one.vm.deploy(again, host)
+        calls("RUNNING")
+        oned.one.vm.recover(again, 4)
+        calls("cleanup_resubmit")
+
+
+def _runs(oned: Daemon) -> list[Document]:
+    return parse(oned.admin.text("one.hooklog.info")).all("HOOK_EXECUTION_RECORD")
 
 
 def test_a_hook_of_the_plain_way_says_either_that_jobs_may_start_or_why_not(engine: Daemon, sge: PlayedSge) -> None:

@@ -13,13 +13,17 @@ from oned.cli.onesge.conf import CONFIG
 from oned.cli.output import complain, say
 from oned.client.client import Client
 from oned.client.documents import Document, parse
-from oned.client.states import vm_state
+from oned.client.states import ACTIVE, VM_STATES, vm_state
 
 PLAIN = Option("plain", ("--plain",), "without onesge run: hooks alone, for VMs in a network with SGE = YES")
 KILL = Option("kill", ("--kill",), "with --plain: end jobs that cannot be started again on a VM that is gone")
 
 EVENTS = (("node-up", ("RUNNING",)), ("node-down", ("UNKNOWN", "SHUTDOWN", "STOP", "DONE", "FAILED")))
 """Verb, and the events of a VM at which oned is to call it."""
+GONE = ("POWEROFF", "SUSPENDED", "UNDEPLOYED", "CLEANUP_RESUBMIT")
+"""States of a VM that no event of VM_HOOK stands for, and that node-down is called at."""
+GOING = ("SHUTDOWN", "SHUTDOWN_POWEROFF", "SHUTDOWN_UNDEPLOY", "SAVE_STOP", "SAVE_SUSPEND")
+"""The same for VMs that will be gone: without the loop no job is to start on them any more."""
 
 
 def add_hooks(program: Program) -> None:
@@ -49,12 +53,19 @@ def _down(one: Client, vm: str, *, plain: bool, kill: bool, config: str | None) 
 def _declare(_one: Client, *, plain: bool) -> None:
     """Prints the VM_HOOK lines for oned.conf."""
     words = " --plain" if plain else ""
-    for verb, events in EVENTS:
-        for event in events:
-            sys.stdout.write(
-                f'VM_HOOK = [ NAME = "onesge-{event.lower()}", ON = "{event}", COMMAND = "onesge",\n'
-                f'            ARGUMENTS = "{verb} $ID{words}", TIMEOUT = "30", RETRY = "3", REPEAT = "YES" ]\n'
-            )
+    told = [(verb, event.lower(), f'ON = "{event}"') for verb, events in EVENTS for event in events]
+    told += [("node-down", f"state-{state.lower()}", _custom(state)) for state in (*GONE, *(GOING if plain else ()))]
+    for verb, name, condition in told:
+        sys.stdout.write(
+            f'VM_HOOK = [ NAME = "onesge-{name}", {condition}, COMMAND = "onesge",\n'
+            f'            ARGUMENTS = "{verb} $ID{words}", TIMEOUT = "30", RETRY = "3", REPEAT = "YES" ]\n'
+        )
+
+
+def _custom(state: str) -> str:
+    """What a hook says that is called when a VM comes into a state."""
+    active = any(name == state and number == ACTIVE for number, _, name, _ in VM_STATES)
+    return f'ON = "CUSTOM", STATE = "{"ACTIVE" if active else state}", LCM_STATE = "{state if active else "LCM_INIT"}"'
 
 
 def _number(word: str) -> int:
