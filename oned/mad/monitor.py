@@ -202,7 +202,7 @@ class Monitor:
         due = [vm for vm in self._pools.vms if vm.state in LIVE and self._vm_is_due(vm, now)]
         due.sort(key=lambda vm: vm.last_poll)
         for vm in due[: self._intervals.vms_at_once or None]:
-            vm.asked, vm.asked_in, vm.asking = now, vm.state, True
+            vm.asked, vm.asked_at, vm.asking = now, vm.acted, True
             self._operations.observe(poll(vm, self._operations.lifecycle.site))
 
     def _vm_is_due(self, vm: VM, now: float) -> bool:
@@ -253,7 +253,7 @@ class Monitor:
             log.log(logging.DEBUG if success else logging.ERROR, "Error monitoring VM %d: %s", oid, info)
             return
         unit = self._operations.unit()
-        self._take_poll(unit, vm, info, fresh=vm.state is vm.asked_in)
+        self._take_poll(unit, vm, info, fresh=vm.acted == vm.asked_at)
         unit.commit()
 
     def _take_poll(self, unit: Unit, vm: VM, info: str, *, fresh: bool) -> None:

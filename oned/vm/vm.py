@@ -40,7 +40,7 @@ class VM(Owned):
 
     history     its stays on hosts, in order; rows of their own
     monitoring  the last sample; kept in a table of its own, not in the row
-    asked       when the monitor asked about it last, asked_in its state then; asking while there is no answer
+    asked       when the monitor asked about it last, asked_at what `acted` was then; asking while there is no answer
     seen_off    whether the last report, and nothing since, says that it switched itself off
     filed       the system datastore that counts its disks, and their MiB, kept by pool.rooms
     missed      whether the last list of its host's domains, and nothing since, was without it
@@ -82,7 +82,7 @@ class VM(Owned):
     def settle(self) -> None:
         self.history: list[Record] = []
         self.monitoring = NOTHING_SEEN
-        self.asked, self.asked_in, self.asking = 0.0, INIT, False
+        self.asked, self.asked_at, self.asking = 0.0, 0.0, False
         self.seen_off = self.missed = False
         self.acted = 0.0
         self.counted, self.used, self.filed = NOWHERE, NO_IMAGES, NO_STORE

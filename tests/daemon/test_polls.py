@@ -42,3 +42,16 @@ def test_a_report_of_before_an_action_does_not_count_with_one_of_after_it(asked:
     assert asked.state(vm) == "RUNNING"
     asked.vmm.succeeds("POLL", vm, "STATE=o")
     asked.reaches(vm, "POWEROFF")
+
+
+def test_an_answer_from_before_a_failed_suspend_does_not_make_a_running_vm_suspended(asked: Scripted) -> None:
+    vm = asked.running(asked.monitored("alpha"))
+    until(lambda: not asked.vmm.quiet("POLL", vm), "the question")
+    asked.one.vm.action("suspend", vm)
+    asked.vmm.fails("SAVE", vm, "no space left")
+    asked.reaches(vm, "RUNNING")
+    asked.vmm.succeeds("POLL", vm, "STATE=p USEDMEMORY=1")
+    until(lambda: "<MEMORY>1<" in sample(asked, vm), "the late answer")
+    assert asked.state(vm) == "RUNNING"
+    asked.vmm.succeeds("POLL", vm, "STATE=p")
+    asked.reaches(vm, "SUSPENDED")
