@@ -32,6 +32,7 @@ from oned.elastic.provider import Provider
 from oned.elastic.pulse import beat
 from oned.elastic.records import Record, Records
 from oned.elastic.report import Promise
+from oned.elastic.retired import with_retired
 from oned.elastic.said import Said
 from oned.elastic.service import Service
 from oned.elastic.settings import ElasticConfig
@@ -90,7 +91,9 @@ def assemble(config: ElasticConfig, places: Locations, batches: Batches, one: Cl
     one = one or Client(service.endpoint, None, service.timeout)
     provider = Provider(one, service.cluster, service.pattern, site.welcome)
     farewell = Farewell(service.job_ended)
-    world = World(records, batches(config, records), provider, site, in_force, farewell)
+    world = World(
+        records, batches(config, records), provider, site, lambda: with_retired(in_force(), records), farewell
+    )
     return Assembled(config, service, in_force, records, world, network, one, Lead(records, service.leader))
 
 

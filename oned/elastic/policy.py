@@ -202,6 +202,7 @@ class Policies:
     look_ahead   no node is started for what a job that ends soon makes room for
     burst_after  seconds that a job waits for our own hosts before a cloud is asked
     old_serve    a node with jobs is not drained for its age: the batch side gives it up when another has come
+    retired      classes that the settings have no more, while nodes of them are there
     """
 
     classes: tuple[NodeClass, ...] = ()
@@ -217,10 +218,13 @@ class Policies:
     burst_after: float = 120.0
     old_serve: bool = False
     zone: str = "UTC"
+    retired: tuple[NodeClass, ...] = ()
     _by_name: Mapping[str, NodeClass] = field(init=False, repr=False, compare=False)
+    _retired: Mapping[str, NodeClass] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {klass.name: klass for klass in self.classes})
+        object.__setattr__(self, "_retired", {klass.name: klass for klass in self.retired})
 
     def has(self, name: str) -> bool:
         """Whether there is a class of that name."""
@@ -228,7 +232,7 @@ class Policies:
 
     def klass(self, name: str) -> NodeClass:
         """The class of that name; one that is in the settings no more has no place for any node."""
-        return self._by_name.get(name) or NodeClass(name, most=0, idle=0.0)
+        return self._by_name.get(name) or self._retired.get(name) or NodeClass(name, most=0, idle=0.0)
 
     def at(self, now: float) -> "Policies":
         """What holds at that time: the numbers of the time tables are those of the classes. The first window counts."""

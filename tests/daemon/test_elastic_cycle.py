@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,7 @@ from oned.client.client import Client
 from oned.client.documents import parse
 from oned.elastic.cycle import Cycle, StalePlan
 from oned.elastic.leader import Deposed, Lead
-from oned.elastic.node import PLANNED
 from oned.elastic.plan import Verb
-from oned.elastic.reading import Node
-from oned.elastic.records import Record
 from tests.daemon.elastic_cluster import Cluster, Make, runs
 from tests.daemon.elastic_faults import DeafClient, Killed, MortalBatch, MortalClient, Points
 from tests.daemon.process import ADMIN
@@ -279,36 +275,6 @@ def test_an_unwell_node_goes_in_time_and_the_hour_that_was_paid_for_it_lets_no_o
     assert [step.verb for step in cluster.cycle().steps if step.verb is Verb.UP] == []
     cluster.later(7200)
     cluster.until(lambda: cluster.batch.job(waits)["state"] == "runs")
-
-
-def test_vms_that_cannot_be_nodes_go_after_a_while_from_when_that_was_seen(small: Cluster) -> None:
-    klass = replace(small.service.policies.klass("local"), name="of another time")
-    stray = Record(Node("wn003", klass.name, PLANNED, 0, "a token of nobody"), small.provider.leases(klass, 3, ())[2])
-    small.provider.start([(stray, klass)])
-    small.later(301)
-    small.cycle()
-    small.later(299)
-    small.cycle()
-    assert len(small.guests()) == 1
-    small.later(2)
-    small.until(lambda: not small.guests())
-    assert [entry.rule for entry in small.records.events() if entry.event == "reap"] == ["orphan"]
-
-
-def test_when_the_records_are_lost_vms_are_nodes_again_and_their_jobs_go_on(make: Make) -> None:
-    cluster = make("COST_CAP = [ DAY = 10 ]\n", ", PRICE = 1, BILLING = hour")
-    job = runs(cluster)
-    token, (guest,) = cluster.records.nodes()[0].node.token, cluster.guests()
-    cluster.lose_records()
-    assert [step.verb for step in cluster.cycles.look().steps] == [Verb.ENABLE]
-    assert cluster.records.nodes() == []
-    cluster.later(301)
-    cluster.until(lambda: cluster.nodes() == {"wn001": "READY"})
-    (record,) = cluster.records.nodes()
-    assert (record.node.token, record.node.vm, [one.vm for one in cluster.guests()]) == (token, guest.vm, [guest.vm])
-    assert [entry.event for entry in cluster.records.events("wn001")] == ["adopt", "running", "joined"]
-    assert [paid.start for paid in cluster.records.paid()] == [record.node.paid_from] == [guest.since]
-    assert (cluster.batch.job(job)["state"], cluster.batch.job(job)["starts"]) == ("runs", 1)
 
 
 def test_a_start_that_oned_refuses_is_a_failure_and_costs_nothing(make: Make) -> None:

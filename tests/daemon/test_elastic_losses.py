@@ -1,13 +1,17 @@
-"""Nodes that seem to be lost: oned's list lacks their VMs, or Grid Engine does not hear them, and not both."""
+"""What is lost, or seems to be: nodes of which oned or Grid Engine says so and not both, rows of nodes, a class."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from elastic_batch import FileBatch
 
 from oned.elastic.batch import Refused
-from oned.elastic.node import LOST
+from oned.elastic.node import LOST, PLANNED
+from oned.elastic.plan import Verb
+from oned.elastic.reading import Node
+from oned.elastic.records import Record
 from tests.daemon.elastic_cluster import Cluster, Make, runs
 
 
@@ -166,3 +170,46 @@ def test_at_a_spot_notice_jobs_that_may_start_again_do_so_elsewhere_and_the_othe
     assert [one.rule for one in small.records.events(second) if one.state == "DRAINING"] == ["taken back"], "once"
     small.batch.finish(fixed)
     small.until(lambda: second not in small.nodes())
+
+
+def test_vms_that_cannot_be_nodes_go_after_a_while_from_when_that_was_seen(small: Cluster) -> None:
+    klass = replace(small.service.policies.klass("local"), name="of another time")
+    stray = Record(Node("wn003", klass.name, PLANNED, 0, "a token of nobody"), small.provider.leases(klass, 3, ())[2])
+    small.provider.start([(stray, klass)])
+    small.later(301)
+    small.cycle()
+    small.later(299)
+    small.cycle()
+    assert len(small.guests()) == 1
+    small.later(2)
+    small.until(lambda: not small.guests())
+    assert [entry.rule for entry in small.records.events() if entry.event == "reap"] == ["orphan"]
+
+
+def test_when_the_records_are_lost_vms_are_nodes_again_and_their_jobs_go_on(make: Make) -> None:
+    cluster = make("COST_CAP = [ DAY = 10 ]\n", ", PRICE = 1, BILLING = hour")
+    job = runs(cluster)
+    token, (guest,) = cluster.records.nodes()[0].node.token, cluster.guests()
+    cluster.lose_records()
+    assert [step.verb for step in cluster.cycles.look().steps] == [Verb.ENABLE]
+    assert cluster.records.nodes() == []
+    cluster.later(301)
+    cluster.until(lambda: cluster.nodes() == {"wn001": "READY"})
+    (record,) = cluster.records.nodes()
+    assert (record.node.token, record.node.vm, [one.vm for one in cluster.guests()]) == (token, guest.vm, [guest.vm])
+    assert [entry.event for entry in cluster.records.events("wn001")] == ["adopt", "running", "joined"]
+    assert [paid.start for paid in cluster.records.paid()] == [record.node.paid_from] == [guest.since]
+    assert (cluster.batch.job(job)["state"], cluster.batch.job(job)["starts"]) == ("runs", 1)
+
+
+def test_what_nodes_of_a_class_that_is_renamed_cost_still_counts_against_the_caps(make: Make) -> None:
+    cluster = make("COST_CAP = [ HOUR = 2.5 ]\n", ", PRICE = 1, BILLING = hour")
+    jobs = [cluster.batch.submit() for _ in range(3)]
+    cluster.until(lambda: [cluster.batch.job(job)["state"] for job in jobs] == ["runs", "runs", "waits"])
+    conf = cluster.root / "onesge.conf"
+    conf.write_text(conf.read_text().replace("NAME = local,", "NAME = renamed,"))
+    assert cluster.service.in_force.reread(conf)
+    plan = cluster.cycle()
+    assert (plan.before.hour, plan.before.day) == (2, 2)
+    assert Verb.UP not in {step.verb for step in plan.steps}
+    assert len(cluster.tokens()) == 2

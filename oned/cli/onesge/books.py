@@ -34,13 +34,15 @@ class Site(NamedTuple):
 
 def site(config: str | None) -> Site:
     """The settings and records in force. Raises CommandError; only the service itself makes records."""
+    from oned.elastic.retired import with_retired
     from oned.elastic.service import read_service
 
     given = conf.load(config)
     path = conf.database(given)
     if not path.is_file():
         raise CommandError(f"There are no records yet: no {path}. They are made by: onesge run")
-    return Site(conf.read(given), read_service(given), opened(given))
+    records = opened(given)
+    return Site(with_retired(conf.read(given), records), read_service(given), records)
 
 
 def opened(given: "ElasticConfig") -> "Records":
