@@ -1,13 +1,13 @@
 """Observe, plan, act: one cycle of the loop, or a look without doing anything."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from oned import clock
 from oned.elastic.act import Actor, Missed
 from oned.elastic.batch import Batch
-from oned.elastic.changes import Why
+from oned.elastic.changes import DONE, Why
 from oned.elastic.clocks import Clocks, ahead
 from oned.elastic.cost import Budget
 from oned.elastic.deeds import Deeds
@@ -23,13 +23,15 @@ from oned.elastic.planner import plan
 from oned.elastic.policy import Policies
 from oned.elastic.provider import Provider, ProviderDown
 from oned.elastic.reading import Reading
-from oned.elastic.records import RESUME, Order, Record, Records
+from oned.elastic.records import ADD, RESUME, Order, Record, Records
 from oned.elastic.site import Site
 from oned.elastic.steps import BY_HAND, ordered
 from oned.elastic.words import untimed
 
 log = logging.getLogger(__name__)
 DAY = 86400.0
+TRIED_AGAIN = "it is tried again: see the log"
+"""The result of an order that has begun; what holds it up has its own lines in the log and the audit."""
 
 
 @dataclass(frozen=True)
@@ -166,28 +168,31 @@ class Cycle:
     def _orders(self) -> int:
         """Do what people want; how much has changed."""
         waiting = self._records.orders()
-        results = {order.id: self._ordered(order) for order in waiting}
+        results = [(order, self._ordered(order)) for order in waiting]
+        tokens = {record.node.name: record.node.token for record in self._records.nodes()}
         if results:
             with self._lead.writing() as changes:
-                for number, result in results.items():
-                    changes.ordered(number, result)
+                for order, result in results:
+                    changes.ordered(order.id, result)
+                    if result not in (DONE, TRIED_AGAIN):
+                        log.warning("Order %d, %s %s, is not done: %s", order.id, order.verb, order.subject, result)
+                        changes.audit(order.verb, _subject(order, tokens), _wanted(order), result)
         return len(results)
 
     def _ordered(self, order: Order) -> str:
         """What became of an order."""
-        if order.verb == "add":
+        if order.verb == ADD:
             return self._add(order)
         if order.verb == RESUME:
             return self._resume(order)
         record = self._records.node(order.subject)
         if record is None:
             return f"there is no node {order.subject}"
-        why = Why(BY_HAND, f"{order.who or 'somebody'} wants it ({order.verb})")
         try:
-            changed = self._actor.order(record, ordered(order.verb, record.node.state), why)
+            changed = self._actor.order(record, ordered(order.verb, record.node), _wanted(order))
         except (ValueError, WrongTransition) as wrong:
             return str(wrong)
-        return "done" if changed else "it is tried again: see the log"
+        return DONE if changed else TRIED_AGAIN
 
     def _add(self, order: Order) -> str:
         """New nodes of a class by hand, within all caps."""
@@ -204,7 +209,7 @@ class Cycle:
         came = self._actor.start(steps, "")
         missed = self._actor.missed.get(klass.name)
         why = missed.why if missed else growth.refusal(klass)
-        return "done" if came == order.count else f"{came} of {order.count}: class {klass.name}: {why}"
+        return DONE if came == order.count else f"{came} of {order.count}: class {klass.name}: {why}"
 
     def _resume(self, order: Order) -> str:
         """No rest for a class any more: its failed starts are forgotten."""
@@ -214,7 +219,7 @@ class Cycle:
             changes.joined(order.subject)
             why = Why(BY_HAND, f"{order.who or 'somebody'} ends the rest of class {order.subject}")
             changes.audit(RESUME, f"class {order.subject}", why)
-        return "done"
+        return DONE
 
     # --- the end of holds ---
 
@@ -240,3 +245,15 @@ class Cycle:
 
 class StalePlan(Exception):
     """A plan that was made from what is not so any more."""
+
+
+def _wanted(order: Order) -> Why:
+    """Who wants a node to be otherwise."""
+    return Why(BY_HAND, f"{order.who or 'somebody'} wants it ({order.verb})")
+
+
+def _subject(order: Order, tokens: Mapping[str, str]) -> str:
+    """What a line of the audit about an order is about: the token of the node, or what was named."""
+    if order.verb in (ADD, RESUME):
+        return f"class {order.subject}"
+    return tokens.get(order.subject, f"node {order.subject}")

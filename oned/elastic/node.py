@@ -82,6 +82,7 @@ LIFE = (
     Row(_one(READY),            "drain",           DRAINING,     "drain"),
     Row(_one(STARTING, JOINING, LOST), "drain",    DRAINING,     "drain"),
     Row(_one(QUARANTINED),      "drain",           DRAINING),
+    Row(_one(DRAINING),         "drain",           DRAINING,     "drain"),
     Row(_one(DRAINING),         "undrain",         READY,        "enable"),
     Row(_one(READY, DRAINING),  "unhealthy",       QUARANTINED,  "drain"),
     Row(_one(QUARANTINED),      "healthy",         READY,        "enable"),

@@ -246,15 +246,19 @@ class Provider:
 
     def start(self, nodes: Collection[tuple[Record, NodeClass]]) -> Mapping[str, int | str]:
         """By token of the node its VM, the one that has the token or a new one; or a text: why there is none."""
-        ours = {guest.token: guest.vm for guest in sorted(self.guests(), key=lambda guest: -guest.vm)}
+        ours = self._by_token()
         made: dict[str, int | str] = {}
         for record, klass in nodes:
             token = record.node.token
             try:
                 made[token] = ours[token] if token in ours else self._made(record, klass)
-            except Refusal as refusal:
-                made[token] = str(refusal)
+            except Refusal as refusal:  # one that was ordered before may be made only now, with its address
+                made[token] = self._by_token().get(token, str(refusal))
         return made
+
+    def _by_token(self) -> dict[str, int]:
+        """The VM of each token, of several the oldest."""
+        return {guest.token: guest.vm for guest in sorted(self.guests(), key=lambda guest: -guest.vm)}
 
     def _made(self, record: Record, klass: NodeClass) -> int:
         mold = self._mold(klass)

@@ -153,8 +153,8 @@ class Order:
     result: str = ""
 
 
-RESUME = "resume"
-ORDERS = ("add", "drain", "undrain", "remove", RESUME)
+ADD, RESUME = "add", "resume"
+ORDERS = (ADD, "drain", "undrain", "remove", RESUME)
 """Verbs of orders. The subject of `add` and `resume` is a class, of the others the name of a node."""
 
 

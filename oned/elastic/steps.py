@@ -16,6 +16,8 @@ from oned.elastic.node import (
     NodeState,
 )
 from oned.elastic.plan import Step, Verb
+from oned.elastic.reading import Node
+from oned.elastic.shrink import UNDRAINABLE
 
 BY_HAND = "by hand"
 """The rule of what a person has ordered."""
@@ -57,9 +59,15 @@ def _removed(rule: str, state: NodeState, *, vm_gone: bool) -> str:
     return "vm gone" if vm_gone else "unheard"
 
 
-def ordered(verb: str, state: NodeState) -> str:
-    """The event of an order for a node. Raises ValueError with why it cannot be."""
+def ordered(verb: str, node: Node) -> str:
+    """The event of an order for a node. Raises ValueError with why it cannot be.
+
+    What a rule drains and may take back into service is drained anew, by hand: then it may not.
+    """
+    state = node.state
     found = _ORDERED.get((verb, state))
+    if verb in ("drain", "remove") and state is DRAINING and node.drained_by in UNDRAINABLE:
+        found = "drain"
     if found is None and verb in ("drain", "remove") and state in COMING:
         found = "cancel"
     if found is None:
@@ -72,13 +80,13 @@ _ORDERED: Mapping[tuple[str, NodeState], str] = {
     ("drain", QUARANTINED): "drain",
     ("undrain", DRAINING): "undrain",
     ("undrain", QUARANTINED): "healthy",
+    ("remove", READY): "drain",
     ("remove", QUARANTINED): "drain",
-    ("remove", DRAINING): "overdue",
     ("remove", LOST): "remove",
     ("remove", FAILED): "remove",
 }
 _WHY: Mapping[tuple[str, NodeState], str] = {
-    ("remove", READY): "it takes jobs: drain it first, then its jobs can end",
+    ("remove", DRAINING): "it is being drained already, and goes when its jobs have ended",
     ("drain", DRAINING): "it is being drained already",
     ("undrain", READY): "it takes jobs already",
 }

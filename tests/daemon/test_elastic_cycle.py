@@ -347,25 +347,6 @@ def test_jobs_that_are_there_at_the_drain_deadline_start_again_elsewhere_or_stay
     assert (cluster.batch.job(fixed)["state"], cluster.batch.job(fixed)["starts"]) == ("done", 1)
 
 
-@pytest.mark.soak
-def test_people_add_drain_and_bring_back_nodes_and_are_told_why_not(make: Make) -> None:
-    cluster = make("IDLE_TIME = 10000\n", ", MAX = 2")
-    cluster.records.order("add", "local", 3, "kim")
-    cluster.until(lambda: list(cluster.nodes().values()) == ["READY", "READY"])
-    job = runs(cluster)
-    busy = cluster.batch.job(job)["host"]
-    for verb, subject in (("drain", busy), ("undrain", busy), ("remove", busy), ("drain", "wn009"), ("add", "none")):
-        cluster.records.order(verb, subject, who="kim")
-        cluster.cycle()
-    results = [order.result for order in cluster.records.orders(waiting=False)]
-    assert results == [
-        "2 of 3: class local: has its MAX of 2 nodes", "done", "done",
-        "it takes jobs: drain it first, then its jobs can end", "there is no node wn009", "there is no class none",
-    ]  # fmt: skip
-    assert cluster.nodes()[busy] == "READY"
-    assert {entry.rule for entry in cluster.records.events(busy) if entry.event == "undrain"} == {"by hand"}
-
-
 def test_a_look_changes_nothing_and_says_what_would_be_done(small: Cluster) -> None:
     small.batch.submit()
     made = small.cycles.look()

@@ -2,18 +2,19 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
-from oned.client.client import Client
+from oned.client.client import Client, Value
 from oned.client.documents import parse
 from oned.elastic.node import PLANNED
 from oned.elastic.policy import NodeClass
 from oned.elastic.provider import Provider, ProviderDown, Refusal
 from oned.elastic.reading import Addresses, Node
 from oned.elastic.records import Lease, Record
-from tests.daemon.process import Daemon, until
+from tests.daemon.process import ADMIN, Daemon, until
 
 numbers = itertools.count()
 NETWORK = """
@@ -150,6 +151,23 @@ def test_a_node_that_is_started_again_gets_the_vm_that_it_has(site: Site) -> Non
     assert site.start(record) == vm
     assert [guest.vm for guest in site.provider.guests()] == [vm]
     assert [(seen.vm, seen.token) for seen in site.provider.vms().items] == [(vm, record.node.token)]
+
+
+def test_a_vm_that_was_ordered_before_without_an_answer_and_is_made_only_now_is_the_nodes(site: Site) -> None:
+    (record,) = site.records(1)
+
+    class Late(Client):
+        """Of two orders the first is done only when the second is there."""
+
+        def call(self, method: str, *arguments: Value) -> Value:
+            if method == "one.template.instantiate":
+                super().call(method, *arguments)
+            return super().call(method, *arguments)
+
+    with closing(Late(site.oned.endpoint, ADMIN, 60)) as late:
+        vm = site.start(record, site.provider_as("cluster", late))
+    assert [(guest.vm, guest.token) for guest in site.provider.guests()] == [(vm, record.node.token)]
+    assert site.holders() == {record.lease.ip: vm}
 
 
 def test_the_vms_of_another_cluster_and_of_nobody_are_not_ours(site: Site) -> None:
