@@ -23,9 +23,15 @@ UNITS = {"CPU": "hundredths of a core", "memory": "KiB"}
 
 
 def check_room(call: Call, vm: VM, host: Host, *, enforce: bool) -> None:
-    """ActionError if the host is off, or has too little room and that counts."""
+    """ActionError if the host is off, or has too little room and that counts.
+
+    Schedulers choose by what they read before: with `enforce` nothing comes to a host that was disabled since.
+    """
     if host.state is HostState.OFFLINE:
         raise ActionError(detail="Host is offline, cannot use it to deploy VM. Enable it first: onehost enable")
+    if enforce and host.state is HostState.DISABLED:
+        detail = f"Host [{host.id}] is disabled: it takes no VMs but those that a person sends there without enforce"
+        raise ActionError(detail=f"{detail}. Enable it first: onehost enable {host.id}")
     if not enforce and not call.services.setting("ALWAYS_ENFORCE"):
         return
     lack = host.lacks(vm.capacity)

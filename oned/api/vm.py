@@ -106,10 +106,12 @@ def info(call: Call, vm: VM, decrypt: bool = False) -> Document | Pieces:
 def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int = -1, nics: str = "") -> VM:
     """Place a VM on a host and start it; the VM is in PROLOG when the call returns.
 
-    enforce    refuse when the host has too little free CPU or memory, or the datastore too little room for new disks
+    enforce    refuse when the host is disabled or has too little free CPU or memory, or the datastore too little room
+               for new disks
     datastore  system datastore id, which needs USE on it; -1 lets oned choose
     nics       networks for the NICs with NETWORK_MODE = auto: NIC = [ NIC_ID, NETWORK_ID ] for each of them
-    Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (wrong state, no room, networks), INTERNAL (no free address).
+    Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (wrong state, disabled host, no room, networks),
+    INTERNAL (no free address).
     Since: 1.0; enforce 4.0; datastore 4.4; nics 5.8.
     """
     if find(vm, "deploy") is None:
@@ -133,11 +135,11 @@ def migrate(
     """Move a VM to another host.
 
     live       without stopping it, where it runs
-    enforce    refuse when the host has too little free CPU or memory, or the datastore too little room for disks that
-               go along: to another datastore, or one that hosts do not share
+    enforce    refuse when the host is disabled or has too little free CPU or memory, or the datastore too little room
+               for disks that go along: to another datastore, or one that hosts do not share
     datastore  system datastore id, which needs USE on it; -1 keeps it
     kind       of a cold migration: 0 saved, 1 powered off, 2 powered off hard
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, same host, no room, another hypervisor).
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, same host, disabled host, no room, another hypervisor).
     Since: 1.0; enforce 4.0; datastore 4.14; kind 5.8.
     """
     if kind not in range(len(MIGRATIONS)):

@@ -23,7 +23,7 @@ from oned.client.documents import parse
 
 program = Program("onevm", "makes and controls virtual machines")
 
-ENFORCE = Option("enforce", ("-e", "--enforce"), "refuse a host that has too little room")
+ENFORCE = Option("enforce", ("-e", "--enforce"), "refuse a host that is disabled or has too little room")
 LIVE = Option("live", ("--live",), "move it while it runs")
 POFF = Option("poff", ("--poff",), "switch it off, move it, switch it on")
 POFF_HARD = Option("poff_hard", ("--poff-hard",), "the same, without asking the guest to shut down")

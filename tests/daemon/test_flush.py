@@ -1,11 +1,17 @@
 """onehost flush: a host is emptied by moves to where the scheduler would put its VMs, and what stays has its reason."""
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.daemon.process import Daemon, Scripted, until
+from oned.client.client import Client, Value
+from oned.sched.cycle import Cycles
+from oned.sched.dispatch import Dispatcher, Moves
+from oned.sched.place import Rules
+from tests.daemon.process import ADMIN, LIMIT, Daemon, Scripted, until
 from tests.daemon.test_cli_dry_run import run
 
 
@@ -69,6 +75,32 @@ def test_running_vms_go_live_and_the_host_is_disabled_first(pool: Daemon) -> Non
     assert {place(pool, vm) for vm in vms} == {"beta", "gamma"}
     assert all("MIGRATE" in pool.vm_log(vm) and "SAVE_MIGRATE" not in pool.vm_log(vm) for vm in vms)
     assert pool.check() == []
+
+
+class Overtaken(Client):
+    """A scheduler's connection: alpha is emptied between its look at the hosts and what it decides by that."""
+
+    flushed: Callable[[], str]
+
+    def text(self, method: str, *arguments: Value) -> str:
+        answer = super().text(method, *arguments)
+        if method == "one.hostpool.info":
+            assert "is disabled. 0 moved, 0 left." in self.flushed()
+        return answer
+
+
+def test_no_vm_comes_to_a_host_after_it_was_said_to_be_empty(pool: Daemon) -> None:
+    alpha = pool.host("alpha")
+    vm = pool.allocate(f'SCHED_REQUIREMENTS = "ID = {alpha}"')
+    connect = partial(Client, pool.endpoint, ADMIN, LIMIT)
+    scheduler, dispatcher = Overtaken(pool.endpoint, ADMIN, LIMIT), Dispatcher(connect, Moves())
+    scheduler.flushed = lambda: run(pool, "onehost", "flush", "alpha").stdout
+    Cycles(scheduler, dispatcher, Rules(), 0, 0).run(moves=False)
+    for one in (dispatcher, scheduler):
+        one.close()
+    assert pool.state(vm) == "PENDING"
+    assert f"Host [{alpha}] is disabled" in pool.vm(vm).text("USER_TEMPLATE/SCHED_MESSAGE")
+    pool.one.vm.recover(vm, 3)
 
 
 def test_the_plan_says_where_each_would_go_and_why_not(pool: Daemon) -> None:

@@ -92,6 +92,27 @@ def test_a_host_is_disabled_offline_and_enabled_again(simulated: Daemon) -> None
     assert refusal(simulated.one.host.status, host, 3)[0].startswith("[one.host.status] Wrong status code")
 
 
+def test_a_disabled_host_takes_only_what_a_person_sends_there_without_enforce(simulated: Daemon) -> None:
+    host, other = simulated.monitored("spare"), simulated.monitored("alpha")
+    simulated.one.host.status(host, 1)
+    vm, moved = simulated.allocate(), simulated.allocate()
+    simulated.one.vm.deploy(moved, other)
+    simulated.reaches(moved, "RUNNING")
+    for method, call in (
+        ("deploy", (simulated.one.vm.deploy, vm, host, True)),
+        ("migrate", (simulated.one.vm.migrate, moved, host, True, True)),
+    ):
+        text, code = refusal(*call)
+        assert (text.startswith(f"[one.vm.{method}] Host [{host}] is disabled"), code) == (True, 2048)
+        assert f"onehost enable {host}" in text
+    simulated.one.vm.deploy(vm, host)
+    simulated.one.vm.migrate(moved, host, True)
+    for number in (vm, moved):
+        simulated.reaches(number, "RUNNING")
+        simulated.one.vm.recover(number, 3)
+    assert simulated.check() == []
+
+
 def test_the_classic_enable_works(simulated: Daemon) -> None:
     host = simulated.monitored("classic")
     simulated.one.host.enable(host, False)
