@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from oned import clock
-from oned.elastic.batch import BatchDown, Departed, Member, Observed, Refused, Told, nobody
+from oned.elastic.batch import About, BatchDown, Departed, Member, Observed, Refused, Told, nobody
 from oned.elastic.reading import Host, Job, JobState, Part
 
 EMPTY: dict[str, Any] = {"down": "", "hosts": {}, "jobs": {}, "unresolved": [], "calls": []}
@@ -118,16 +118,16 @@ class FileBatch:
     def drain(self, names: Collection[str]) -> Refused:
         return self._switch("drain", names, enabled=False)
 
-    def release(self, names: Collection[str], *, kill: bool, told: Told = nobody) -> Refused:
+    def release(self, names: Collection[str], *, kill: bool, about: About = nobody, told: Told = nobody) -> Refused:
         with self._asked("release") as state:
-            refused = {}
-            for number, job in state["jobs"].items():
-                if job["host"] in names and job["state"] == "runs":
-                    if not job["rerun"] and not kill:
-                        refused[job["host"]] = f"job {number} cannot be started again"
-                    else:
-                        told(Departed(number, job["owner"], job["host"], ended=not job["rerun"]))
-                        job |= {"state": "waits" if job["rerun"] else "killed", "host": ""}
+            there = {n: job for n, job in state["jobs"].items() if job["host"] in names and job["state"] == "runs"}
+            going = {number: job for number, job in there.items() if job["rerun"] or kill}
+            left = [Departed(n, job["owner"], job["host"], ended=not job["rerun"]) for n, job in going.items()]
+            about(left)
+            refused = {there[n]["host"]: f"job {n} cannot be started again" for n in there.keys() - going.keys()}
+            for departed in left:
+                told(departed)
+                going[departed.job] |= {"state": "killed" if departed.ended else "waits", "host": ""}
             return refused
 
     def remove(self, names: Collection[str]) -> Refused:

@@ -114,13 +114,19 @@ class Actor:
             for errand in errands:
                 if (outcome := outcomes.get(errand.token)) is None:
                     continue
-                changes.departed(errand.intent, outcome.jobs)
-                self._farewell.tell(outcome.jobs, errand.intent.sentence)
+                self._departed(changes, errand, outcome)
                 if outcome.why:
                     self._refused(changes, errand, outcome)
                 else:
                     following += self._confirmed(changes, errand, outcome)
         return following
+
+    def _departed(self, changes: Changes, errand: Errand, outcome: Outcome) -> None:
+        """Have it told of jobs that were taken away, those of before the service died among them."""
+        changes.departed(errand.intent, outcome.jobs)
+        before = [] if outcome.why else changes.untold(errand.intent)
+        changes.departed(errand.intent, before)
+        self._farewell.tell((*outcome.jobs, *before), errand.intent.sentence)
 
     def _confirmed(self, changes: Changes, errand: Errand, outcome: Outcome) -> list[Intent]:
         intent, token = errand.intent, errand.token

@@ -55,7 +55,11 @@ Told = Callable[[Departed], object]
 """Is told of each."""
 
 
-def nobody(_departed: Departed) -> None:
+About = Callable[[Collection[Departed]], object]
+"""Is told of all that are about to be taken away; nothing is done to them where it raises."""
+
+
+def nobody(_departed: object) -> None:
     """For who need not know."""
 
 
@@ -95,11 +99,11 @@ class Batch(Protocol):
     def drain(self, names: Collection[str]) -> Refused:
         """Let no further job start there; those that run go on."""
 
-    def release(self, names: Collection[str], *, kill: bool, told: Told = nobody) -> Refused:
+    def release(self, names: Collection[str], *, kill: bool, about: About = nobody, told: Told = nobody) -> Refused:
         """Take the jobs away from nodes that are lost or out of time: those that may run again wait again.
 
         With `kill` the others are deleted, and a line of the log names them; without it a node that has one is refused.
-        `told` hears of each job that left.
+        `about` hears of the jobs before anything is done to them, `told` of each job that left.
         """
 
     def remove(self, names: Collection[str]) -> Refused:

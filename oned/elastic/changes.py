@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from orjson import dumps
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError
 
 from oned import clock
 from oned.elastic import clocks
 from oned.elastic.batch import Departed
-from oned.elastic.node import GONE, HOLD, PLANNED, NodeState, row
+from oned.elastic.node import GONE, HOLD, PLANNED, READY, UNREGISTERED, NodeState, row
 from oned.elastic.policy import Brake
 from oned.elastic.reading import Failures, Proof
 from oned.elastic.records import JOB_ENDED, JOB_RESTARTED, LEFT, WAITS, Intent, Lease, Paid, Record, job_words
-from oned.elastic.tables import audit, brake, fact, hint, intent, node, order, proof, spend
+from oned.elastic.tables import audit, brake, fact, hint, intent, leaving, node, order, proof, spend
 
 DONE, BEGUN = "done", "begun"
 """Results of lines of the audit; what begins or waits, for a reason that is told, is followed by another line."""
@@ -124,6 +124,28 @@ class Changes:
             sentence = f"{job_words(job.job)}{job.owner} {became}: {intent.sentence}"
             self.audit(event, intent.token, Why(intent.rule, sentence, intent.digest))
 
+            self._connection.execute(leaving.delete().where(_leaves(intent.token) & (leaving.c.job == job.job)))
+
+    def about(self, jobs: Iterable[Departed]) -> None:
+        """Jobs that are about to be taken away from nodes: told of when the node is unregistered, if not before."""
+        for job in jobs:
+            token = (
+                select(node.c.token).where((node.c.name == job.node) & (node.c.state != GONE.name)).scalar_subquery()
+            )
+            written = insert(leaving).values(token=token, **vars(job))
+            self._connection.execute(written.on_conflict_do_update(["token", "job"], set_={"ended": job.ended}))
+
+    def untold(self, done: Intent) -> list[Departed]:
+        """The jobs of a node that is unregistered which have left it, and whom nobody was told of.
+
+        The service has died meanwhile. Those that are on a node which serves again have not left.
+        """
+        if done.goal not in (UNREGISTERED, READY):
+            return []
+        rows = self._connection.execute(select(leaving).where(_leaves(done.token)).order_by(leaving.c.job)).all()
+        self._connection.execute(leaving.delete().where(_leaves(done.token)))
+        return [Departed(row.job, row.owner, row.node, row.ended) for row in rows if done.goal is UNREGISTERED]
+
     # --- money and failures ---
 
     def pay(self, periods: Iterable[Paid]) -> None:
@@ -213,6 +235,10 @@ class Changes:
 
     def _update(self, token: str, facts: Mapping[str, Any]) -> None:
         self._connection.execute(node.update().where(node.c.token == token).values(facts))
+
+
+def _leaves(token: str) -> ColumnElement[bool]:
+    return leaving.c.token == token
 
 
 _FACTS = select(node.c.name.label("node"), node.c.klass, node.c.state)

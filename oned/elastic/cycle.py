@@ -1,12 +1,12 @@
 """Observe, plan, act: one cycle of the loop, or a look without doing anything."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from oned import clock
 from oned.elastic.act import Actor, Missed
-from oned.elastic.batch import Batch
+from oned.elastic.batch import Batch, Departed
 from oned.elastic.changes import DONE, Why
 from oned.elastic.clocks import Clocks, ahead
 from oned.elastic.cost import Budget
@@ -62,6 +62,7 @@ class Cycle:
             live=world.records.nodes,
             kill=lambda: world.policies().patience.kill,
             consoles=world.records.path.parent / "consoles",
+            about=self._about,
         )
         self._actor = Actor(world.records, lead, deeds, world.policies, world.farewell)
         self._notes: tuple[str, ...] = ()
@@ -162,6 +163,11 @@ class Cycle:
             for note in made.notes:
                 log.info("%s", note)
         self._notes = shapes
+
+    def _about(self, jobs: Iterable[Departed]) -> None:
+        """Write which jobs are about to be taken away. Raises Deposed: then nothing is done to them."""
+        with self._lead.writing() as changes:
+            changes.about(jobs)
 
     # --- orders ---
 

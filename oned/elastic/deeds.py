@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from oned.elastic.batch import Batch, BatchDown, Departed, Member, Refused
+from oned.elastic.batch import About, Batch, BatchDown, Departed, Member, Refused, nobody
 from oned.elastic.node import DRAINING
 from oned.elastic.policy import NodeClass
 from oned.elastic.provider import Provider
@@ -66,6 +66,7 @@ class Deeds:
     live      the nodes that there are: their names are to be in force
     kill      whether jobs that cannot start again are ended on a drained node whose time is over
     consoles  directory of what is kept of nodes that did not come up
+    about     writes down which jobs are about to be taken away, so that they are told of whatever happens next
     """
 
     batch: Batch
@@ -74,6 +75,7 @@ class Deeds:
     live: Callable[[], Collection[Record]]
     kill: Callable[[], bool]
     consoles: Path
+    about: About = nobody
 
     def do(self, does: str, errands: Sequence[Errand]) -> Outcomes:
         """Do what the table of transitions says."""
@@ -168,7 +170,7 @@ class Deeds:
                 errand.name for errand in errands if (self.kill() or errand.record.node.state is not DRAINING) is kill
             ]
             if names:
-                refused |= self.batch.release(names, kill=kill, told=left.append)
+                refused |= self.batch.release(names, kill=kill, about=self.about, told=left.append)
         free = [errand.name for errand in errands if errand.name not in refused]
         answers = {**_answered(errands, refused), **self._removed([one for one in errands if one.name in free])}
         return {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from oned import clock, server_files
-from oned.elastic.batch import BatchDown, Member, Observed, Refused, Told, nobody
+from oned.elastic.batch import About, BatchDown, Member, Observed, Refused, Told, nobody
 from oned.elastic.policy import Policies
 from oned.elastic.reading import Host, Job, JobState, Part
 
@@ -116,7 +116,7 @@ class Plain:
     def drain(self, names: Collection[str]) -> Refused:
         return self._change(names, enabled=False, serves=False)
 
-    def release(self, names: Collection[str], *, kill: bool, told: Told = nobody) -> Refused:
+    def release(self, names: Collection[str], *, kill: bool, about: About = nobody, told: Told = nobody) -> Refused:
         return self._change(names, serves=False)
 
     def remove(self, names: Collection[str]) -> Refused:

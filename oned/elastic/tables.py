@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     DefaultClause,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
 
-VERSION = 5
+VERSION = 6
 """Of the schema, kept in the file as user_version."""
 MODE = 0o640
 """Of the file, as of oned's: who has the token of a node may report in its name."""
@@ -104,6 +105,15 @@ audit = Table(
     Column("fence", Integer, nullable=False, server_default="0"),
 )
 Index("audit_node", audit.c.node, audit.c.id)
+leaving = Table(
+    "leaving",
+    metadata,
+    Column("token", String, primary_key=True),
+    Column("job", String, primary_key=True),
+    _text("owner"),
+    _text("node"),
+    Column("ended", Boolean, nullable=False),
+)
 spend = Table(
     "spend",
     metadata,

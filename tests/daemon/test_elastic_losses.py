@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elastic_batch import FileBatch
@@ -13,6 +14,7 @@ from oned.elastic.plan import Verb
 from oned.elastic.reading import Node
 from oned.elastic.records import Record
 from tests.daemon.elastic_cluster import Cluster, Make, runs
+from tests.daemon.elastic_faults import Killed
 
 
 class Witness(FileBatch):
@@ -149,6 +151,33 @@ def test_whose_job_was_taken_away_is_told_by_the_audit_and_by_the_command_of_the
         f"word {again} kim wn001 restarted {LOST.value}", f"word {fixed} kim wn002 ended {LOST.value}",
     ]  # fmt: skip
     assert f"JOB_ENDED_COMMAND ends with 3 for job {fixed}: no mailer" in caplog.text
+
+
+class Dies(FileBatch):
+    """A batch system whose caller dies when jobs were taken away, before it has written so."""
+
+    def release(self, names: Collection[str], **options: Any) -> Refused:
+        super().release(names, **options)
+        raise Killed("after release")
+
+
+@pytest.mark.parametrize("rerun", [False, True])
+def test_whose_job_was_taken_away_is_told_by_the_next_service_when_this_one_dies_of_it(
+    small: Cluster, rerun: bool
+) -> None:
+    job = runs(small, rerun=rerun)
+    small.hands = Dies(small.batch.path)
+    small.start()
+    small.oned.one.vm.recover(small.guests()[0].vm, 3)
+    with pytest.raises(Killed):
+        small.until(lambda: "wn001" not in small.nodes())
+    assert small.batch.job(job)["state"] == ("waits" if rerun else "killed")
+    assert small.records.departures(job) == []
+    small.hands = small.batch
+    small.start()
+    small.until(lambda: "wn001" not in small.nodes())
+    (entry,) = small.records.departures(job)
+    assert (entry.event, entry.node, entry.rule) == ("job restarted" if rerun else "job ended", "wn001", "lost")
 
 
 def test_at_a_spot_notice_jobs_that_may_start_again_do_so_elsewhere_and_the_others_run_as_long_as_their_node(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from oned.elastic.batch import Member
+from oned.elastic.batch import Departed, Member
 from oned.elastic.reading import Host, Job, JobState
 from oned.elastic.sge.master import GridEngine
 from share.lab.sge import SgeWorld
@@ -127,7 +127,9 @@ def test_a_job_that_cannot_start_again_is_deleted_from_a_dead_node_only_when_tol
     node.crash()
     until(lambda: not host(sge, "wn05").heard, 60, "the node is missed")
     assert sge.release(["wn05"], kill=False) == {"wn05": f"job {fixed} of labuser is there: it cannot be started again"}
-    assert sge.release(["wn05"], kill=True) == {}
+    leaving: list[Departed] = []
+    assert sge.release(["wn05"], kill=True, about=leaving.extend) == {}
+    assert leaving == [Departed(fixed, "labuser", "wn05", ended=True)]
     assert job(sge, fixed) is None
     assert sge.remove(["wn05"]) == {}
 

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from oned import clock
-from oned.elastic.batch import Departed, Told, nobody
+from oned.elastic.batch import About, Departed, Told, nobody
 from oned.elastic.reading import Host, Job, JobState
 from oned.elastic.sge.commands import Commands
+from oned.elastic.sge.observe import Observer
 
 log = logging.getLogger(__name__)
 
@@ -16,42 +17,59 @@ LEAVE_TIME = 6.0
 
 
 def release(
-    commands: Commands,
+    observer: Observer,
     names: Collection[str],
-    hosts: Mapping[str, Host],
-    jobs: Callable[[], Iterable[Job]],
     *,
     kill: bool,
+    about: About = nobody,
     told: Told = nobody,
 ) -> dict[str, str]:
     """Start the jobs of some hosts again elsewhere, with `kill` delete those that cannot. What was not done, by host.
 
-    `told` hears of each job that left.
+    Whether they can is asked for anew: `qalter -r`, or `rerun` of a queue, may have changed it.
+    `about` hears of the jobs before anything is done to them, `told` of each job that left.
     On a host that is not heard it is forced: nobody is there to confirm that the job has ended.
     """
-    found = on(names, jobs())
-    again = {job.id: job for own in found.values() for job in own if job.rerun}
-    fixed = {job.id: job for own in found.values() for job in own if not job.rerun}
-    _act(commands, ("qmod", "-rj"), again.values(), hosts)
-    if kill:
-        for job in fixed.values():
-            log.warning(
-                "job %s of %s cannot be started again and is deleted: %s leaves", job.id, job.owner, _where(job)
-            )
-        _act(commands, ("qdel",), fixed.values(), hosts)
-    ordered = again | (fixed if kill else {})
-    left = _wait(names, jobs, ordered)
+    found = _fresh(observer, names)
+    ordered = {job.id: job for own in found.values() for job in own if job.rerun or kill}
+    leaving = {number: _departed(job, found) for number, job in ordered.items()}
+    if leaving:
+        about(leaving.values())
+    _order(observer, ordered.values())
+    left = _wait(names, observer.jobs, ordered)
     there = {job.id for own in left.values() for job in own}
-    for job in ordered.values():
-        if job.id not in there:
-            told(Departed(job.id, job.owner, next(name for name in names if job in found[name]), ended=not job.rerun))
+    for number, departed in leaving.items():
+        if number not in there:
+            told(departed)
     return {name: _why(own, ordered) for name, own in left.items() if own}
+
+
+def _departed(job: Job, found: Mapping[str, list[Job]]) -> Departed:
+    return Departed(job.id, job.owner, next(name for name, own in found.items() if job in own), ended=not job.rerun)
+
+
+def _fresh(observer: Observer, names: Collection[str]) -> dict[str, list[Job]]:
+    """The jobs on some hosts, with nothing of them that was read before."""
+    observer.forget()
+    there = on(names, observer.jobs())
+    observer.forget_jobs(job.id.partition(".")[0] for own in there.values() for job in own)
+    return on(names, observer.jobs())
 
 
 def on(names: Collection[str], jobs: Iterable[Job]) -> dict[str, list[Job]]:
     """The jobs that run on each of some hosts."""
     running = [job for job in jobs if job.state in (JobState.RUNNING, JobState.ENDING)]
     return {name: [job for job in running if any(part.node == name for part in job.parts)] for name in names}
+
+
+def _order(observer: Observer, jobs: Collection[Job]) -> None:
+    """Order that jobs start again, and the end of those that cannot."""
+    hosts = {host.name: host for host in observer.hosts()}
+    fixed = [job for job in jobs if not job.rerun]
+    for job in fixed:
+        log.warning("job %s of %s cannot be started again and is deleted: %s leaves", job.id, job.owner, _where(job))
+    _act(observer.commands, ("qmod", "-rj"), (job for job in jobs if job.rerun), hosts)
+    _act(observer.commands, ("qdel",), fixed, hosts)
 
 
 def _act(commands: Commands, words: tuple[str, ...], jobs: Iterable[Job], hosts: Mapping[str, Host]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from oned import clock
-from oned.elastic.batch import BatchDown, Member, Observed, Refused, Told, nobody
+from oned.elastic.batch import About, BatchDown, Member, Observed, Refused, Told, nobody
 from oned.elastic.sge import hosts, jobs
 from oned.elastic.sge.answer import Unreadable
 from oned.elastic.sge.commands import Commands
@@ -60,19 +60,12 @@ class GridEngine:
         with self._writing():
             return hosts.drain(self.commands, names)
 
-    def release(self, names: Collection[str], *, kill: bool, told: Told = nobody) -> Refused:
-        """Take the jobs away from nodes; those that cannot start again are deleted with `kill`, and refused without.
-
-        Whether they can is asked for anew: `qalter -r`, or `rerun` of a queue, may have changed it.
-        """
+    def release(self, names: Collection[str], *, kill: bool, about: About = nobody, told: Told = nobody) -> Refused:
+        """Take the jobs away from nodes; those that cannot start again are deleted with `kill`, and refused without."""
         if not names:
             return {}
         with self._writing():
-            self._observer.forget()
-            there = jobs.on(names, self._observer.jobs()).values()
-            self._observer.forget_jobs(job.id.partition(".")[0] for own in there for job in own)
-            known = {host.name: host for host in self._observer.hosts()}
-            return jobs.release(self.commands, names, known, self._observer.jobs, kill=kill, told=told)
+            return jobs.release(self._observer, names, kill=kill, about=about, told=told)
 
     def remove(self, names: Collection[str]) -> Refused:
         """Forget the nodes. One with a job is refused, and stays disabled."""
