@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oned.cli.command import CommandError, Option, Program
+from oned.cli.onesge.border import telling
 from oned.cli.onesge.plan_views import waited
 from oned.cli.onesge.rows import LISTED, Facts, column, show
 from oned.cli.output import say
@@ -212,4 +213,4 @@ def _policies(config: "ElasticConfig") -> "Policies":
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a command line."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return program.main(["config", *words[1:]] if words[:1] == [PRINT_CONFIG] else words)
+    return telling(program, ["config", *words[1:]] if words[:1] == [PRINT_CONFIG] else words)

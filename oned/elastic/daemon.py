@@ -31,7 +31,7 @@ from oned.elastic.policy import Policies
 from oned.elastic.provider import Provider
 from oned.elastic.pulse import beat
 from oned.elastic.records import Record, Records
-from oned.elastic.report import Promise
+from oned.elastic.report import NoAnswer, Promise
 from oned.elastic.retired import with_retired
 from oned.elastic.said import Said
 from oned.elastic.service import Service
@@ -129,7 +129,8 @@ def _resign(lead: Lead) -> None:
     try:
         lead.resign()
     except SQLAlchemyError as error:
-        log.warning("The claim to lead is not given back, it ends by itself: %s", error)
+        why = getattr(error, "orig", None) or error
+        log.warning("The claim to lead is not given back, it ends by itself: %s", why)
 
 
 def _once(assembled: Assembled, cycle: Cycle, lead: Lead) -> None:
@@ -262,12 +263,26 @@ def _reports(assembled: Assembled) -> Iterator[None]:
     records = assembled.records
 
     def promise(token: str) -> Promise | None:
-        record = records.by_token(token)
+        with _answering():
+            record = records.by_token(token)
         known = record is not None and record.node.state in EXISTING
         return _promise(record, assembled.policies, assembled.network) if record and known else None
 
-    with assembled.network.serving(promise, records.report):
+    def heard(token: str, report: str) -> None:
+        with _answering():
+            records.report(token, report)
+
+    with assembled.network.serving(promise, heard):
         yield
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Where the records cannot be used nodes are told to ask later; why, the loop says."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise NoAnswer from error
 
 
 def _promise(record: Record, policies: Policies, network: Network | None) -> Promise:

@@ -87,9 +87,11 @@ class Lead:
     def resign(self) -> None:
         """Let another one take over at once."""
         ours = (leader.c.fence == self.fence) & leader.c.holder.startswith(self._name)
-        with self._records.engine.begin() as connection:
-            connection.execute(leader.update().where(ours).values(holder="", deadline=0.0))
-        self._unlock()
+        try:
+            with self._records.engine.begin() as connection:
+                connection.execute(leader.update().where(ours).values(holder="", deadline=0.0))
+        finally:
+            self._unlock()
 
     def _is_ours(self, row: Holder) -> bool:
         return bool(row.fence == self.fence and row.holder.startswith(self._name))

@@ -122,7 +122,8 @@ class Loop:
 
     def _unusable(self, error: SQLAlchemyError) -> None:
         """Said once; it is tried again at the next look."""
-        self._said.once("records", "The records cannot be used, this is tried again: %s", error)
+        why = getattr(error, "orig", None) or error
+        self._said.once("records", "The records cannot be used, this is tried again: %s", why)
 
     def _one(self) -> float:
         """One cycle; seconds until the next. A border: whatever goes wrong in a cycle, the next one starts afresh."""
@@ -165,7 +166,7 @@ class Loop:
         try:
             self._lead.renew()
         except SQLAlchemyError as error:
-            log.warning("The claim to lead is not renewed: %s", error)
+            self._unusable(error)
 
 
 def boundaries(window: Window) -> list[dict[str, Any]]:

@@ -168,6 +168,8 @@ class Records:
             tables.guard(path)
             self.engine = tables.engine_of(path)
             tables.make(self.engine)
+        except tables.Damaged as damaged:
+            raise RecordsUnusable(str(damaged)) from damaged
         except (OSError, tables.WrongSchema, DatabaseError) as error:
             raise RecordsUnusable(f"{path} cannot be used: {getattr(error, 'orig', None) or error}") from error
 

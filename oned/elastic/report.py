@@ -62,8 +62,12 @@ class JoinRefused(Exception):
     """A one-time token that opens nothing; the text says why, and names no token."""
 
 
+class NoAnswer(Exception):
+    """The service cannot tell at present; whoever asks should ask later."""
+
+
 class Desk(Protocol):
-    """What the server asks the service. Called from threads."""
+    """What the server asks the service. Called from threads. All may raise NoAnswer."""
 
     def promise(self, token: str) -> Promise | None:
         """What the node with this token should be; None when there is no such node any more."""
@@ -192,7 +196,11 @@ def application(desk: Desk, clock: Callable[[], float] = time.time) -> Starlette
         Route("/report", report, methods=["POST"]),
         Route("/hosts", hosts),
     ]
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, exception_handlers={NoAnswer: _later})
+
+
+async def _later(_request: Request, _none: Exception) -> Response:
+    return PlainTextResponse("The service cannot tell at present. Ask again later.\n", 503, {"Retry-After": "60"})
 
 
 def _token(request: Request) -> str:

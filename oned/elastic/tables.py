@@ -1,6 +1,7 @@
 """The tables of the elastic service's own data base, on SQLite. Times are seconds since the epoch."""
 
 import os
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from sqlalchemy import (
     inspect,
     select,
 )
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 VERSION = 6
@@ -32,6 +35,9 @@ UP, DOWN = "last up", "last down"
 """The facts: when the last step in a direction was taken."""
 BUSY = 10.0
 """Seconds to wait for another process that writes."""
+
+_DAMAGE = ("malformed", "not a database", "Could not decode")
+"""In what SQLite says of a file that it cannot make sense of."""
 
 metadata = MetaData()
 
@@ -178,11 +184,23 @@ class WrongSchema(Exception):
     """The file is of another release."""
 
 
+class Damaged(SQLAlchemyError):
+    """What is in the file makes no sense; the text says which it is and what to do. It is the same each time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The records in {path} are damaged: SQLite calls the file malformed. Stop the service, move the file and "
+            f"what is beside it ({path.name}-wal, {path.name}-shm) away, put a copy in its place if there is one, and "
+            "start the service again: it finds its nodes by the marks of their VMs; without a copy audit and money "
+            "begin anew"
+        )
+
+
 def engine_of(path: Path) -> Engine:
     """An engine for the file, in WAL mode; a commit that was answered survives a power loss.
 
     A transaction takes the right to write when it begins, so that what it has read holds when it writes; one with the
-    option `reads` only sees one moment.
+    option `reads` only sees one moment. Whatever meets damage in the file raises Damaged.
     """
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": BUSY})
 
@@ -198,6 +216,12 @@ def engine_of(path: Path) -> Engine:
     def _begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get("reads", False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "handle_error")
+    def _told(context: ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, sqlite3.DatabaseError) and any(text in str(error) for text in _DAMAGE):
+            raise Damaged(path) from error
 
     return engine
 

@@ -1,8 +1,11 @@
 """A small world for the planner: nodes and jobs by short words, and steps carried out as if by the service."""
 
 import itertools
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from oned.elastic.node import COMING, DRAINING, JOINING, PLANNED, QUARANTINED, READY, UNREGISTERED
 from oned.elastic.plan import Plan, Step, Verb
@@ -125,3 +128,12 @@ def coming(world: World) -> int:
 def ups(world: World) -> list[str]:
     """The classes of the nodes that are to be started."""
     return [step.klass for step in world.plan().steps if step.verb is Verb.UP]
+
+
+def damage(path: Path) -> bytes:
+    """Overwrite all pages of a data base but the first, which says that it is one; what it was before."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xa5\x5a" * ((len(whole) - 4096) // 2))
+    return whole

@@ -15,6 +15,7 @@ from oned.elastic.changes import Why
 from oned.elastic.leader import Lead
 from oned.elastic.node import HOLD
 from oned.elastic.records import Lease, Paid, Records
+from tests.unit.elastic_world import damage
 
 CONF = """\
 NODE_CLASS = [ NAME = local, TEMPLATE = worker, SLOTS = 4 ]
@@ -209,6 +210,20 @@ def test_without_records_it_is_said_who_makes_them(service: Service, run: Run, t
     (tmp_path / "other.conf").write_text(f'DATABASE = "{tmp_path}/other.db"')
     assert "There are no records yet" in run(f"node --config {tmp_path}/other.conf", FAILURE)
     assert not (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize("line", ["status", "node list", "plan", "doctor", "audit", "cost", "run --once"])
+def test_records_that_are_damaged_are_told_of_in_a_sentence_and_a_copy_mends_it(
+    service: Service, run: Run, line: str
+) -> None:
+    path = service.records.path
+    whole = damage(path)
+    said = run(line, FAILURE)
+    assert (
+        f"The records in {path} are damaged: SQLite calls the file malformed. Stop the service, move the file" in said
+    )
+    path.write_bytes(whole)
+    assert "NAME" in run("node list")
 
 
 def test_files_for_a_dhcp_server_follow_from_the_nodes(service: Service, run: Run, tmp_path: Path) -> None:

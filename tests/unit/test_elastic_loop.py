@@ -4,7 +4,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from oned.elastic.policy import Policies, Window
 from oned.elastic.records import Records
 from oned.elastic.settings import ElasticConfig
 from tests.daemon.process import until
+from tests.unit.elastic_world import damage
 
 
 class Idle:
@@ -101,3 +102,29 @@ def test_a_data_base_that_is_locked_is_told_of_and_the_loop_goes_on(
     loop.stop()
     thread.join()
     lead.resign()
+
+
+def test_a_data_base_that_is_damaged_is_told_of_once_with_what_to_do(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records, wakes = Records(tmp_path / "onesge.db"), list[float]()
+    lead = Lead(records)
+    assert lead.take()
+    records.close()
+    damage(records.path)
+    loop = Loop(records, Idle(), lead, 0.01, lambda plan, seconds: None)
+    loop.times(Policies(), 0.5)
+    loop.on_reread(lambda: wakes.append(0.0))
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    for count in range(1, 9):
+        loop.reread()
+        until(lambda count=count: len(wakes) == count)
+    until(lambda: "are damaged" in caplog.text)
+    loop.stop()
+    thread.join()
+    with suppress(tables.Damaged):
+        lead.resign()
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("oned")]
+    assert len(said) == 1
+    assert f"The records in {records.path} are damaged: SQLite calls the file malformed. Stop the" in said[0]

@@ -250,7 +250,7 @@ def test_a_file_of_another_release_and_no_file_at_all_are_refused_with_what_to_d
     with pytest.raises(RecordsUnusable, match="its schema is 99, this release knows 6"):
         Records(path)
     (tmp_path / "text.db").write_text("no data base at all, but a text that is longer than a header")
-    with pytest.raises(RecordsUnusable, match="not a database"):
+    with pytest.raises(RecordsUnusable, match="are damaged: SQLite calls the file malformed"):
         Records(tmp_path / "text.db")
 
 

@@ -16,7 +16,7 @@ from oned.elastic.context import user_data
 from oned.elastic.names import Entry
 from oned.elastic.network import Network
 from oned.elastic.network_settings import NetworkSite, read_network
-from oned.elastic.report import AGAIN, OK, Promise, ReportServer, lines, verdict
+from oned.elastic.report import AGAIN, OK, NoAnswer, Promise, ReportServer, lines, verdict
 from oned.elastic.settings import ElasticConfig
 from oned.setting import ConfigError
 
@@ -138,6 +138,20 @@ def test_a_report_that_was_long_on_its_way_is_asked_for_again_and_a_clock_that_i
     assert [tell(60), tell(60)] == ["its clock is 60 s behind; 5 are allowed\n"] * 2
     assert tell(-60) == "its clock is 60 s ahead; 5 are allowed\n", "no way makes a clock be ahead"
     assert tell(0) == "ok\n"
+
+
+def test_where_the_records_do_not_answer_nodes_are_told_to_ask_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unusable(_token: str) -> Promise | None:
+        raise NoAnswer
+
+    network = Network(site(tmp_path))
+    with network.serving(unusable, lambda token, text: None) as server:
+        assert server
+        said = Asked(network, server, [], "https").ask("/report", TOKEN, report())
+    assert said == (503, "The service cannot tell at present. Ask again later.\n")
+    assert "Traceback" not in caplog.text
 
 
 def test_a_stranger_hears_nothing(asked: Asked) -> None:

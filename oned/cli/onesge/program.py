@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from oned.cli.command import Program
 from oned.cli.onesge.audit import add_audit
+from oned.cli.onesge.border import telling
 from oned.cli.onesge.classes import add_classes
 from oned.cli.onesge.conf import PRINT_CONFIG, add_conf
 from oned.cli.onesge.cost import add_cost
@@ -42,4 +43,4 @@ add_conf(program)
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of a command line."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return program.main(["config", *words[1:]] if words[:1] == [PRINT_CONFIG] else words)
+    return telling(program, ["config", *words[1:]] if words[:1] == [PRINT_CONFIG] else words)
