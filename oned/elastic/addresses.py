@@ -69,6 +69,25 @@ class Network:
                     yield Lease(self.id, _name(found, place, pattern), _mac(found.mac + place), ip)
 
 
+def patterns(networks: Document) -> frozenset[str]:
+    """How nodes are called whose networks say so themselves, of a pool of networks: patterns, and whole names."""
+    ours = [net for net in networks.all("VNET") if net.text(f"TEMPLATE/{SGE}").upper() == "YES"]
+    ranges = [(found.text("NAME"), found.int("SIZE")) for net in ours for found in net.all("AR_POOL/AR")]
+    own = {name for name, size in ranges if "%" in name or size == 1}
+    return frozenset((own | {net.text(f"TEMPLATE/{NAMES}") for net in ours}) - {""})
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Whether a name is one of a pattern, for any number; a pattern without a number is a name."""
+    form = _NUMBER.search(pattern)
+    if not form:
+        return name == pattern
+    head, tail = pattern[: form.start()], pattern[form.end() :]
+    number = name[len(head) : len(name) - len(tail)]
+    whole = number.isascii() and number.isdecimal() and f"{int(number):0{form[1] or 1}d}" == number
+    return whole and name == f"{head}{number}{tail}"
+
+
 def _name(found: _Range, place: int, pattern: str) -> str:
     if found.name and "%" not in found.name and found.size == 1:
         return found.name

@@ -158,6 +158,8 @@ class Growth:
             ("slots", self._owned_slots[name], klass.slots, quota.slots),
             ("an hour", self._owned_cost.get(name, 0.0), klass.price, quota.cost),
         ):
+            if more > cap + 1e-9 and cap > 0:
+                return f"one node of it is {more:g} {what}, the whole quota of {name} is {cap:g}"
             if cap < NO_LIMIT and used + more > cap + 1e-9:
                 return f"{name} has {used:g} of its quota of {cap:g} {what}"
         return ""

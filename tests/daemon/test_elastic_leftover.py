@@ -1,10 +1,17 @@
 """Hosts of the batch system that were nodes, and that no node has any more."""
 
+from pathlib import Path
+
 import pytest
 
+from oned.cli.onesge import conf
+from oned.cli.onesge.doctor import _nodes
+from oned.client.client import Client
 from oned.elastic.batch import Member
 from oned.elastic.plan import Verb
+from oned.elastic.records import Records
 from tests.daemon.elastic_cluster import Cluster, runs
+from tests.daemon.process import ADMIN, Daemon
 
 
 def gone(cluster: Cluster) -> Member:
@@ -107,3 +114,20 @@ def test_after_a_loss_of_the_records_no_host_is_touched(small: Cluster) -> None:
     small.cycle()
     small.cycle()
     assert hosts(small) == {"wn001": True, "wn004": True}
+
+
+def test_the_doctor_knows_the_names_of_nodes_whose_network_has_its_own(simulated: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "onesge.conf").write_text(f'DATABASE = "{tmp_path}/own.db"\n')
+    Records(tmp_path / "own.db").close()
+    net = simulated.admin.number(
+        "one.vn.allocate",
+        'NAME = called\nBRIDGE = br0\nVN_MAD = dummy\nSGE = YES\nNODE_NAMES = "ec2-%02d"\n'
+        "AR = [ TYPE = IP4, IP = 10.60.0.1, SIZE = 1, NAME = big ]\n",
+        -1,
+    )
+    with Client(simulated.endpoint, ADMIN, 60) as one:
+        nodes = _nodes(conf.load(str(tmp_path / "onesge.conf")), one)
+    simulated.one.vn.delete(net)
+    assert nodes is not None
+    names = ("wn001", "ec2-01", "big", "ec2-1", "sgemaster")
+    assert [name for name in names if nodes.lacks(name)] == ["wn001", "ec2-01", "big"]

@@ -96,6 +96,27 @@ def test_check_tells_what_is_in_the_file_and_refuses_with_line_and_reason(
     assert f"There is no {tmp_path}/none" in run(f"class --config {tmp_path}/none", FAILURE)
 
 
+@pytest.mark.parametrize(
+    ("quota", "told"),
+    [
+        ("SLOTS = 6, LEND = NO", "class big has SLOTS = 8, the quota SLOTS = 6"),
+        ("COST = 0.2, LEND = NO", "class big has PRICE = 0.25, the quota COST = 0.2"),
+        ("SLOTS = 8, LEND = NO", ""),
+        ("SLOTS = 6", ""),
+        ("SLOTS = 0, LEND = NO", ""),
+    ],
+)
+def test_check_tells_of_a_quota_that_lends_nothing_and_into_which_no_node_fits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], quota: str, told: str
+) -> None:
+    file = tmp_path / "onesge.conf"
+    klass = "NODE_CLASS = [ NAME = big, SLOTS = 8, PRICE = 0.25 ]"
+    file.write_text(f"{klass}\nQUOTA = [ NAME = cms, BY = project, WHO = cms, {quota} ]\n")
+    main(["check", str(file)])
+    said = capsys.readouterr().err
+    assert (f"{file}, line 2: QUOTA cms has no room for a node of any class ({told}), and" in said) == bool(told)
+
+
 def test_the_settings_are_printed_in_both_spellings(run: Run) -> None:
     assert run("--print-config") == run("config") == (Path(__file__).parents[2] / "etc/onesge.conf").read_text()
 

@@ -235,6 +235,17 @@ def test_a_strict_quota_is_never_passed_and_one_that_lends_when_nobody_else_want
     assert sorted(step.owner for step in both.steps) == ["mine", "mine", "theirs", "theirs"]
 
 
+@pytest.mark.parametrize(
+    ("cap", "told"),
+    [({"slots": 3}, "one node of it is 4 slots, the whole quota of mine is 3"), ({"slots": 0}, "mine has 0 of its")],
+)
+def test_a_quota_that_is_less_than_a_node_is_told_as_such(cap: dict[str, int], told: str) -> None:
+    mine = Quota("mine", "project", frozenset({"p"}), lends=False, **cap)
+    made = World(replace(SITE, classes=(LOCAL,), quotas=(mine,)), [waiting("1", project="p")]).plan()
+    assert made.steps == ()
+    assert f"local: {told}" in made.explain_job("1")[0]
+
+
 def test_spare_slots_are_free_beside_jobs_that_are_too_young_to_ask() -> None:
     world = World(replace(SITE, classes=(replace(LOCAL, spare=3),)), [waiting("1", waited=5, tasks=2)])
     made = world.plan()

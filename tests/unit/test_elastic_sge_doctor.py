@@ -155,9 +155,10 @@ def test_a_class_may_name_a_queue_or_a_host_group_alone() -> None:
 
 
 def test_a_host_with_the_name_of_a_node_that_no_node_has_is_told_with_how_to_remove_it() -> None:
-    nodes = Nodes("wn%03d", frozenset({"wn002"}))
-    hosts = ["wn001", "wn002", "wn01", "wn1000", "wnx", "node001"]
-    assert [name for name in hosts if nodes.lacks(name)] == ["wn001", "wn1000"]
+    nodes = Nodes(frozenset({"wn%03d", "ec2-%02d", "n%d-gpu", "big"}), frozenset({"wn002", "ec2-02"}))
+    left = ["wn001", "wn1000", "ec2-01", "n7-gpu", "big"]
+    hosts = ["wn002", "wn01", "wnx", "node001", "ec2-02", "ec2-1", "ec2-", "n07-gpu", "n-gpu", "n7", "big1"]
+    assert [name for name in (*left, *hosts) if nodes.lacks(name)] == left
     assert not Nodes().lacks("1")
     (found,) = findings(replace(WELL, unowned=("wn01",)))
     assert (found.grade, "wn01 has a name as nodes have" in found.what) == (Grade.NOTE, True)

@@ -12,7 +12,7 @@ from oned.client.client import Client
 
 if TYPE_CHECKING:
     from oned.elastic.batch import Batch
-    from oned.elastic.policy import Policies
+    from oned.elastic.policy import NodeClass, Policies, Quota
     from oned.elastic.settings import ElasticConfig
 
 CONFIG = Option("config", ("--config",), "settings instead of etc/onesge.conf", "FILE")
@@ -48,7 +48,8 @@ def _check(one: Client, file: str = "") -> int:
              ("time table", "time tables", policies.windows))  # fmt: skip
     counted = ", ".join(f"{len(found)} {one if len(found) == 1 else many}" for one, many, found in parts)
     say(f"{path} can be used: {counted}")
-    for note in (*_notes(policies), *_renewals(policies), *filter(None, unfit(config, policies, one))):
+    notes = (*_notes(policies), *_narrow(config, policies), *_renewals(policies))
+    for note in (*notes, *filter(None, unfit(config, policies, one))):
         complain(note)
     return 0
 
@@ -60,13 +61,20 @@ def unfit(config: "ElasticConfig", policies: "Policies", one: Client) -> tuple[s
     from oned.elastic.service import read_service
 
     service = read_service(config)
-    client = Client(service.endpoint, None, service.timeout) if service.endpoint else one
-    provider = Provider(client, service.cluster, service.pattern, lambda _record, _klass: {})
+    provider = Provider(client(config, one), service.cluster, service.pattern, lambda _record, _klass: {})
     try:
         found = provider.unfit(policies.classes)
     except (ClientError, ProviderDown) as down:
         return (f"oned does not answer, so templates of classes were not looked at: {down}",)
     return ("", *(f"No node of class {name} can be started: {why}" for name, why in found.items()))
+
+
+def client(config: "ElasticConfig", one: Client) -> Client:
+    """The client for the oned of the settings, `one` where they name none."""
+    from oned.elastic.service import read_service
+
+    service = read_service(config)
+    return Client(service.endpoint, None, service.timeout) if service.endpoint else one
 
 
 def _notes(policies: "Policies") -> Iterator[str]:
@@ -84,6 +92,27 @@ def _notes(policies: "Policies") -> Iterator[str]:
             if (other := first.setdefault((quota.by, who), quota.name)) != quota.name:
                 both = f"{quota.by.capitalize()} {who} is in the quotas {other} and {quota.name}"
                 yield f"{both}: it counts for {other} only."
+
+
+def _narrow(config: "ElasticConfig", policies: "Policies") -> Iterator[str]:
+    """Quotas that lend nothing and into which no node fits. One of 0 is meant so."""
+    for (_, place), quota in zip(config.placed("QUOTA"), policies.quotas, strict=True):
+        beyond = [] if quota.lends else [_beyond(klass, quota) for klass in policies.classes]
+        if beyond and all(beyond):
+            yield (
+                f"{place}: QUOTA {quota.name} has no room for a node of any class ({'; '.join(beyond)}), and with "
+                "LEND = NO none is started beyond it. Raise it, or add a class of smaller nodes."
+            )
+
+
+def _beyond(klass: "NodeClass", quota: "Quota") -> str:
+    """What of a quota one node of a class is too much for, "" when it fits."""
+    for what, one, most in (("SLOTS", klass.slots, quota.slots), ("COST", klass.price, quota.cost)):
+        if 0 < most < one:
+            return (
+                f"class {klass.name} has {'PRICE' if what == 'COST' else what} = {one:g}, the quota {what} = {most:g}"
+            )
+    return ""
 
 
 def _renewals(policies: "Policies") -> Iterator[str]:

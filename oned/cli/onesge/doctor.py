@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from oned.cli.command import CommandError, Option, Program
@@ -9,7 +10,7 @@ from oned.cli.onesge import books, conf
 from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.rows import document
 from oned.cli.output import FORMATS, dump, say
-from oned.client.client import Client
+from oned.client.client import Client, ClientError
 from oned.client.documents import Document
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ SCRIPT = Option(
     "script", ("--script",), "print the commands that mend it as a script for a shell on the master, and run nothing"
 )
 
+ALL = -2
+"""All networks that we may see."""
 FAILED, UNSAFE = 2, 1
 """Exit statuses: something does not work; something may lose work or leave nodes unused."""
 
@@ -47,7 +50,7 @@ def _doctor(one: Client, *, config: str | None, script: bool, **formats: Any) ->
         raise CommandError("The doctor is for Grid Engine, and BATCH of onesge.conf is another")
     policies = conf.read(settings)
     found = [
-        *examine(read_place(settings), policies.classes, _nodes(settings)),
+        *examine(read_place(settings), policies.classes, _nodes(settings, one)),
         *_clouds(settings, policies),
         *_classes(settings, policies, one),
         *_waiting(settings),
@@ -60,8 +63,8 @@ def _doctor(one: Client, *, config: str | None, script: bool, **formats: Any) ->
     return FAILED if Grade.ERROR in grades else UNSAFE if Grade.WARNING in grades else 0
 
 
-def _nodes(settings: "ElasticConfig") -> "Nodes | None":
-    """The nodes of the records; None where there are no records."""
+def _nodes(settings: "ElasticConfig", one: Client) -> "Nodes | None":
+    """The nodes of the records, and how nodes are called; None where there are no records."""
     from oned.elastic.records import Records, RecordsUnusable
     from oned.elastic.service import read_service
     from oned.elastic.sge.examine import Nodes
@@ -74,7 +77,17 @@ def _nodes(settings: "ElasticConfig") -> "Nodes | None":
         raise CommandError(str(error)) from None
     names = frozenset(record.node.name for record in records.nodes())
     records.close()
-    return Nodes(read_service(settings).pattern, names)
+    return Nodes(_patterns(settings, one) | {read_service(settings).pattern}, names)
+
+
+def _patterns(settings: "ElasticConfig", one: Client) -> frozenset[str]:
+    """How nodes are called whose networks say so. Nothing where oned does not answer: `_classes` tells of that."""
+    from oned.client.documents import parse
+    from oned.elastic.addresses import patterns
+
+    with suppress(ClientError):
+        return patterns(parse(str(conf.client(settings, one).call("one.vnpool.info", ALL, -1, -1))))
+    return frozenset()
 
 
 def _clouds(settings: "ElasticConfig", policies: "Policies") -> "Iterator[Finding]":

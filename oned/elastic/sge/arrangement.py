@@ -138,7 +138,7 @@ def unowned(facts: Facts) -> Iterator[Finding]:
         steps += [f"qconf -purge queue '*' {queue}@$h" for queue in instances]
         yield Finding(
             Grade.NOTE,
-            f"{host} has a name as nodes have (NODE_NAMES), and no node has it",
+            f"{host} has a name as nodes have (NODE_NAMES, of onesge.conf or of a network), and no node has it",
             "It is a host of the site, or left over: onesge removes it only if its records know it as a node that is "
             "gone (onesge node reap). What is left over is removed when no job is on it",
             "; ".join([*steps, "qconf -de $h", "qconf -dh $h"]),

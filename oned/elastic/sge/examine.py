@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from oned import clock
+from oned.elastic.addresses import fits
 from oned.elastic.batch import BatchDown
 from oned.elastic.policy import NodeClass
 from oned.elastic.sge import read
@@ -28,17 +29,14 @@ _REFUSED = re.compile(r"(?:remote rdata host name|clients host name) \"([^\"]+)\
 
 
 class Nodes(NamedTuple):
-    """The nodes of the records, and the pattern of names such as wn%03d; without a pattern no name is like theirs."""
+    """The nodes of the records, and the patterns of names such as wn%03d; without one no name is like theirs."""
 
-    pattern: str = ""
+    patterns: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
 
     def lacks(self, host: str) -> bool:
         """Whether a host has a name as nodes have, and no node has it."""
-        head, _, form = self.pattern.partition("%")
-        number = host.removeprefix(head)
-        fits = host.startswith(head) and number.isdecimal() and bool(form) and f"%{form}" % int(number) == number
-        return fits and host not in self.names
+        return host not in self.names and any(fits(pattern, host) for pattern in self.patterns)
 
 
 def examine(place: Place, classes: Iterable[NodeClass] = (), nodes: Nodes | None = None) -> list[Finding]:
