@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oned.cli.command import CommandError, Option, Program
+from oned.cli.onesge import audit, books
+from oned.cli.onesge.books import WAIT
 from oned.cli.onesge.border import telling
 from oned.cli.onesge.plan_views import waited
 from oned.cli.onesge.rows import LISTED, Facts, column, show
@@ -89,6 +91,23 @@ def _classes(_one: Client, *, config: str | None, **options: Any) -> None:
     show(CLASS_TABLE, "oneplain", _class_facts(settings), options, "NODE_CLASS")
 
 
+def _resume(_one: Client, name: str, *, wait: bool, config: str | None) -> int:
+    """Orders that a class which rests after failed starts rests no more."""
+    from oned.elastic.records import RESUME
+
+    settings = _load(config)
+    chosen, records = _chosen(_policies(settings), name), _records(settings)
+    if records is None:
+        raise CommandError("No node was ever started, so no class rests. Nodes are started by: oneplain run")
+    return books.leave(records, [(RESUME, chosen.name, 1)], wait=wait, program=program.name)
+
+
+def _audit(_one: Client, *, node: str | None, last: int | None, config: str | None, **options: Any) -> None:
+    """Lists what was done and by whom it was wanted, the newest last: each action with its rule, plan and result."""
+    records = _records(_load(config))
+    show(audit.TABLE, program.name, audit.entries(records, node, last) if records else (), options, "ENTRY")
+
+
 def _run(_one: Client, *, once: bool, to_stderr: bool, config: str | None) -> None:
     """Keeps the nodes, until SIGTERM. Several may run: one is active, the others wait."""
     from oned.elastic import pool
@@ -111,6 +130,8 @@ def _config(_one: Client) -> None:
 program.command("set", "<number> [<class>]", CONFIG)(_set)
 program.command("list", "", CONFIG, *LISTED)(_list)
 program.command("classes", "", CONFIG, *LISTED)(_classes)
+program.command("class resume", "<class>", WAIT, CONFIG)(_resume)
+program.command("audit", "", audit.NODE, audit.LAST, CONFIG, *LISTED)(_audit)
 program.command("run", "", ONCE, STDERR, CONFIG)(_run)
 program.command("config", "")(_config)
 

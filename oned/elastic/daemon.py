@@ -156,12 +156,13 @@ def _forever(assembled: Assembled, cycle: Cycle, lead: Lead, file: Path | None) 
     if file:
         loop.on_reread(lambda: reread(assembled, loop, file))
     watch.start()
-    log.info("onesge runs, cluster %s, records %s", service.cluster, assembled.records.path)
+    program = assembled.policies.program
+    log.info("%s runs, cluster %s, records %s", program, service.cluster, assembled.records.path)
     for trouble in cloud_troubles(assembled):
         log.warning("%s", trouble)
     loop.run()
     watch.stop()
-    log.info("onesge ends")
+    log.info("%s ends", program)
 
 
 def reread(assembled: Assembled, loop: Loop, file: Path) -> None:

@@ -80,7 +80,7 @@ class Lead:
         with self._records.engine.begin() as connection:
             row = leading(connection)
             if row is None or not self._is_ours(row):
-                raise Deposed(f"another onesge is active: {row.holder.split(' ')[0] if row else 'unknown'}")
+                raise Deposed(f"another service is active: {row.holder.split(' ')[0] if row else 'unknown'}")
             self._renew(connection)
             yield Changes(connection, self.fence)
 

@@ -130,9 +130,9 @@ class Loop:
         try:
             if not self._lead.take():
                 holder = self._records.leader()
-                self._said.once("lead", "Another onesge is active: %s. This one waits", holder and holder.holder)
+                self._said.once("lead", "Another service is active: %s. This one waits", holder and holder.holder)
                 return min(self.interval, QUICK)
-            self._said.well("lead", "This onesge is the active one")
+            self._said.well("lead", "This service is the active one")
             return self._cycled()
         except Deposed as deposed:
             log.warning("%s. This one waits", deposed)

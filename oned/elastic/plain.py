@@ -19,6 +19,7 @@ from oned.elastic.batch import About, BatchDown, Member, Observed, Refused, Told
 from oned.elastic.policy import Policies
 from oned.elastic.reading import Host, Job, JobState, Part
 
+NAME = "oneplain"
 AT_ONCE = 16
 """Commands that look whether nodes are well, at once."""
 
@@ -197,7 +198,8 @@ def plain_policies(policies: Policies) -> Policies:
         replace(klass, slots=1, memory=0, arch="", queues=frozenset((klass.name,)), wait=0.0)
         for klass in policies.classes
     )
-    return replace(policies, classes=tuple(classes), quotas=(), look_ahead=False, burst_after=0.0, old_serve=True)
+    own = replace(policies, classes=tuple(classes), quotas=(), look_ahead=False, burst_after=0.0)
+    return replace(own, old_serve=True, program=NAME)
 
 
 def _appoint(nodes: Mapping[str, Kept], wanted: int, well: Collection[str], aged: Collection[str]) -> None:

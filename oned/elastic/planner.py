@@ -318,8 +318,8 @@ def _closed(reading: Reading, policies: Policies, now: float) -> Iterator[str]:
         elif failed and (until := policies.brake.until(failed)) > now:
             when = datetime.fromtimestamp(until, policies.tz).strftime("%H:%M:%S")
             yield (
-                f"Class {klass.name} rests until {when} after {failed.count} failed starts in a row; see onesge audit. "
-                f"When what failed is mended: onesge class resume {klass.name}"
+                f"Class {klass.name} rests until {when} after {failed.count} failed starts in a row; see "
+                f"{policies.program} audit. When what failed is mended: {policies.program} class resume {klass.name}"
             )
 
 

@@ -202,6 +202,7 @@ class Policies:
     look_ahead   no node is started for what a job that ends soon makes room for
     burst_after  seconds that a job waits for our own hosts before a cloud is asked
     old_serve    a node with jobs is not drained for its age: the batch side gives it up when another has come
+    program      whose commands a person is told of
     retired      classes that the settings have no more, while nodes of them are there
     """
 
@@ -217,6 +218,7 @@ class Policies:
     look_ahead: bool = True
     burst_after: float = 120.0
     old_serve: bool = False
+    program: str = "onesge"
     zone: str = "UTC"
     retired: tuple[NodeClass, ...] = ()
     _by_name: Mapping[str, NodeClass] = field(init=False, repr=False, compare=False)

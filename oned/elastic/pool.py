@@ -11,7 +11,7 @@ from oned.elastic.care import is_old
 from oned.elastic.daemon import Assembled, assemble, run, set_up_log
 from oned.elastic.hooked import HOOK_SETTINGS
 from oned.elastic.images.image_settings import IMAGE_SETTINGS
-from oned.elastic.plain import Aged, Plain, Wanted, plain_policies
+from oned.elastic.plain import NAME, Aged, Plain, Wanted, plain_policies
 from oned.elastic.policy import Policies
 from oned.elastic.provider import ProviderDown
 from oned.elastic.reading import Node
@@ -22,7 +22,6 @@ from oned.locations import Locations
 from oned.server_files import words
 from oned.setting import Setting, Table, Type
 
-NAME = "oneplain"
 CONF = f"{NAME}.conf"
 
 

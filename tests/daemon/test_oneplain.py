@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from oned import clock
 from oned.cli.oneplain import main
 from oned.client.client import Client
 from oned.elastic.cycle import Cycle
 from oned.elastic.leader import Deposed
+from oned.elastic.policy import Brake
 from oned.elastic.pool import PlainConfig, places, pool, wanted
 from oned.elastic.provider import Guest
 from tests.daemon.elastic_cluster import STEPS, Clock
@@ -229,11 +231,31 @@ def test_what_there_is_is_listed(make: Callable[[str], Pool], capsys: pytest.Cap
     assert capsys.readouterr().out == "NAME,WANTED,SERVE,NODES,MAX\nweb,2,2,2,6\n"
 
 
+def test_a_class_that_rests_can_be_told_to_rest_no_more_by_the_command_that_the_plan_names(
+    make: Callable[[str], Pool], capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = make("")
+    assert nodes.lead.take()
+    for _ in range(4):
+        with nodes.lead.writing() as changes:
+            changes.failed("web", clock.now() - 60, Brake())
+    (note,) = nodes.cycles.look().notes
+    assert "see oneplain audit. When" in note
+    _, command = note.split("mended: oneplain ")
+    assert main(command.split()) == 0
+    assert "resume web, in the next cycle" in capsys.readouterr().out
+    nodes.cycles.run()
+    assert nodes.cycles.look().notes == ()
+    assert main(["audit", "--csv", "-l", "EVENT,NODE,WHY"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["resume,class web,root ends the rest of class web"]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ("set 7", "There can be 6 nodes of class web at most. Raise MAX in the settings first"),
         ("set 2 db", "There is no class db? Classes: web"),
+        ("class resume db", "There is no class db? Classes: web"),
         ("set many", '"many" is no number of nodes'),
         ("list --config none", "There is no none. Make one with: oneplain --print-config > none"),
     ],

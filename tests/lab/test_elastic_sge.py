@@ -137,7 +137,7 @@ def test_of_two_services_the_second_takes_over_when_the_first_is_killed(site: Si
     first = site.run()
     site.until(lambda: "onesge runs" in site.log(), 30, "the first runs")
     second = site.run()
-    waits = "Another onesge is active"
+    waits = "Another service is active"
     site.until(lambda: waits in site.log(), 30, "the second waits")
     job = site.job("-r", "y", *works(4))
     site.until(site.records.nodes, 30, "a node is planned")

@@ -157,7 +157,7 @@ def test_a_second_loop_waits_until_the_first_is_late_and_then_the_first_is_refus
     time.now += 2
     assert second.take()
     assert not first.take()
-    with pytest.raises(Deposed, match="another onesge is active"), first.writing() as changes:
+    with pytest.raises(Deposed, match="another service is active"), first.writing() as changes:
         changes.plan("t1", "local", WN1, "", WHY)
     assert records.nodes() == []
     holder = records.leader()

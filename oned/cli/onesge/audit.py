@@ -49,11 +49,12 @@ def add_audit(program: Program) -> None:
 def _audit(_one: Client, *, node: str | None, last: int | None, config: str | None, **options: Any) -> None:
     """Lists what was done and by whom it was wanted, the newest last: each action with its rule, plan and result."""
     records = books.site(config).records
-    show(TABLE, "onesge", _facts(records, node or "", last or 100), options, "ENTRY")
+    show(TABLE, "onesge", entries(records, node, last), options, "ENTRY")
 
 
-def _facts(records: "Records", node: str, last: int) -> Iterator[Facts]:
-    for entry in records.events(node, last):
+def entries(records: "Records", node: str | None, last: int | None) -> Iterator[Facts]:
+    """The newest lines of the audit, of all nodes or of one; 100 without a number."""
+    for entry in records.events(node or "", last or 100):
         yield {
             "AT": moment(int(entry.at)),
             "EVENT": entry.event,

@@ -72,14 +72,14 @@ def chosen(records: "Records", words: str) -> list["Record"]:
     return [known[name] for name in names]
 
 
-def leave(records: "Records", orders: Sequence[tuple[str, str, int]], *, wait: bool) -> int:
-    """Leave orders (verb, subject, count) for the service; the exit code."""
+def leave(records: "Records", orders: Sequence[tuple[str, str, int]], *, wait: bool, program: str = "onesge") -> int:
+    """Leave orders (verb, subject, count) for the service, which is a program's; the exit code."""
     numbers = [records.order(verb, subject, count, getpass.getuser()) for verb, subject, count in orders]
     if not wait:
         for number, (verb, subject, _) in zip(numbers, orders, strict=True):
             say(f"Order {number}: {verb} {subject}, in the next cycle")
     if not active(records):
-        complain("No onesge runs now: orders wait for one. Start it with: onesge run")
+        complain(f"No {program} runs now: orders wait for one. Start it with: {program} run")
     return _result(records, numbers) if wait else 0
 
 
