@@ -8,6 +8,10 @@ from oned.ids import Kind
 
 OBSERVES = ("POLL", "MONITOR", "STAT")
 """Verbs that change nothing: their commands are no rows, a lost one is simply asked again."""
+BOOTS = ("DEPLOY", "RESTORE", "MIGRATE")
+"""Verbs of hypervisor drivers after which a domain runs."""
+END = "CANCEL"
+"""The verb of hypervisor drivers after which it does not."""
 
 
 class Mad(Enum):
@@ -50,6 +54,17 @@ class Command:
     def place(self) -> str:
         """What it loads, in words."""
         return f"datastore {self.host}" if self.mad is Mad.DS else f"host {self.host}"
+
+    @property
+    def boots_on(self) -> str:
+        """The host where a domain runs after it; "" if it makes none."""
+        makes = self.mad is Mad.VMM and self.verb in BOOTS
+        return self.arguments.get("dest_host", self.host) if makes else ""
+
+    @property
+    def ends_on(self) -> str:
+        """The host where no domain runs after it; "" if it ends none at once."""
+        return self.host if self.mad is Mad.VMM and self.verb == END else ""
 
     @property
     def key(self) -> tuple[Mad, str, str, int]:

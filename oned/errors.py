@@ -83,6 +83,16 @@ class NoSpace(ActionError):
     text = f"virtual machine [{{id}}] {SAYS} [{{store}}]. Not enough room: {{wanted}}/{{free}} MB"
 
 
+class StillEnding(ActionError):
+    """What an earlier move left on a host is being ended. Who empties hosts knows it by what it says, and waits."""
+
+    SAYS = "is being ended"
+    text = (
+        f"A domain of virtual machine [{{id}}] {SAYS} on host [{{host}}], which could hit the one that is to come"
+        " there. Try again soon, or choose another host"
+    )
+
+
 class BadArgument(OneError):
     code = 0x1000
 

@@ -7,6 +7,8 @@ from oned.command import Command
 from oned.host.host import Host
 from oned.mad.operations import Operations
 from oned.mad.recovery import recover
+from oned.mad.set import DriverSet, Surroundings
+from oned.mad.source import DriverSource
 from oned.pool.pools import Pools
 from oned.store.database import Database, sqlite_engine
 from oned.store.events import Events
@@ -75,6 +77,8 @@ class Engine:
         self.pools = Pools()
         self.operations = Operations(self.database, self.pools, Events(0))
         self.operations.lifecycle = Lifecycle(SITE, self.pools.ledger.refresh)
+        source = DriverSource(self.pools, SITE, path.parent, 5900)
+        self.operations.drivers = DriverSet((), Surroundings((), path.parent, {}, Path, Path), source, self.operations)
         for hid in HOSTS:
             self.pools.hosts.admit(Host(hid, f"h{hid}", "dummy", "dummy"))
 

@@ -6,7 +6,7 @@ from oned.api.call import Call
 from oned.command import Mad
 from oned.datastore.datastore import SYSTEM, Datastore
 from oned.document.permissions import USE
-from oned.errors import ActionError, InternalError, NoExists, NoRoom, NoSpace
+from oned.errors import ActionError, InternalError, NoExists, NoRoom, NoSpace, StillEnding
 from oned.host.host import Host
 from oned.host.states import HostState
 from oned.ids import Kind
@@ -20,6 +20,12 @@ from oned.vm.states import PROLOG
 from oned.vm.vm import VM
 
 UNITS = {"CPU": "hundredths of a core", "memory": "KiB"}
+
+
+def check_ended(call: Call, vm: VM, host: Host) -> None:
+    """StillEnding if what the VM has left on the host, where it is to go, is being ended: the new one could be hit."""
+    if call.services.operations.is_ending(vm, host.name):
+        raise StillEnding(id=vm.id, host=host.id)
 
 
 def check_room(call: Call, vm: VM, host: Host, *, enforce: bool) -> None:

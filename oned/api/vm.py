@@ -4,7 +4,7 @@ from oned.api.auto_nics import find_networks
 from oned.api.call import Call, Document, Pieces
 from oned.api.new_vm import check_restricted, found_vm, make_vm
 from oned.api.owned import REPLACE, Space, add_locks, add_owners, add_rename
-from oned.api.placement import check_datastore, check_room, check_wild, give_port, place_again, place_new
+from oned.api.placement import check_datastore, check_ended, check_room, check_wild, give_port, place_again, place_new
 from oned.api.registry import MANAGE, USE, Operation, alias, method, operation
 from oned.api.samples import samples
 from oned.api.template_images import retry_copies
@@ -110,14 +110,15 @@ def deploy(call: Call, vm: VM, host: Host, enforce: bool = False, datastore: int
                for new disks
     datastore  system datastore id, which needs USE on it; -1 lets oned choose
     nics       networks for the NICs with NETWORK_MODE = auto: NIC = [ NIC_ID, NETWORK_ID ] for each of them
-    Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (wrong state, disabled host, no room, networks),
-    INTERNAL (no free address).
+    Errors: NO_EXISTS, AUTHORIZATION (also quotas), ACTION (wrong state, disabled host, no room, networks,
+    or what it left there is being ended), INTERNAL (no free address).
     Since: 1.0; enforce 4.0; datastore 4.4; nics 5.8.
     """
     if find(vm, "deploy") is None:
         raise wrong_state(vm, "deploy")
     check_wild(vm, host)
     check_datastore(call, datastore)
+    check_ended(call, vm, host)
     check_room(call, vm, host, enforce=enforce)
     place, networks = place_new(call, vm, host, datastore, enforce=enforce), find_networks(call, vm, host, nics)
     give_port(call, vm, host)
@@ -139,7 +140,8 @@ def migrate(
                for disks that go along: to another datastore, or one that hosts do not share
     datastore  system datastore id, which needs USE on it; -1 keeps it
     kind       of a cold migration: 0 saved, 1 powered off, 2 powered off hard
-    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, same host, disabled host, no room, another hypervisor).
+    Errors: NO_EXISTS, AUTHORIZATION, ACTION (wrong state, same host, disabled host, no room, another hypervisor,
+    or what an earlier move has left there is being ended).
     Since: 1.0; enforce 4.0; datastore 4.14; kind 5.8.
     """
     if kind not in range(len(MIGRATIONS)):
@@ -153,6 +155,7 @@ def migrate(
         detail = f"VM runs under {vm.record.vm_mad}, host [{host.id}] has {host.vm_mad}. Choose a host of the same kind"
         raise ActionError(detail=detail)
     check_datastore(call, datastore)
+    check_ended(call, vm, host)
     check_room(call, vm, host, enforce=enforce)
     call.fire(vm, event, place_again(call, vm, host, datastore, enforce=enforce))
     call.decided(vm, f"{event} to host {host.name} by {call.user.name}")

@@ -9,6 +9,7 @@ from oned.cli.wait import Events
 from oned.client.client import Client, ServerRefused
 from oned.client.documents import Document, parse
 from oned.client.states import vm_state
+from oned.errors import StillEnding
 from oned.sched.evacuation import MOVABLE, Move, Plan, plan
 from oned.sched.place import Rules
 from oned.sched.settings import of_this_machine
@@ -17,7 +18,7 @@ from oned.setting import ConfigError
 _DISABLED = 1
 _PAUSE = 0.1
 """Seconds between two looks at the engine at least: events may come faster."""
-_LONGEST_WAIT = 20.0
+_LONGEST_WAIT, _SOON = 20.0, 2.0
 _STEP = 0
 """one.vm.migrate: saved, where it is not moved live."""
 
@@ -77,6 +78,7 @@ class _Evacuation:
         self._events = Events(one)
         self._going: dict[int, Move] = {}
         self._failed: dict[int, str] = {}
+        self._later: dict[int, str] = {}
         self._moved = 0
 
     def run(self) -> int:
@@ -84,15 +86,16 @@ class _Evacuation:
             self._look()
             found = plan(self._one, self._host, self._manner.rules)
             self._start(found)
-            waits = bool(self._going) or any(vm.passes for vm in found.stays)
+            waits = bool(self._going or self._later) or any(vm.passes for vm in found.stays)
             left = self._deadline - time.monotonic()
             if not waits or left <= 0:
                 return self._end(found)
-            self._events.next(min(left, _LONGEST_WAIT))
+            self._events.next(min(left, _SOON if self._later else _LONGEST_WAIT))
             time.sleep(_PAUSE)
 
     def _start(self, found: Plan) -> None:
         """Begin as many moves as may be under way."""
+        self._later.clear()
         for move in found.moves:
             if len(self._going) >= self._manner.jobs:
                 return
@@ -104,7 +107,8 @@ class _Evacuation:
         try:
             self._one.call("one.vm.migrate", move.vm, move.host.id, live, True, -1, _STEP)
         except ServerRefused as refusal:
-            self._failed[move.vm] = refusal.text
+            passes = StillEnding.SAYS in refusal.text
+            (self._later if passes else self._failed)[move.vm] = refusal.text
             return
         self._going[move.vm] = move
         say(f"VM {move.vm} {move.name}: {'live ' if live else ''}to {move.host.name} ({move.why})")
@@ -132,7 +136,7 @@ class _Evacuation:
         left = {vm.vm: (vm.name, vm.why) for vm in found.stays}
         left |= {move.vm: (move.name, "there was no time for it") for move in found.moves}
         left |= {move.vm: (move.name, f"is still on its way to {move.host.name}") for move in self._going.values()}
-        left |= {vm: (left.get(vm, ("", ""))[0], why) for vm, why in self._failed.items()}
+        left |= {vm: (left.get(vm, ("", ""))[0], why) for vm, why in (self._failed | self._later).items()}
         for vm, (name, why) in sorted(left.items()):
             complain(f"VM {vm} {name} stays: {why}")
         say(f"Host {self._host} is disabled. {self._moved} moved, {len(left)} left.")

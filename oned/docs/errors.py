@@ -27,6 +27,8 @@ ADVICE = {
     "CouldNotTerminate": "What is possible now is listed. A VM that waits for a driver: `onevm recover --delete ID`.",
     "NoSpace": "Choose another system datastore (`onedatastore list`), make room in it, or take smaller disks.",
     "NoRoom": "Choose another host, make room, or resize the VM (`onevm resize`).",
+    "StillEnding": "Try again in a minute, or choose another host; flush and scheduler do so. If the driver never "
+    "answers (see the VM's log), end its process: oned starts it again.",
     "BadArgument": "A value is not one of those that the method takes; the text says which there are.",
     "InternalError": "Mostly a value that cannot be used, named by the text. If the text points to the log, "
     "it is a defect: see `oned.log`.",

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from oned import clock
-from oned.command import Intent
+from oned.command import Command, Intent
 from oned.mad import dialect, line, vmm
 from oned.mad.contract import Listener, Source
 from oned.mad.files import Files
 from oned.mad.line import Answer, Greeting, Log
 from oned.mad.process import GRACE, DriverProcess, Launch, StartFailed, check, ending
 from oned.mad.section import DriverSection
-from oned.mad.turns import Load, Turns, key
+from oned.mad.turns import Load, Turns
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between a death and the next start: doubled at each, back to the first after a life of the longest."""
@@ -62,9 +62,9 @@ class Driver:
         """The verbs that the driver says may be sent again when nobody knows whether they were done."""
         return self._greeting.repeats
 
-    def is_late(self, verb: str, oid: int) -> bool:
-        """Whether it may still be at a command that was given up."""
-        return self._turns.is_late(verb, oid)
+    def late(self, oid: int) -> list[Command]:
+        """The commands of an object that were given up, and that it may still be at."""
+        return self._turns.late(oid)
 
     def send(self, intent: Intent) -> None:
         """Queues the command; its line leaves when its turn comes. Starts the driver if need be. Never blocks."""
@@ -279,7 +279,7 @@ class Driver:
             timer.cancel()
 
     def _overdue(self, intent: Intent) -> None:
-        """Time in the queue counts only while nothing can be sent: the driver is down, or the key is busy for good."""
+        """Time in the queue counts only while nothing can be sent: the driver is down, or a late command is first."""
         limit, down = self._limit(intent), clock.monotonic() - self._down_since
         if self._turns.is_open(intent):
             self._miss(intent)
@@ -287,8 +287,9 @@ class Driver:
             self._arm(intent, limit - down)
         elif self._process is None:
             self._never_sent(intent, f"driver {self.section.label}: {self._reason}")
-        elif self._turns.is_late(*key(intent)):
-            self._never_sent(intent, "the driver has not answered an earlier one yet")
+        elif (earlier := self._turns.blocker(intent)) is not None and self._turns.is_late(earlier):
+            what = "an earlier one" if earlier.command.verb == intent.command.verb else f"{earlier.command.verb} there"
+            self._never_sent(intent, f"the driver has not answered {what} yet")
         else:
             self._arm(intent)
 

@@ -6,7 +6,7 @@ from oned.command import Command, Mad
 from oned.store import tables
 from oned.store.unit import Unit, history_row
 from oned.vm.history import Record
-from oned.vm.strays import marked, settled
+from oned.vm.strays import forgotten, marked, settled
 from oned.vm.vm import VM
 
 
@@ -19,6 +19,11 @@ def ended(unit: Unit, vm: VM, command: Command, *, success: bool) -> None:
     """Take in the answer to a CANCEL."""
     if command.verb == "CANCEL" and command.mad is Mad.VMM:
         _keep(unit, vm, settled(vm, command.arguments.get("seq", ""), success=success))
+
+
+def ask_again(unit: Unit, vm: VM) -> None:
+    """Let the next removal ask where an earlier one has asked: the VM has begun anew since."""
+    _keep(unit, vm, forgotten(vm))
 
 
 def _keep(unit: Unit, vm: VM, records: Iterable[Record]) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from oned import clock
-from oned.command import Command, Intent, Mad
+from oned.command import BOOTS, END, Command, Intent, Mad
 from oned.document.object import PoolObject
 from oned.ids import Kind
 from oned.mad import vmm
 from oned.mad.driver import Driver
-from oned.mad.marks import ended
+from oned.mad.marks import ask_again, ended, mark
 from oned.mad.paid import PaidEnds
 from oned.mad.set import DriverSet
 from oned.pool.pools import Pools, retire
@@ -23,16 +23,17 @@ from oned.store.database import Database
 from oned.store.events import Change, Events
 from oned.store.unit import Unit
 from oned.vm.fire import Cause, Lifecycle, find
+from oned.vm.history import LEFT
 from oned.vm.machine import poll
-from oned.vm.row import Row
-from oned.vm.states import DONE, WAITS_FOR_DRIVER
+from oned.vm.row import NEW, Row
+from oned.vm.states import CLEANUP, DONE, EPILOG, WAITS_FOR_DRIVER
 from oned.vm.vm import VM
 
 log = logging.getLogger(__name__)
-BOOTS = ("DEPLOY", "RESTORE", "MIGRATE")
-"""Verbs after which a domain runs: whether a lost one was done, POLL tells; of a MIGRATE that of both hosts."""
-ENDS = ("CANCEL",)
-"""Verbs that may always be sent again: ending what has ended harms nobody."""
+UNSURE = ("deploy failed", "restore failed")
+"""What is a failure to the life cycle, though the driver may be at it still."""
+LOOK = 1.0
+"""Seconds between two looks whether a command that was given up has ended."""
 SPEAKS_OF = {Mad.IM: "Host", Mad.DS: "Image"}
 """Drivers whose log lines are about something else than VMs."""
 
@@ -160,6 +161,18 @@ class Operations:
         """Whether nothing has closed the intent yet."""
         return intent.id in self._open
 
+    def late(self, vm: int) -> list[Command]:
+        """The commands of a VM that were given up, and that hypervisor drivers may still be at."""
+        drivers = (driver for driver in self.drivers if driver.section.mad is Mad.VMM)
+        return [command for driver in drivers for command in driver.late(vm)]
+
+    def is_ending(self, vm: VM, hostname: str) -> bool:
+        """Whether a domain of the VM is being ended on a host, or may be by a command that was given up."""
+        return any(command.ends_on == hostname for command in self._at_work(vm))
+
+    def _at_work(self, vm: VM) -> list[Command]:
+        return [intent.command for intent in self.open_for(Kind.VM, vm.id)] + self.late(vm.id)
+
     @property
     def open_intents(self) -> list[Intent]:
         return list(self._open.values())
@@ -187,8 +200,33 @@ class Operations:
             self._hear_later(intent, success, info)
         elif self.is_open(intent) and not success and self._paid.is_owed(intent):
             self._send_later(intent, info)
+        elif self.is_open(intent) and success and self._is_needed_again(intent):
+            told = "CANCEL is sent to %s again when what was given up there has ended, for that may start it still"
+            log.warning(told, intent.command.host, extra={"vm": intent.command.oid})
+            self._end_again(intent, clock.monotonic() + intent.command.deadline)
         elif self.is_open(intent):
             self._close(intent, success, info)
+
+    def _is_needed_again(self, intent: Intent) -> bool:
+        """Whether a removal would go on to the VM's files while a domain may yet come up on them."""
+        vm = self._pools.vms.peek(intent.command.oid) if intent.command.ends_on else None
+        return vm is not None and vm.state in CLEANUP | EPILOG and self._is_outrun(intent.command)
+
+    def _is_outrun(self, command: Command) -> bool:
+        """Whether a boot that was given up may still make a domain where this has ended one."""
+        host = command.ends_on
+        return bool(host) and any(late.boots_on == host for late in self.late(command.oid))
+
+    def _end_again(self, intent: Intent, limit: float) -> None:
+        """Send it when the boot has ended; a boot that goes on for too long is one that could not be ended."""
+        if not self.is_open(intent):
+            return
+        if not self._is_needed_again(intent):
+            self.send(intent)
+        elif clock.monotonic() < limit:
+            asyncio.get_running_loop().call_later(LOOK, self._end_again, intent, limit)
+        else:
+            self.answered(intent, False, f"what was given up on {intent.command.host} has not ended")
 
     def _send_later(self, intent: Intent, why: str) -> None:
         unit = self.unit()
@@ -244,7 +282,7 @@ class Operations:
         vm = self._pools.vms.peek(intent.command.oid)
         if vm is None:
             return
-        ended(unit, vm, intent.command, success=success)
+        ended(unit, vm, intent.command, success=success and not self._is_outrun(intent.command))
         event = f"{intent.command.verb.lower()} {'done' if success else 'failed'}"
         if not success:
             heard = logging.getLogger(f"{__name__}.{intent.command.mad.name}")
@@ -256,12 +294,21 @@ class Operations:
 
     def fire(self, unit: Unit, vm: VM, event: str, cause: Cause) -> None:
         """Fire the life cycle; a VM that is DONE gives back what it holds, and leaves the memory after the commit."""
+        unsure = event in UNSURE and self._is_booting(vm)
         row = self.lifecycle.fire(unit, vm, event, cause)
+        if unsure:
+            mark(unit, vm, vm.record.hid, LEFT)
+        if row.opens is NEW:
+            ask_again(unit, vm)
         for follow in self.followers:
             follow(unit, vm, row, cause)
         if vm.state is DONE:
             self._pools.release(unit, vm)
             retire(self._pools, unit, vm)
+
+    def _is_booting(self, vm: VM) -> bool:
+        """Whether a domain of the VM may be made yet where it is."""
+        return any(command.boots_on == vm.record.hostname for command in self._at_work(vm))
 
     def logged(self, mad: Mad, oid: int, severity: str, text: str) -> None:
         """A driver's LOG line goes to the VM's log, or for hosts and images to the daemon's."""
@@ -302,8 +349,8 @@ class Operations:
 
 
 def may_repeat(driver: Driver, intent: Intent) -> bool:
-    """Whether the command may be sent again when nobody knows if it was done."""
-    return intent.command.mad is Mad.TM or intent.command.verb in driver.repeats or intent.command.verb in ENDS
+    """Whether the command may be sent again when nobody knows if it was done: ending what has ended harms nobody."""
+    return intent.command.mad is Mad.TM or intent.command.verb in (*driver.repeats, END)
 
 
 def _words(intent: Intent) -> tuple[str, str, int]:

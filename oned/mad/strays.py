@@ -1,8 +1,8 @@
 """Looks for domains that moves may have left on another host, after each move and until both hosts are in order.
 
 What is done about one is vm.strays.judge's to say. The VM is taken to be where it runs, a domain too many is ended by
-CANCEL there, and what cannot be told is in the VM's log and looked at again. While a driver may still be at a MIGRATE
-that it has not answered in time, nothing is concluded.
+CANCEL there, and what cannot be told is in the VM's log and looked at again. While a driver may still be at a command
+that makes a domain and that it has not answered in time, nothing is concluded.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Coroutine
 
 from oned import clock
-from oned.command import Intent, Mad
+from oned.command import Intent
 from oned.errors import StoreFailed
 from oned.ids import Kind
 from oned.mad import vmm
@@ -110,9 +110,7 @@ class Strays:
         """Whether something is under way that could make or end a domain; be it what a driver has not answered yet."""
         if self._operations.open_for(Kind.VM, vm.id):
             return True
-        names = {record.vm_mad for record in vm.history[-3:]}
-        drivers = (self._operations.drivers.find(Mad.VMM, name) for name in names)
-        return any(driver.is_late("MIGRATE", vm.id) for driver in drivers if driver is not None)
+        return any(command.boots_on for command in self._operations.late(vm.id))
 
     def _conclude(self, vm: VM, record: Record, here: End, there: End) -> None:
         verdict, unit = judge(record.stray, here, there), self._operations.unit()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import NamedTuple
 
-from oned.command import Intent
+from oned.command import END, Command, Intent
 
 
 class Load(NamedTuple):
@@ -50,7 +50,8 @@ class Queue:
 class Turns:
     """Commands that wait, are open, or are late (given up, while the driver may still be at it).
 
-    At most one command of a key is open or late: a late one keeps its key busy. Late ones use up places of their
+    At most one command of a key is open or late: a late one keeps its key busy. Nor is a domain made on a host while
+    one of the same object is being ended there: the end could be the new one's. Late ones use up places of their
     host, but leave it one, and do not count in all: a host that hangs slows down nobody else.
     """
 
@@ -102,8 +103,20 @@ class Turns:
     def is_open(self, intent: Intent) -> bool:
         return self._open.get(key(intent)) is intent
 
-    def is_late(self, verb: str, oid: int) -> bool:
-        return (verb, oid) in self._late
+    def late(self, oid: int) -> list[Command]:
+        """The late commands of an object."""
+        return [intent.command for (_, number), intent in self._late.items() if number == oid]
+
+    def blocker(self, intent: Intent) -> Intent | None:
+        """The open or late command that must have ended before this one is sent, if there is one."""
+        own, end = key(intent), (END, intent.command.oid)
+        if earlier := self._open.get(own) or self._late.get(own):
+            return earlier
+        ending = self._open.get(end) or self._late.get(end) if intent.command.boots_on else None
+        return ending if ending and ending.command.ends_on == intent.command.boots_on else None
+
+    def is_late(self, intent: Intent) -> bool:
+        return self._late.get(key(intent)) is intent
 
     def opened(self, verb: str, oid: int) -> Intent | None:
         return self._open.get((verb, oid))
@@ -156,10 +169,11 @@ class Turns:
         for intent in self._waiting.get(host, ()):
             if taken >= (max(1, places - 1) if intent.command.observes else places):
                 return None
-            if key(intent) not in self._open and key(intent) not in self._late:
+            blocker = self.blocker(intent)
+            if blocker is None:
                 self.withdraw(intent)
                 return intent
-            self._wanted.setdefault(key(intent), {})[host] = None
+            self._wanted.setdefault(key(blocker), {})[host] = None
         return None
 
     def _places(self, host: str) -> float:

@@ -6,7 +6,7 @@ or lost; so both hosts are asked after each of them, until one has the VM and th
 
 from enum import Enum
 
-from oned.vm.history import ASKED, CLEAR, DOUBTFUL, Record
+from oned.vm.history import ASKED, CLEAR, DOUBTFUL, LEFT, Record
 from oned.vm.states import CLEANUP, EPILOG, LIVE, POWEROFF, STOPPED, SUSPENDED, UNDEPLOYED, State
 from oned.vm.vm import VM
 
@@ -81,6 +81,14 @@ def marked(vm: VM, hid: int, value: int) -> list[Record]:
     changed = [record for record in (stays[-1:] if value else stays) if record.stray != value]
     for record in changed:
         record.stray = value
+    return changed
+
+
+def forgotten(vm: VM) -> list[Record]:
+    """Forget that a removal has asked; the stays whose mark has changed."""
+    changed = [record for record in vm.history if record.stray == ASKED]
+    for record in changed:
+        record.stray = LEFT
     return changed
 
 

@@ -63,6 +63,8 @@ class Hypervisors:
     silent   the hosts that cannot be asked
     obeys    whether a command that was given up ends
     polled   the hosts that were asked about a VM, each time
+    hang     verbs on hosts, ("CANCEL", "beta"), that are not done before `go_on`
+    hung     what was heard of them
     """
 
     daemon: Scripted
@@ -74,6 +76,8 @@ class Hypervisors:
     silent: set[str] = field(default_factory=set)
     obeys: bool = True
     polled: list[str] = field(default_factory=list)
+    hang: set[tuple[str, str]] = field(default_factory=set)
+    hung: list[tuple[str, list[str]]] = field(default_factory=list)
 
     def serve_until(self, happened: Callable[[], object], what: str) -> None:
         """Answer all that is asked until something has happened."""
@@ -97,6 +101,12 @@ class Hypervisors:
     def says(self, mad: str, text: str) -> None:
         self.daemon.fakes[mad].answers(text)
 
+    def go_on(self) -> None:
+        """Do at last what hung."""
+        self.hang.clear()
+        while self.hung:
+            self._hear(*self.hung.pop(0))
+
     def late_ones(self) -> None:
         """Say what nobody waits for any more."""
         while self.unheard:
@@ -107,6 +117,9 @@ class Hypervisors:
         if verb == "DRIVER_CANCEL":
             if self.obeys:
                 self.says(mad, f"LOG I {vm} Driver command for {vm} cancelled")
+            return
+        if (verb, *words[2:3]) in self.hang:
+            self.hung.append((mad, words))
             return
         fault = self.faults.get(vm)
         if fault is not None and verb == fault.step and self._is_of_the_move(fault, words):

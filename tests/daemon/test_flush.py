@@ -13,6 +13,7 @@ from oned.sched.dispatch import Dispatcher, Moves
 from oned.sched.place import Rules
 from tests.daemon.process import ADMIN, LIMIT, Daemon, Scripted, until
 from tests.daemon.test_cli_dry_run import run
+from tests.daemon.test_move_faults import CONF, Field, leaves_a_domain
 
 
 def running(daemon: Daemon, host: int, template: str = "") -> int:
@@ -173,3 +174,22 @@ def test_no_more_move_at_a_time_than_was_said_and_a_failure_is_told(played: Scri
         assert "no route to it" in done.stderr
         assert done.stdout.endswith("2 moved, 1 left.\n")
         assert daemon.check() == []
+
+
+def test_a_vm_goes_when_what_it_has_left_on_the_other_host_was_ended(root: Path) -> None:
+    with Scripted(root, CONF) as daemon:
+        field = Field(daemon)
+        vm, hosts = field.running(1)[0], field.hosts
+        leaves_a_domain(field, vm)
+        finished = []
+        flush = threading.Thread(target=lambda: finished.append(run(daemon, "onehost", "flush", "alpha")))
+        flush.start()
+        hosts.serve_until(lambda: f"[{vm}] is being ended on host [{field.beta}]" in daemon.log(), "a refusal")
+        hosts.go_on()
+        hosts.serve_until(lambda: not flush.is_alive(), "the end of the flush")
+        (done,) = finished
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (
+            0,
+            f"Host {field.alpha} is disabled. 1 moved, 0 left.",
+        )
+        assert (hosts.where(vm), daemon.check()) == (["beta"], [])

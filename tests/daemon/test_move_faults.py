@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from oned.client.client import ServerRefused
 from oned.vm.states import WAITS_FOR_DRIVER
 from tests.daemon.hypervisors import Fault, Hypervisors, every, seed
 from tests.daemon.process import Scripted
@@ -163,6 +164,161 @@ def test_a_removal_ends_what_a_move_has_left_too(field: Field, action: str, stat
     field.hosts.silent.clear()
     field.hosts.serve_until(lambda: field.daemon.state(vm) == state, state)
     assert field.hosts.where(vm) == []
+
+
+# --- what hangs, or was given up while its driver is still at it ---
+
+
+@pytest.fixture
+def stubborn(tmp_path: Path) -> Iterator[Field]:
+    """Drivers that do not drop what was given up, and that have a second for what makes or ends a domain."""
+    with Scripted(tmp_path, CONF, TIMEOUT="DEPLOY=1, CANCEL=1") as daemon:
+        field = Field(daemon)
+        field.hosts.obeys = False
+        yield field
+        assert daemon.check() == []
+
+
+def refusal(field: Field, method: str, *arguments: int | bool) -> str:
+    """Why the VM may not go to a host now; "" where it may."""
+    try:
+        field.daemon.admin.call(method, *arguments)
+    except ServerRefused as refused:
+        return refused.text
+    return ""
+
+
+def leaves_a_domain(field: Field, vm: int) -> None:
+    """A move to beta fails and leaves the VM on both, and beta hangs when it is ended there."""
+    field.hosts.hang = {("CANCEL", "beta")}
+    field.move(vm, Fault("migrate live", "MIGRATE", "failure", "both"))
+    field.hosts.serve_until(lambda: field.hosts.hung, "the end of what is on beta")
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["oned lives", "oned dies"])
+def test_a_vm_does_not_move_to_where_what_it_left_is_being_ended(field: Field, dies: bool) -> None:
+    vm, hosts = field.running(1)[0], field.hosts
+    leaves_a_domain(field, vm)
+    if dies:
+        field.daemon.kill()
+        hosts.hung.clear()
+        field.daemon.restart()
+    hosts.runs["beta"].discard(vm)
+    for live in (True, False):
+        said = refusal(field, "one.vm.migrate", vm, field.beta, live)
+        assert f"A domain of virtual machine [{vm}] is being ended on host [{field.beta}]" in said
+    assert (field.daemon.state(vm), field.place(vm)) == ("RUNNING", "alpha")
+    hosts.serve_until(lambda: hosts.hung, "the end is asked for again, if need be")
+    hosts.go_on()
+    hosts.serve_until(lambda: not refusal(field, "one.vm.migrate", vm, field.beta, True), "the move")
+    hosts.serve_until(lambda: field.place(vm) == "beta" and field.is_settled(vm), "it runs on beta")
+    assert hosts.cancels == [(vm, "beta")]
+
+
+def test_nor_while_the_end_was_given_up_and_the_driver_is_still_at_it(stubborn: Field) -> None:
+    vm, hosts = stubborn.running(1)[0], stubborn.hosts
+    leaves_a_domain(stubborn, vm)
+    hosts.serve_until(lambda: "CANCEL on host beta did not answer" in stubborn.daemon.vm_log(vm), "the deadline")
+    stubborn.daemon.one.vm.action("poweroff", vm)
+    hosts.serve_until(lambda: stubborn.daemon.state(vm) == "POWEROFF", "nothing is open")
+    assert "is being ended" in refusal(stubborn, "one.vm.migrate", vm, stubborn.beta, False)
+    hosts.go_on()
+    hosts.serve_until(lambda: not refusal(stubborn, "one.vm.migrate", vm, stubborn.beta, False), "the move")
+    hosts.serve_until(lambda: stubborn.daemon.state(vm) == "POWEROFF", "it is on beta")
+    stubborn.daemon.one.vm.action("resume", vm)
+    hosts.serve_until(lambda: stubborn.daemon.state(vm) == "RUNNING" and stubborn.is_settled(vm), "it runs on beta")
+
+
+def test_a_vm_made_anew_is_not_deployed_where_its_end_hangs(stubborn: Field) -> None:
+    vm, hosts = stubborn.running(1)[0], stubborn.hosts
+    hosts.hang = {("CANCEL", "alpha")}
+    stubborn.daemon.one.vm.recover(vm, 4)
+    hosts.serve_until(lambda: stubborn.daemon.state(vm) == "PENDING", "made anew without alpha")
+    assert "is being ended" in refusal(stubborn, "one.vm.deploy", vm, stubborn.alpha)
+    assert refusal(stubborn, "one.vm.deploy", vm, stubborn.beta) == ""
+    hosts.serve_until(lambda: stubborn.daemon.state(vm) == "RUNNING", "it runs on beta")
+    hosts.go_on()
+    hosts.serve_until(lambda: stubborn.is_settled(vm), "it is ended on alpha")
+
+
+def test_a_boot_waits_until_what_is_ended_on_its_host_has_ended(stubborn: Field) -> None:
+    vm, hosts, daemon = stubborn.running(1)[0], stubborn.hosts, stubborn.daemon
+    hosts.hang = {("CANCEL", "alpha")}
+    daemon.one.vm.action("poweroff-hard", vm)
+    hosts.serve_until(lambda: hosts.hung, "the end")
+    daemon.one.vm.recover(vm, 1)
+    daemon.one.vm.action("resume", vm)
+    hosts.serve_until(lambda: daemon.state(vm) == "POWEROFF", "the deadline of the boot")
+    told = "DEPLOY on host alpha was not sent: the driver has not answered CANCEL there yet"
+    assert told in daemon.vm(vm).text("USER_TEMPLATE/ERROR")
+    daemon.one.vm.action("resume", vm)
+    hosts.go_on()
+    hosts.serve_until(lambda: daemon.state(vm) == "RUNNING" and stubborn.is_settled(vm), "it boots after the end")
+
+
+@pytest.mark.parametrize(("operation", "on_the_way", "state"),
+                         [(3, "CLEANUP_DELETE", "DONE"), (4, "CLEANUP_RESUBMIT", "PENDING")])  # fmt: skip
+def test_a_removal_outlasts_a_boot_that_was_given_up(
+    tmp_path: Path, operation: int, on_the_way: str, state: str
+) -> None:
+    with Scripted(tmp_path, CONF, TIMEOUT="DEPLOY=1") as daemon:
+        field = Field(daemon)
+        vm = hanging_boot(field)
+        daemon.one.vm.recover(vm, operation)
+        field.hosts.serve_until(lambda: "CANCEL is sent to alpha again" in daemon.vm_log(vm), "an end of nothing")
+        assert daemon.state(vm) == on_the_way
+        field.hosts.go_on()
+        assert field.hosts.where(vm) == ["alpha"]
+        field.hosts.serve_until(lambda: daemon.state(vm) == state, "the removal")
+        assert (field.hosts.where(vm), daemon.check()) == ([], [])
+
+
+def hanging_boot(field: Field) -> int:
+    """A VM in BOOT_FAILURE whose driver is still at its start on alpha."""
+    field.hosts.obeys, field.hosts.hang = False, {("DEPLOY", "alpha")}
+    vm = field.daemon.allocate('CPU = 0.01\nMEMORY = 8\nDISK = [ SOURCE = "/a.img" ]')
+    field.daemon.one.vm.deploy(vm, field.alpha)
+    field.hosts.serve_until(lambda: field.daemon.state(vm) == "BOOT_FAILURE", "the deadline")
+    return vm
+
+
+def test_a_vm_made_anew_without_the_end_of_its_first_boot_is_looked_for_there(stubborn: Field) -> None:
+    vm, hosts, daemon = hanging_boot(stubborn), stubborn.hosts, stubborn.daemon
+    daemon.one.vm.recover(vm, 4)
+    hosts.serve_until(lambda: daemon.state(vm) == "PENDING", "made anew")
+    daemon.one.vm.deploy(vm, stubborn.beta)
+    hosts.serve_until(lambda: daemon.state(vm) == "BOOT", "it boots on beta")
+    hosts.go_on()
+    hosts.serve_until(lambda: stubborn.recovered(vm), "one owner")
+    assert (stubborn.place(vm), daemon.state(vm)) == ("beta", "RUNNING")
+    assert hosts.cancels[-1] == (vm, "alpha")
+
+
+def test_a_vm_that_moves_while_its_boot_goes_on_is_looked_for_where_that_was(stubborn: Field) -> None:
+    vm, hosts, daemon = stubborn.running(1)[0], stubborn.hosts, stubborn.daemon
+    daemon.one.vm.action("poweroff", vm)
+    hosts.serve_until(lambda: daemon.state(vm) == "POWEROFF", "it is off")
+    hosts.hang = {("DEPLOY", "alpha")}
+    daemon.one.vm.action("resume", vm)
+    hosts.serve_until(lambda: hosts.hung and daemon.state(vm) == "POWEROFF", "the deadline")
+    daemon.one.vm.migrate(vm, stubborn.beta, False)
+    hosts.serve_until(lambda: stubborn.place(vm) == "beta" and daemon.state(vm) == "POWEROFF", "its files move")
+    hosts.go_on()
+    assert hosts.where(vm) == ["alpha"]
+    hosts.serve_until(lambda: hosts.where(vm) == [], "it is ended on alpha")
+
+
+def test_what_one_removal_has_left_the_next_one_ends(field: Field) -> None:
+    vm, hosts, daemon = field.running(1)[0], field.hosts, field.daemon
+    hosts.silent.add("alpha")
+    daemon.one.vm.recover(vm, 4)
+    hosts.serve_until(lambda: daemon.state(vm) == "PENDING", "made anew without alpha")
+    daemon.one.vm.deploy(vm, field.beta)
+    hosts.serve_until(lambda: daemon.state(vm) == "RUNNING", "it runs on beta")
+    daemon.one.vm.action("terminate-hard", vm)
+    hosts.silent.clear()
+    hosts.serve_until(lambda: daemon.state(vm) == "DONE", "the end")
+    assert hosts.where(vm) == []
 
 
 @pytest.mark.soak

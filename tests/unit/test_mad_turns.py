@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,11 @@ from oned.mad.turns import Turns
 
 def intent(number: int, host: str = "h", verb: str = "SAVE", oid: int | None = None) -> Intent:
     command = Command(Mad.VMM, "x", verb, Kind.VM, number if oid is None else oid, host)
+    return Intent(number, command, 1, 0.0)
+
+
+def migration(number: int, source: str, destination: str, oid: int) -> Intent:
+    command = Command(Mad.VMM, "x", "MIGRATE", Kind.VM, oid, source, {"dest_host": destination})
     return Intent(number, command, 1, 0.0)
 
 
@@ -130,4 +136,30 @@ def test_a_host_with_one_place_is_asked_too() -> None:
     turns.add(intent(2, verb="POLL"))
     assert given_out(turns) == [1]
     turns.close("POLL", 1)
+    assert given_out(turns) == [2]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_no_domain_is_made_where_one_of_the_same_vm_is_being_ended(late: bool) -> None:
+    turns = Turns(per_host=0, threads=0)
+    end = intent(1, "b", "CANCEL", oid=7)
+    turns.add(end)
+    assert given_out(turns) == [1]
+    if late:
+        turns.give_up(end)
+    turns.add(intent(2, "b", "DEPLOY", oid=7))
+    turns.add(intent(3, "b", "DEPLOY", oid=8))
+    turns.add(intent(4, "a", "RESTORE", oid=7))
+    turns.add(migration(5, "a", "b", oid=7))
+    turns.add(intent(6, "b", "POLL", oid=7))
+    assert given_out(turns) == [3, 4, 6], "other VMs, other hosts and questions do not wait"
+    turns.close("CANCEL", 7)
+    assert sorted(given_out(turns)) == [2, 5]
+
+
+def test_a_move_away_does_not_wait_for_an_end_where_it_begins() -> None:
+    turns = Turns(per_host=0, threads=0)
+    turns.add(intent(1, "a", "CANCEL", oid=7))
+    assert given_out(turns) == [1]
+    turns.add(migration(2, "a", "b", oid=7))
     assert given_out(turns) == [2]

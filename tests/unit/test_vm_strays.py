@@ -6,7 +6,7 @@ import pytest
 
 from oned.vm.history import ASKED, CLEAR, DOUBTFUL, LEFT
 from oned.vm.states import CLEANUP_DELETE, RUNNING
-from oned.vm.strays import End, Verdict, judge, marked, settled, strays, unasked
+from oned.vm.strays import End, Verdict, forgotten, judge, marked, settled, strays, unasked
 from oned.vm.vm import VM
 from tests.lifecycle_engine import a_vm, stay
 
@@ -69,4 +69,6 @@ def test_a_cancel_that_worked_clears_the_host_and_one_that_failed_is_asked_once_
     vm.state = CLEANUP_DELETE
     assert [record.stray for record in settled(vm, "2", success=False)] == [ASKED]
     assert (unasked(vm), [record.seq for record in strays(vm)]) == ([], [2])
+    assert [(record.seq, record.stray) for record in forgotten(vm)] == [(2, LEFT)]
+    assert [record.seq for record in unasked(vm)] == [2], "a later removal asks again"
     assert marked(vm, 2, CLEAR) == [vm.history[2]]
