@@ -153,7 +153,7 @@ def _drawn(curve: _Curve, time: _Time, bottom: float, scale: float) -> Iterator[
     """A curve, and the area below one that is not dashed."""
     points = [
         f"{time.x(curve.begin + (place + 0.5) * curve.width):.1f},{bottom - value * scale:.1f}"
-        for place, value in enumerate(curve.values)
+        for place, value in _seen(curve.values)
     ]
     if not points:
         return
@@ -163,6 +163,17 @@ def _drawn(curve: _Curve, time: _Time, bottom: float, scale: float) -> Iterator[
         area = f"M{first},{bottom} L{' '.join(points)} L{last},{bottom} Z"
         yield f'<path d="{area}" fill="{curve.colour}" fill-opacity="0.09"/>'
     yield f'<polyline class="{kind}" stroke="{curve.colour}" points="{" ".join(points)}"/>'
+
+
+def _seen(values: Sequence[float], columns: int = WIDTH - LEFT - RIGHT) -> Iterator[tuple[int, float]]:
+    """Values with their places: of more than there are columns of the picture, the least and the highest in each."""
+    if len(values) <= columns:
+        yield from enumerate(values)
+        return
+    for column in range(columns):
+        within = range(column * len(values) // columns, (column + 1) * len(values) // columns)
+        for place in sorted({min(within, key=values.__getitem__), max(within, key=values.__getitem__)}):
+            yield place, values[place]
 
 
 def _round(highest: float) -> Iterator[float]:

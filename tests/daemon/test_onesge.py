@@ -101,6 +101,7 @@ def test_jobs_are_explained_and_the_screen_says_where_things_stand(engine: Daemo
     assert "Job 21 wants 64 slots, on one node. It can never run" in onesge(engine, "explain", "21")
     assert "Job 17 runs on wn02 (1 slot)" in onesge(engine, "explain", "17")
     assert onesge(engine, "explain", "wn02").startswith("On it: job")
+    assert onesge(engine, "explain", "wn02.lab") == onesge(engine, "explain", "wn02")
     assert "Job 29 asks for no node: it is held" in onesge(engine, "explain", "29")
     assert "There is no job 4711, and no node of that name" in onesge(engine, "explain", "4711", status=255)
     screen = onesge(engine, "status")

@@ -10,6 +10,7 @@ import pytest
 
 from oned import clock
 from oned.cli.command import FAILURE
+from oned.cli.onesge.books import short
 from oned.cli.onesge.program import main
 from oned.elastic.changes import Why
 from oned.elastic.leader import Lead
@@ -140,6 +141,16 @@ def test_a_node_is_shown_with_what_is_under_way_and_what_happened(service: Servi
     ]  # fmt: skip
     assert json.loads(run("node show wn001 -j"))["NODE"]["EVENT"][4]["EVENT"] == "joined"
     assert "There is no node wn009, and there was none" in run("node show wn009", FAILURE)
+
+
+def test_a_node_is_known_by_the_name_that_qstat_prints(service: Service, run: Run) -> None:
+    service.node(1, "local", *PATH_TO_READY)
+    assert "NODE wn001" in run("node show wn001.lab")
+    assert "drain wn001, in the next cycle" in run("node drain wn001.lab")
+    assert "There is no node wn002.lab" in run("node show wn002.lab", FAILURE)
+    assert [short(name, {"wn1", "wn2", "wn2.b"}) for name in ("wn1.a", "wn2.a", "wn2.b", "7.1")] == [
+        "wn1", "wn2.a", "wn2.b", "7.1"
+    ]  # fmt: skip
 
 
 def test_the_audit_has_each_action_with_rule_plan_and_result(service: Service, run: Run) -> None:

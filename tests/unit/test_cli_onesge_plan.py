@@ -37,6 +37,17 @@ def test_a_plan_says_what_waits_what_is_done_and_what_it_costs(
     assert "an hour         0.25 ->      0.75" in text
 
 
+def test_tasks_that_have_room_on_nodes_which_come_for_others_are_told_as_such(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    large = Policies(classes=(NodeClass("local", slots=4),))
+    show_plan(World(large, [waiting("7", slots=3), waiting("8")]).plan())
+    text = capsys.readouterr().out
+    assert "1 on new nodes (1 of local)" in text
+    assert "1 on new nodes (that come for others)" in text
+    assert "()" not in text
+
+
 def test_nodes_that_stay_are_counted_where_they_are_many(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     show_plan(world.plan(), whole=False)
     text = capsys.readouterr().out

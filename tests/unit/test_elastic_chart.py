@@ -52,6 +52,18 @@ def test_a_curve_is_to_scale() -> None:
     assert heights[0] - heights[1] == 170
 
 
+def test_a_curve_has_no_more_points_than_can_be_seen_and_keeps_its_peaks() -> None:
+    course = Course(MIDNIGHT, HOUR, ("local", "waiting"))
+    course.to(MIDNIGHT + HOUR)
+    money = [float(place % 7) for place in range(50_000)]
+    money[31_111] = 100.0
+    outcome = Outcome(MIDNIGHT, MIDNIGHT + HOUR, course=course, money=money)
+    line = drawn(Shown("a", outcome, frozenset())).findall(".//s:polyline", NS)[-1]
+    heights = [float(y) for _, y in re.findall(r"([\d.]+),([\d.]+)", line.get("points", ""))]
+    assert 872 <= len(heights) <= 2 * 872
+    assert max(heights) - min(heights) == 170
+
+
 def test_times_are_those_of_the_site() -> None:
     outcome, _ = replayed(SITE, many(40, 8, 5 * HOUR))
     shown = Shown("a", outcome, frozenset())

@@ -2,7 +2,7 @@
 
 import getpass
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from oned import clock
@@ -61,10 +61,18 @@ def active(records: "Records") -> str:
     return holder.holder.split(" ")[0] if holder and holder.deadline > clock.now() else ""
 
 
+def short(name: str, known: Collection[str]) -> str:
+    """A node's name, for one with a domain behind it, as qstat prints it; the same where that is not sure."""
+    head, dot, _ = name.partition(".")
+    if not dot or name in known:
+        return name
+    return head if [one for one in known if one.partition(".")[0] == head] == [head] else name
+
+
 def chosen(records: "Records", words: str) -> list["Record"]:
     """The nodes of a list such as wn001,wn[05-08]. Raises CommandError for one that is not there."""
     known = {record.node.name: record for record in records.nodes()}
-    names = list(dict.fromkeys(expand(words)))
+    names = list(dict.fromkeys(short(name, known) for name in expand(words)))
     missing = [name for name in names if name not in known]
     if missing or not names:
         there = ", ".join(sorted(known)[:10]) or "none"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from oned import clock
 from oned.cli.command import FAILURE, CommandError, Option, Program
-from oned.cli.onesge import conf
+from oned.cli.onesge import books, conf
 from oned.cli.onesge.conf import CONFIG
 from oned.cli.onesge.nodes import event_line
 from oned.cli.onesge.plan_views import differences, show_plan, step_line, waited
@@ -91,6 +91,9 @@ def _explain(one: Client, what: str, *, config: str | None) -> None:
     with assembled(one, config) as service:
         cycle = looking(service)
         plan = cycle.look()
+        hosts = cycle.reading.hosts.items if cycle.reading else ()
+        known = {fate.node for fate in plan.fates} | {host.name for host in hosts}
+        what = books.short(what, known)
         events = service.records.events(what, _EVENTS) or service.records.departures(what, _EVENTS)
     running = _running(cycle.reading.jobs.items if cycle.reading else (), what)
     told = [*plan.explain_node(what), *running, *plan.explain_job(what)]

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from oned.elastic.records import Entry, Record, Records
 
 
+_REMEMBERED = 1000
+"""Nodes that are gone, among which a name with a domain is looked for."""
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"{text!r} is not a number above 0")
@@ -100,6 +104,7 @@ def _list(_one: Client, *, past: bool, config: str | None, **options: Any) -> No
 def _show(_one: Client, name: str, *, config: str | None, **options: Any) -> None:
     """Shows a node: what it is, what is being done with it, and what happened to it."""
     records = books.site(config).records
+    name = books.short(name, {one.node.name for one in (*records.nodes(), *records.past(limit=_REMEMBERED))})
     record = records.node(name) or next(iter(records.past(name, 1)), None)
     if record is None:
         raise CommandError(f"There is no node {name}, and there was none. See: onesge node list")

@@ -50,7 +50,8 @@ def _served(served: "Served", now: float) -> Iterator[str]:
         yield f"      can never run: {served.reason}"
         return
     for where, count in served.where:
-        new = f" ({', '.join(f'{nodes} of {klass}' for klass, nodes in served.new)})" if where == NEW else ""
+        own = ", ".join(f"{nodes} of {klass}" for klass, nodes in served.new)
+        new = f" ({own or 'that come for others'})" if where == NEW else ""
         yield f"      {count} {'in' if 'slots' in where else 'on'} {where}{new}"
     if served.unmet:
         yield f"      {served.unmet} wait on: {served.reason}"
