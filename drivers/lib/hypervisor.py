@@ -35,6 +35,10 @@ NOSTATE, ACTIVE, BLOCKED, PAUSED, SHUTDOWN, SHUTOFF, CRASHED, SUSPENDED = range(
 """States of a domain (virDomainState)."""
 PAUSED_BY_USER, PAUSED_BY_ERROR, PAUSED_BY_CRASH = 1, 5, 10
 """Reasons of PAUSED (virDomainPausedReason) that stay; all others are passing."""
+BETWEEN_HOSTS = (2, 11, 12)
+"""Reasons of PAUSED in a migration: it is being moved away, or comes in (starting up, post-copy)."""
+MIGRATION_OUT = 5
+"""The operation of a job (virDomainJobOperation)."""
 NO_SUPPORT, NO_DOMAIN, INVALID, TIMEOUT = 3, 42, 55, 68
 """Error numbers (virErrorNumber): no such call; no such domain; not in this state; another job holds the domain."""
 
@@ -155,14 +159,28 @@ class Hypervisor:
             task.sleep(STEP)
         raise ActionFailed(f"domain {name} neither starts nor ends within {SETTLING:g} seconds")
 
-    def wait_for_job(self, domain: Domain, task: Task) -> None:
-        """Wait until no save or migration of an earlier connection works on the domain. Errors: Cancelled."""
+    def has_job(self, domain: Domain) -> bool:
+        """Whether a save or a migration works on the domain. One that comes in has none: only its source knows."""
         try:
-            while domain.jobInfo()[0]:
-                task.sleep(STEP)
+            return bool(domain.jobInfo()[0])
         except library().libvirtError as error:
             if error_number(error) not in (NO_DOMAIN, INVALID):
                 raise
+            return False
+
+    def is_moving_away(self, domain: Domain) -> bool:
+        """Whether a migration takes the domain to another host at this moment."""
+        try:
+            return dict(domain.jobStats(0)).get("operation") == MIGRATION_OUT
+        except library().libvirtError as error:
+            if error_number(error) not in (NO_DOMAIN, INVALID, NO_SUPPORT):
+                raise
+            return False
+
+    def wait_for_job(self, domain: Domain, task: Task) -> None:
+        """Wait until no save or migration of an earlier connection works on the domain. Errors: Cancelled."""
+        while self.has_job(domain):
+            task.sleep(STEP)
 
 
 def is_passing(state: int, reason: int) -> bool:

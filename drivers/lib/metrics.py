@@ -21,6 +21,8 @@ SUMS = {
 """Values that are sums over all devices: prefix and end of libvirt's names."""
 MEMORY = "balloon.current"
 """KiB that a domain has: each hypervisor tells that."""
+NOTHING = "-"
+"""The letter that says nothing of a domain."""
 NANOSECONDS = 1_000_000_000
 
 
@@ -54,9 +56,14 @@ clock = CpuClock()
 
 
 def letter(state: int, reason: int) -> str:
-    """The protocol's letter: active, paused, error. What passes by itself counts as active."""
+    """The protocol's letter: active, paused, error. What passes by itself counts as active.
+
+    "-", which says nothing, of a domain that waits in a migration: it may be about to run there, or to be gone.
+    """
     if state == libvirt.CRASHED or (state, reason) == (libvirt.PAUSED, libvirt.PAUSED_BY_ERROR):
         return "e"
+    if state == libvirt.PAUSED and reason in libvirt.BETWEEN_HOSTS:
+        return NOTHING
     if state in (libvirt.PAUSED, libvirt.SUSPENDED) and not libvirt.is_passing(state, reason):
         return "p"
     return "a"
@@ -77,11 +84,16 @@ def measure(kvm: libvirt.Hypervisor, name: str, task: Task) -> dict[str, str]:
     memory = _number(stats, "balloon.rss") or _number(stats, MEMORY)
     state = letter(_number(stats, "state.state"), _number(stats, "state.reason"))
     return {
-        "STATE": state,
+        "STATE": NOTHING if state == "a" and _is_moving_away(kvm, name) else state,
         "USEDCPU": str(percent or 0),
         "USEDMEMORY": str(memory),
         **{k: str(v) for k, v in sums.items()},
     }
+
+
+def _is_moving_away(kvm: libvirt.Hypervisor, name: str) -> bool:
+    domain = kvm.find(name)
+    return domain is None or kvm.is_moving_away(domain)
 
 
 def words(values: Mapping[str, str]) -> str:

@@ -2,14 +2,17 @@
 
 Steps: TM PREMIGRATE, the move, TM POSTMIGRATE; FAILMIGRATE if it did not work. These are for disks that go along, and
 for sites with a TM_DRIVER of their own: shared files need nothing. However a move ends, cancelled too, both hosts are
-looked at: one of them has the domain afterwards, and the other one has nothing of it.
+looked at: one of them has the domain afterwards, and the other one has nothing of it. libvirt goes on with a move by
+MIGRATE_URI whose driver has died: as long as it does, nothing is judged, and nothing is ended by what was seen before.
 Settings: MIGRATE_URI (of the destination: libvirt of the source connects to it itself), MIGRATE_ADDRESS (of the
 destination, for the memory), MIGRATE_UNSAFE, MIGRATE_COPIES (types of datastores whose disks go along; ssh lvm).
 """
 
 import base64
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -47,6 +50,10 @@ WATCH = 1.0
 """Seconds between two looks whether the destination is still reached."""
 SETTLING, LOOK = 10.0, 0.25
 """Seconds that libvirt has to finish with a domain by itself, and between two looks."""
+ABORTING = 60.0
+"""Seconds that a move may take to end once it was aborted."""
+TRIES = 3
+"""Times that both hosts are looked at, where what they have changes in between."""
 
 
 class End(Enum):
@@ -54,6 +61,7 @@ class End(Enum):
 
     RUNS = "runs"
     WAITS = "waits for the rest of the move"
+    WORKED_ON = "is being moved or saved"
     ABSENT = "is not there"
     UNSEEN = "cannot be asked about"
 
@@ -77,8 +85,10 @@ def judge(here: End, there: End) -> Verdict:
     """Which end has the domain: the destination if it runs there, else the source if that has it.
 
     A domain that waits on the source goes on there only if the destination certainly does not run it, and one that
-    waits on the destination only if the source has given it away.
+    waits on the destination only if the source has given it away. While the source works on it nobody has it yet.
     """
+    if here is End.WORKED_ON:
+        return Verdict()
     if there is End.RUNS and here is not End.RUNS:
         return Verdict(there=True, end_here=here is End.WAITS)
     if here is End.RUNS and there is not End.RUNS:
@@ -98,8 +108,8 @@ class Moves:
 
     def migrate(self, request: VMRequest, task: Task) -> str:
         """Move the running domain to the destination; found there alone, it has moved."""
-        if self._settle(request, task).there:
-            self._transfer("POST", request, task)
+        if self._has_moved(request, task):
+            self._transfer("POST", request, task.after_cancel())
             return ""
         try:
             self._check(request)
@@ -111,6 +121,14 @@ class Moves:
         self._after("POST", request, task.after_cancel())
         return ""
 
+    def _has_moved(self, request: VMRequest, task: Task) -> bool:
+        """Whether an earlier request has moved it. A move that libvirt is still at is waited for, or cancelled."""
+        try:
+            return self._settle(request, task).there
+        except Cancelled as failure:
+            self._look_after(request, failure, task)
+            return True
+
     def _look_after(self, request: VMRequest, failure: ActionFailed | Cancelled, task: Task) -> None:
         """See what a move has left that failed or was cancelled, and clean the host that has not got the domain.
 
@@ -118,7 +136,7 @@ class Moves:
         """
         why, left = "it was cancelled" if task.cancelled else str(failure), task.after_cancel()
         try:
-            verdict = self._settle(request, left)
+            verdict = self._settle(request, left, abort=True)
         except ActionFailed as lost:
             left.error(f"The move ended in the middle: {why}; {lost}")
             raise ActionFailed(f"{why}; {lost}") from None
@@ -206,49 +224,108 @@ class Moves:
             task.error(f"{when}MIGRATE of the transfer driver failed, files may be left: {failure}")
 
     # -- both ends ------------------------------------------------------------------------------------------------
-    def _settle(self, request: VMRequest, task: Task) -> Verdict:
-        """Leave the domain on one host. Errors: ActionFailed, if it runs on neither or that cannot be told."""
-        seen = {}
-        for host in (request.host, request.destination):
-            seen[host], problem = self._end(host, _name(request), task)
-            if problem:
-                task.info(f"{host} cannot be asked about the domain: {problem}")
-        here, there = seen.values()
-        verdict = judge(here, there)
-        if not (verdict.here or verdict.there):
-            raise ActionFailed(_undecided(request, here, there))
-        for host, ends in ((request.host, verdict.end_here), (request.destination, verdict.end_there)):
-            if ends:
-                self._act(host, request, task, resume=False)
-        if verdict.resume:
-            self._act(request.host if verdict.here else request.destination, request, task, resume=True)
-        return verdict
+    def _settle(self, request: VMRequest, task: Task, *, abort: bool = False) -> Verdict:
+        """Leave the domain on one host, once libvirt is at no move of it any more.
 
-    def _end(self, host: str, name: str, task: Task) -> tuple[End, str]:
-        """What a host has of the domain, once libvirt is done with it; and why it cannot be asked, if so."""
+        abort  such a move is ended; otherwise it is waited for
+        Errors: ActionFailed, if it runs on neither or that cannot be told; Cancelled, and the move is ended.
+        """
+        for _ in range(TRIES):
+            self._wait(request, task, abort=abort)
+            there = self._end(request.destination, request, task)
+            here = self._end(request.host, request, task)  # last: it may have given it away meanwhile
+            verdict = judge(here, there)
+            if not (verdict.here or verdict.there):
+                raise ActionFailed(_undecided(request, here, there))
+            if not (verdict.end_here or verdict.end_there) or self._end_one(request, here, there, task):
+                if verdict.resume:
+                    self._resume(request.host if verdict.here else request.destination, request, task)
+                return verdict
+        raise ActionFailed(
+            f"{_name(request)} changes its host while that is looked at; onevm recover tells where it is"
+        )
+
+    def _wait(self, request: VMRequest, task: Task, *, abort: bool) -> None:
+        """Wait until the source works on the domain no more, as it does for a driver that has died.
+
+        libvirt ends such a move itself when the destination is not reached any more. A source that cannot be asked is
+        not waited for: nothing will be ended.
+        """
+        with contextlib.suppress(ActionFailed), hypervisor(request.host, self._settings) as here:
+            domain = here.find(_name(request))
+            if domain is not None and abort:
+                _abort(here, domain)
+            over = time.monotonic() + (ABORTING if abort else math.inf)
+            try:
+                while domain is not None and here.has_job(domain) and time.monotonic() < over:
+                    task.sleep(LOOK)
+            except Cancelled:
+                _abort(here, domain)
+                raise
+
+    def _end(self, host: str, request: VMRequest, task: Task) -> End:
+        """What a host has of the domain, once libvirt is done with it."""
         try:
             with hypervisor(host, self._settings) as kvm:
                 for _ in range(round(SETTLING / LOOK)):
-                    state = kvm.state(name)
-                    if state is None:
-                        return End.ABSENT, ""
-                    if not is_passing(*state):
-                        return End.RUNS, ""
+                    seen = _seen(kvm, host, request)
+                    if seen is not End.WAITS:
+                        return seen
                     task.sleep(LOOK)
         except ActionFailed as failure:
-            return End.UNSEEN, str(failure)
-        return End.WAITS, ""
+            task.info(f"{host} cannot be asked about the domain: {failure}")
+            return End.UNSEEN
+        return End.WAITS
 
-    def _act(self, host: str, request: VMRequest, task: Task, *, resume: bool) -> None:
-        """End what the move has left on a host, or let it go on there."""
-        task.info(f"The domain on {host} {'goes on' if resume else 'is ended: it did not finish the move'}")
-        with failures(), hypervisor(host, self._settings) as kvm:
+    def _end_one(self, request: VMRequest, here: End, there: End, task: Task) -> bool:
+        """End what the move has left on the host that has not got the domain; False if that is not so any more.
+
+        Both are looked at once more, the source last. As it is at no job then, nobody lets go on what waits.
+        """
+        source, destination = (hypervisor(host, self._settings) for host in (request.host, request.destination))
+        with source as one, destination as other:
+            ends, host = (one, request.host) if there is End.RUNS else (other, request.destination)
+            domain = ends.find(_name(request))
+            now = _seen(other, request.destination, request)
+            if domain is None or (_seen(one, request.host, request), now) != (here, there):
+                return False
+            task.info(f"The domain on {host} is ended: it did not finish the move")
+            _unless_gone(domain.destroy)
+        return True
+
+    def _resume(self, host: str, request: VMRequest, task: Task) -> None:
+        """Let it go on where it waits."""
+        task.info(f"The domain on {host} goes on")
+        with hypervisor(host, self._settings) as kvm:
             if domain := kvm.find(_name(request)):
-                try:
-                    domain.resume() if resume else domain.destroy()
-                except library().libvirtError as error:
-                    if error_number(error) not in (NO_DOMAIN, INVALID):
-                        raise
+                _unless_gone(domain.resume)
+
+
+def _seen(kvm: Hypervisor, host: str, request: VMRequest) -> End:
+    """What the host has of the domain now; jobs come before its state, which is that of after the job then."""
+    domain = kvm.find(_name(request))
+    if domain is not None and host == request.host and kvm.has_job(domain):
+        return End.WORKED_ON
+    state = kvm.state(_name(request))
+    if state is None:
+        return End.ABSENT
+    return End.WAITS if is_passing(*state) else End.RUNS
+
+
+def _abort(here: Hypervisor, domain: Domain | None) -> None:
+    """End the move that it is at, if it is at one."""
+    with contextlib.suppress(library().libvirtError):
+        if domain is not None and here.is_moving_away(domain):
+            domain.abortJob()
+
+
+def _unless_gone(act: Callable[[], int]) -> None:
+    """Do it; that there is no such domain any more, or that it is so already, is no error."""
+    try:
+        act()
+    except library().libvirtError as error:
+        if error_number(error) not in (NO_DOMAIN, INVALID):
+            raise
 
 
 def _has_layers(domain: Domain) -> bool:

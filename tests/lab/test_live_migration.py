@@ -3,11 +3,13 @@
 import base64
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from oned.drivers.vmm.moves import SETTLING
 from tests.lab.guests import DATASTORE, Guest, guest_world, kvm_driver
 from tests.lab.world import World, until
 from tests.needs import need_programs
@@ -122,6 +124,11 @@ def begins(lab: World, host: str) -> None:
     until(lambda: lab.processes(host, lambda words: "qemu" in words[0]), 30, "the move has begun")
 
 
+def job(lab: World, guest: Guest, host: str) -> str:
+    """What libvirt says of the job that works on the guest."""
+    return lab.run(host, "virsh", "-q", "domjobinfo", guest.name)
+
+
 @pytest.mark.soak
 def test_a_move_that_is_cancelled_leaves_the_guest_where_it_is_alone(shared: World, tmp_path: Path) -> None:
     guest = Guest(shared, tmp_path, 5)
@@ -194,6 +201,41 @@ def test_a_move_takes_the_way_that_the_destination_names(shared: World, tmp_path
         shared.run("host01", "virsh", "-q", "migrate-setspeed", guest.name, "1000")
         assert driver.answer(120) == f"MIGRATE SUCCESS {guest.vid} -"
         assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("d", "a")
+        driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 30)
+
+
+@pytest.mark.soak
+def test_a_move_that_libvirt_goes_on_with_though_its_driver_is_dead_is_waited_for(
+    shared: World, tmp_path: Path
+) -> None:
+    guest = Guest(shared, tmp_path, 12)
+    guest.prepare("host01")
+    moves = {"MIGRATE_UNSAFE": "yes"}
+    with kvm_driver(shared, tmp_path, **moves) as driver:
+        uri = f"MIGRATE_URI=qemu+tcp://{shared.address('host02')}/system\n"
+        with (tmp_path / "etc/hosts/host02").open("a") as settings:
+            settings.write(uri)
+        guest.deploy(driver, "host01")
+        guest.says("host01", "tick 3$")
+        slowly(shared, guest, "host01")
+        driver.send(migrate(guest, "host01", "host02"))
+        begins(shared, "host02")
+        until(lambda: "Unbounded" in job(shared, guest, "host01"), 30, "memory goes over")
+        driver.process.kill()
+    with kvm_driver(shared, tmp_path, **moves) as driver:
+        with (tmp_path / "etc/hosts/host02").open("a") as settings:
+            settings.write(uri)
+        driver.send(migrate(guest, "host01", "host02"))
+        time.sleep(SETTLING + 2)
+        driver.send(guest.line("POLL", "host01", guest.name, "-"))
+        assert "STATE=- " in (driver.answer(60) or ""), "it is under way: nothing is judged, nobody is to end it"
+        shared.run("host01", "virsh", "-q", "migrate-setspeed", guest.name, "1000")
+        assert driver.answer(120) == f"MIGRATE SUCCESS {guest.vid} -"
+        assert (guest.state(driver, "host01"), guest.state(driver, "host02")) == ("d", "a")
+        assert not [line for line in driver.logs if "is ended" in line]
+        last = guest.ticks("host01")[-1]
+        guest.says("host01", f"tick {last + 2}$")
+        assert unbroken(guest.ticks("host01"))
         driver.ask(guest.line("CANCEL", "host02", guest.name, "-"), 30)
 
 
