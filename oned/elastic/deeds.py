@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from oned.elastic.batch import About, Batch, BatchDown, Departed, Member, Refused, nobody
-from oned.elastic.node import DRAINING
+from oned.elastic.node import DRAINING, QUARANTINED
 from oned.elastic.policy import NodeClass
-from oned.elastic.provider import Provider
+from oned.elastic.provider import ENDING, Provider
+from oned.elastic.reading import Host
 from oned.elastic.records import Intent, Record
 from oned.elastic.site import Site
 
@@ -117,9 +118,13 @@ class Deeds:
         return _answered(errands, self.batch.enable(_names(errands)), back)
 
     def drain(self, errands: Sequence[Errand]) -> Outcomes:
-        """A node that is lost or unwell is that, even if the batch system knows it no more."""
+        """A node that is lost, unwell or failed is that, even if the batch system knows it no more."""
         refused = self.batch.drain(_names(errands))
-        kept = {errand.name for errand in errands if errand.intent.goal is not DRAINING}
+        kept = {
+            errand.name
+            for errand in errands
+            if errand.intent.goal is not DRAINING or errand.record.node.state is QUARANTINED
+        }
         return _answered(errands, {name: why for name, why in refused.items() if name not in kept})
 
     def drain_and_start_again(self, errands: Sequence[Errand]) -> Outcomes:
@@ -131,11 +136,12 @@ class Deeds:
             log.info("%s goes, and %s", name, why)
         return outcomes
 
-    def keep_console(self, errands: Sequence[Errand]) -> Outcomes:
+    def drain_and_keep_console(self, errands: Sequence[Errand]) -> Outcomes:
+        outcomes = self.drain(errands)
         for errand in errands:
             if errand.record.node.vm >= 0:
                 self._keep(errand, self.provider.console(errand.token))
-        return self.nothing(errands)
+        return outcomes
 
     def _keep(self, errand: Errand, text: str) -> None:
         path = self.consoles / f"{errand.name}-{errand.token[:8]}.txt"
@@ -153,15 +159,47 @@ class Deeds:
         hard = {errand.token: True for errand in errands}
         self.provider.stop(hard, {errand.token: errand.record.node.vm for errand in errands})
 
-    def stop_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
-        self.stop(errands)
-        return self.unregister(errands)
+    def stop_failed_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
+        """What was planned by an older reading is looked at again: a job may have started since, on one that is up."""
+        there = self._drained(errands)
+        busy = {name: "a job has started on it" for name, host in there.items() if host.used}
+        return self._ended(errands, busy, self.unregister)
 
-    def stop_release_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
-        self.stop(errands)
-        return self.release_and_unregister(errands)
+    def stop_lost_release_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
+        """One that is heard again stays; its jobs run."""
+        there = self._drained(errands)
+        heard = [errand for errand in errands if errand.name in there and there[errand.name].heard]
+        alive = self._alive(heard) if heard else set()
+        back = {errand.name: "it is heard again, and its VM is there" for errand in heard if errand.token in alive}
+        return self._ended(errands, back, self._release_and_unregister)
+
+    def _alive(self, errands: Sequence[Errand]) -> set[str]:
+        """The tokens of those whose VM is there, or may be, and is not being ended."""
+        there = self.provider.vms({errand.token: errand.record.node.vm for errand in errands}).items
+        ending = {guest.token for guest in self.provider.guests() if guest.state in ENDING}
+        return {seen.token for seen in there if not seen.ended} - ending
+
+    def _drained(self, errands: Sequence[Errand]) -> Mapping[str, Host]:
+        """The hosts as they are now, with no more jobs to come: what the batch system does not know is not drained."""
+        self.batch.drain(_names(errands))
+        return {host.name: host for host in self.batch.observe().hosts}
+
+    def _ended(
+        self, errands: Sequence[Errand], refused: Refused, then: Callable[[Sequence[Errand]], Outcomes]
+    ) -> Outcomes:
+        """End the VMs of those that are not refused, and go on with them."""
+        going = [errand for errand in errands if errand.name not in refused]
+        if going:
+            self.stop(going)
+        outcomes = then(going) if going else {}
+        return {**outcomes, **{one.token: Outcome(why=refused[one.name]) for one in errands if one.name in refused}}
 
     def release_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
+        """What leaves a node must not come back to it: it is drained first, whoever has enabled it since."""
+        self.batch.drain(_names(errands))
+        return self._release_and_unregister(errands)
+
+    def _release_and_unregister(self, errands: Sequence[Errand]) -> Outcomes:
         """Jobs of lost nodes are gone already: those that cannot start again are ended, else the node never goes."""
         refused: dict[str, str] = {}
         left: list[Departed] = []
@@ -202,10 +240,10 @@ _DEEDS: Mapping[str, Callable[[Deeds, Sequence[Errand]], Outcomes]] = {
     "start": Deeds.start,
     "drain, start jobs again": Deeds.drain_and_start_again,
     "drain": Deeds.drain,
-    "keep console": Deeds.keep_console,
-    "stop, release jobs, unregister": Deeds.stop_release_and_unregister,
-    "release jobs, unregister": Deeds.release_and_unregister,
-    "stop, unregister": Deeds.stop_and_unregister,
+    "drain, keep console": Deeds.drain_and_keep_console,
+    "drain, stop, release jobs, unregister": Deeds.stop_lost_release_and_unregister,
+    "drain, release jobs, unregister": Deeds.release_and_unregister,
+    "drain, stop, unregister": Deeds.stop_failed_and_unregister,
     "unregister": Deeds.unregister,
     "free the address": Deeds.free_address,
 }

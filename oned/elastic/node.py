@@ -72,30 +72,29 @@ LIFE = (
     Row(_one(REGISTERED),       "start",           STARTING,     "start"),
     Row(_one(STARTING),         "running",         JOINING),
     Row(_one(STARTING, JOINING), "joined",         READY,        "enable"),
-    # -- what did not come up
-    Row(COMING,                 "failed",          FAILED,       "keep console"),
-    Row(COMING,                 "overdue",         FAILED,       "keep console"),
-    Row(_one(STARTING, JOINING), "vm gone",        FAILED),
-    Row(COMING,                 "cancel",          FAILED),
-    Row(_one(JOINING),          "unhealthy",       FAILED,       "keep console"),
+    # -- what did not come up; it may have been enabled all the same, by a call that was not answered
+    Row(COMING,                 "failed",          FAILED,       "drain, keep console"),
+    Row(COMING,                 "overdue",         FAILED,       "drain, keep console"),
+    Row(_one(STARTING, JOINING), "vm gone",        FAILED,       "drain"),
+    Row(COMING,                 "cancel",          FAILED,       "drain"),
+    Row(_one(JOINING),          "unhealthy",       FAILED,       "drain, keep console"),
     # -- in service and out of it
     Row(_one(READY),            "drain",           DRAINING,     "drain"),
     Row(_one(STARTING, JOINING, LOST), "drain",    DRAINING,     "drain"),
-    Row(_one(QUARANTINED),      "drain",           DRAINING),
-    Row(_one(DRAINING),         "drain",           DRAINING,     "drain"),
+    Row(_one(QUARANTINED, DRAINING), "drain",      DRAINING,     "drain"),
     Row(_one(DRAINING),         "undrain",         READY,        "enable"),
     Row(_one(READY, DRAINING),  "unhealthy",       QUARANTINED,  "drain"),
     Row(_one(QUARANTINED),      "healthy",         READY,        "enable"),
     Row(_one(READY, DRAINING, QUARANTINED), "taken back", DRAINING, "drain, start jobs again"),
     Row(_one(READY, DRAINING, QUARANTINED), "unheard", LOST,     "drain"),
-    Row(_one(READY, DRAINING, QUARANTINED), "vm gone", LOST),
+    Row(_one(READY, DRAINING, QUARANTINED), "vm gone", LOST,     "drain"),
     Row(_one(LOST),             "heard",           READY,        "enable"),
     # -- the way out; jobs are let go only where nothing else can be done, or what may start again at a spot notice
     Row(_one(DRAINING),         "empty",           UNREGISTERED, "unregister"),
-    Row(_one(DRAINING),         "overdue",         UNREGISTERED, "release jobs, unregister"),
-    # -- a machine that may still run, or report late, is ended before its name is nobody's
-    Row(_one(LOST),             "remove",          UNREGISTERED, "stop, release jobs, unregister"),
-    Row(_one(FAILED),           "remove",          UNREGISTERED, "stop, unregister"),
+    Row(_one(DRAINING),         "overdue",         UNREGISTERED, "drain, release jobs, unregister"),
+    # -- a machine that may still run, or report late, is ended before its name is nobody's, unless it serves after all
+    Row(_one(LOST),             "remove",          UNREGISTERED, "drain, stop, release jobs, unregister"),
+    Row(_one(FAILED),           "remove",          UNREGISTERED, "drain, stop, unregister"),
     Row(_one(UNREGISTERED),     "stop",            GONE,         "stop, free the address"),
     Row(_one(UNREGISTERED),     "vm gone",         GONE,         "free the address"),
 )
