@@ -142,10 +142,12 @@ def test_a_node_whose_instance_cannot_be_ended_is_not_gone_before_ec2_has_confir
     aws.throttle("TerminateInstances", 1_000_000)
     cluster.batch.submit()
     cluster.until(lambda: "UNREGISTERED" in cluster.nodes().values(), "the node has failed")
+    until(lambda: len(aws.requests("TerminateInstances")) > 4, "its end is asked for again and again")
     until(lambda: any("not confirmed" in guest.error for guest in cluster.guests()), "EC2 was busy for too long")
     (fate,) = [step.sentence for step in cluster.cycle().steps if step.rule == "unregistered"]
     assert "its VM is still there: VM " in fate
-    assert "is CLEANUP_DELETE: CANCEL: its end is not confirmed: EC2 is busy (RequestLimitExceeded)" in fate
+    name = aws.instances()[0].id
+    assert f"is CLEANUP_DELETE: CANCEL: its end is not confirmed: {name}: EC2 is busy (RequestLimitExceeded)" in fate
     assert len(aws.instances()) == 1
     aws.faults.clear()
     cluster.until(lambda: not cluster.nodes(), "the end of the node")
